@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: MIT
+// Arena: where every temporary of a forward or backward pass lives. The same model code runs on three kinds:
+//   counting  no memory at all; the compiler runs the pass on it to learn how much the real ones need
+//   rewind    inference: a Scope gives its memory back when it ends
+//   keep      training: a Scope keeps everything, because backward needs it; only a Scratch gives back
+#pragma once
+
+#include <minivit/core/buffer.hpp>
+
+#include <cassert>
+
+namespace minivit::inline MINIVIT_ISA {
+
+/// What a Scope does with its memory when it ends.
+enum class Memory { rewind, keep };
+
+/// Hands out aligned arrays of T from one block. Never allocates. Usable in constant expressions.
+template <class T>
+class Arena {
+ public:
+  /// Counts only: every view it hands out is null, and `peak()` tells how many elements a real arena needs.
+  explicit constexpr Arena(Memory memory) : memory_(memory) {}
+  /// Works inside [base, base + capacity). Precondition: `base` is aligned to 64 bytes.
+  constexpr Arena(T* base, Index capacity, Memory memory) : base_(base), capacity_(capacity), memory_(memory) {}
+
+  constexpr bool counting() const { return base_ == nullptr; }
+  constexpr bool keeps() const { return memory_ == Memory::keep; }
+  constexpr Index used() const { return used_; }
+  constexpr Index peak() const { return peak_; }
+  constexpr void reset() { used_ = 0; }
+
+  /// An uninitialised array with static extents.
+  template <int... Extents>
+    requires(!View<T, Extents...>::dynamic)
+  constexpr View<T, Extents...> take() {
+    return View<T, Extents...>(raw(View<T, Extents...>().size()));
+  }
+  /// An uninitialised array for `batch` samples.
+  template <int... Extents>
+    requires(View<T, Extents...>::dynamic)
+  constexpr View<T, Extents...> take(Index batch) {
+    return View<T, Extents...>(raw(View<T, Extents...>(nullptr, batch).size()), batch);
+  }
+  /// `count` uninitialised elements; null when counting.
+  constexpr T* raw(Index count) {
+    T* const at = counting() ? nullptr : base_ + used_;
+    used_ += aligned_count<T>(count);
+    if (used_ > peak_) peak_ = used_;
+    assert(counting() || used_ <= capacity_);  // the plan was made by the same code, so this cannot fail on user input
+    return at;
+  }
+
+  /// Gives back, when it ends, what was taken since it began; in a keeping arena it does nothing.
+  class Scope {
+   public:
+    explicit constexpr Scope(Arena& arena, bool always = false) : arena_(arena), mark_(arena.used_), active_(always || !arena.keeps()) {}
+    Scope(const Scope&) = delete;
+    Scope& operator=(const Scope&) = delete;
+    constexpr ~Scope() {
+      if (active_) arena_.used_ = mark_;
+    }
+
+   private:
+    Arena& arena_;
+    Index mark_;
+    bool active_;
+  };
+  /// Temporaries of one block of the model.
+  [[nodiscard]] constexpr Scope scope() { return Scope(*this); }
+  /// Temporaries that nobody needs afterwards, not even backward.
+  [[nodiscard]] constexpr Scope scratch() { return Scope(*this, true); }
+
+ private:
+  T* base_ = nullptr;
+  Index capacity_ = 0;
+  Index used_ = 0;
+  Index peak_ = 0;
+  Memory memory_;
+};
+
+}  // namespace minivit::inline MINIVIT_ISA

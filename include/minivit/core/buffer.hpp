@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: MIT
+// Buffer: owned, zeroed, 64-byte aligned memory on the heap. Tensor: a Buffer with a View's extents.
+#pragma once
+
+#include <minivit/core/view.hpp>
+
+#include <algorithm>
+#include <cstdlib>
+#include <limits>
+#include <memory>
+#include <new>
+#include <type_traits>
+#include <utility>
+
+namespace minivit::inline MINIVIT_ISA {
+
+/// Every array in the library starts on a cache line.
+inline constexpr std::size_t alignment = 64;
+
+/// `count` rounded up to a multiple of `step`. Precondition: both positive, no overflow.
+constexpr Index round_up(Index count, Index step) { return (count + step - 1) / step * step; }
+
+/// Elements of T to reserve for `count` elements so that the next array is aligned as well.
+template <class T>
+constexpr Index aligned_count(Index count) {
+  return round_up(count, static_cast<Index>(alignment / sizeof(T)));
+}
+
+/// Owns `size` elements of a trivial type, zeroed, aligned to 64 bytes. Moves cheaply, copies deeply.
+template <class T>
+class Buffer {
+  static_assert(std::is_trivially_copyable_v<T> && std::is_trivially_destructible_v<T>);
+
+ public:
+  Buffer() = default;
+  /// Throws std::bad_alloc; also when `size` is negative or its bytes cannot be represented.
+  explicit Buffer(Index size) : size_(size) {
+    if (size < 0 || static_cast<std::size_t>(size) > (std::numeric_limits<std::size_t>::max() - alignment) / sizeof(T))
+      throw std::bad_alloc();
+    if (size == 0) return;
+    data_.reset(static_cast<T*>(::operator new(static_cast<std::size_t>(size) * sizeof(T), std::align_val_t{alignment})));
+    std::fill_n(data_.get(), size, T{});
+  }
+  Buffer(const Buffer& other) : Buffer(other.size_) { std::copy_n(other.data(), size_, data()); }
+  Buffer(Buffer&& other) noexcept : data_(std::move(other.data_)), size_(std::exchange(other.size_, 0)) {}
+  Buffer& operator=(Buffer other) noexcept {
+    std::swap(data_, other.data_);
+    std::swap(size_, other.size_);
+    return *this;
+  }
+  ~Buffer() = default;
+
+  T* data() { return data_.get(); }
+  const T* data() const { return data_.get(); }
+  Index size() const { return size_; }
+  T* begin() { return data(); }
+  T* end() { return data() + size_; }
+  const T* begin() const { return data(); }
+  const T* end() const { return data() + size_; }
+
+ private:
+  struct Free {
+    void operator()(T* p) const { ::operator delete(p, std::align_val_t{alignment}); }
+  };
+  std::unique_ptr<T, Free> data_;
+  Index size_ = 0;
+};
+
+/// A View that owns its elements: `Tensor<float, Dyn, 3, 32, 32> images(8);`
+template <class T, int... Extents>
+class Tensor {
+ public:
+  using view_type = View<T, Extents...>;
+  using const_view_type = View<const T, Extents...>;
+
+  Tensor() = default;
+  /// `batch` images, zeroed.
+  explicit Tensor(Index batch)
+    requires(view_type::dynamic)
+      : buffer_(batch * const_view_type(nullptr, 1).size()), batch_(batch) {}
+
+  /// A tensor without a run-time extent, zeroed.
+  static Tensor zeros()
+    requires(!view_type::dynamic)
+  {
+    Tensor t;
+    t.buffer_ = Buffer<T>(view_type().size());
+    return t;
+  }
+
+  view_type view() { return make<view_type>(buffer_.data()); }
+  const_view_type view() const { return make<const_view_type>(buffer_.data()); }
+  operator view_type() { return view(); }               // NOLINT: implicit by intent
+  operator const_view_type() const { return view(); }   // NOLINT
+  T* data() { return buffer_.data(); }
+  const T* data() const { return buffer_.data(); }
+  Index size() const { return buffer_.size(); }
+  Index batch() const { return batch_; }
+
+ private:
+  template <class V, class P>
+  V make(P* p) const {
+    if constexpr (V::dynamic) return V(p, batch_);
+    else return V(p);
+  }
+  Buffer<T> buffer_;
+  Index batch_ = 0;
+};
+
+}  // namespace minivit::inline MINIVIT_ISA

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: MIT
+// Name and ParameterInfo: how a parameter is called and where it stands in a model's slab. Layers name their
+// parameters through `visit`; files, optimisers and reports work on the resulting table and never see a layer.
+#pragma once
+
+#include <minivit/core/view.hpp>
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace minivit::inline MINIVIT_ISA {
+
+/// A dotted parameter name built without allocation, also by the compiler: `Name{} / "blocks" / 3 / "attn"`.
+class Name {
+ public:
+  static constexpr int capacity = 120;  // longest name in use: 60 bytes
+
+  constexpr Name() = default;
+  /// `name` followed by "." (unless empty) and `part`. Precondition: the result fits in `capacity`.
+  friend constexpr Name operator/(Name name, std::string_view part) {
+    if (name.size_ > 0) name.push('.');
+    for (const char c : part) name.push(c);
+    return name;
+  }
+  friend constexpr Name operator/(Name name, int part) {
+    char digits[12]{};
+    int n = 0;
+    do digits[n++] = static_cast<char>('0' + part % 10);
+    while ((part /= 10) > 0);
+    if (name.size_ > 0) name.push('.');
+    while (n > 0) name.push(digits[--n]);
+    return name;
+  }
+  constexpr std::string_view view() const { return {text_, static_cast<std::size_t>(size_)}; }
+  std::string str() const { return std::string(view()); }
+
+ private:
+  constexpr void push(char c) {
+    text_[size_ < capacity ? size_++ : capacity - 1] = c;
+  }
+  char text_[capacity]{};
+  int size_ = 0;
+};
+
+/// One parameter of a model. `name` equals the checkpoint's key, `shape` the checkpoint's shape.
+struct ParameterInfo {
+  std::string name;
+  std::vector<Index> shape;
+  Index offset = 0;  ///< in elements from the start of the slab, a multiple of 64 bytes
+  Index size = 0;    ///< product of `shape`
+};
+
+using ParameterTable = std::vector<ParameterInfo>;
+
+}  // namespace minivit::inline MINIVIT_ISA

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: MIT
+// Threads: the only includer of oneTBB. Work is cut by the size of the problem, never by the number of threads, and
+// each piece writes its own output, so results are the same for every thread count. Define MINIVIT_NO_TBB for a
+// serial build.
+#pragma once
+
+#include <minivit/core/view.hpp>
+
+#include <algorithm>
+#include <memory>
+
+#ifndef MINIVIT_NO_TBB
+#include <oneapi/tbb/info.h>
+#include <oneapi/tbb/parallel_for.h>
+#include <oneapi/tbb/task_arena.h>
+#endif
+
+namespace minivit::inline MINIVIT_ISA {
+
+/// A number of workers to run loops on. Created once per engine; does not touch the program's global settings.
+class Threads {
+ public:
+  /// Threads the process may use here: its affinity mask is honoured.
+  static int available() {
+#ifdef MINIVIT_NO_TBB
+    return 1;
+#else
+    return std::max(1, oneapi::tbb::info::default_concurrency());
+#endif
+  }
+
+  /// `count` workers; 0 means all that are available. More than available is allowed (results are the same).
+  explicit Threads(int count = 0) : count_(count > 0 ? count : available()) {
+#ifdef MINIVIT_NO_TBB
+    count_ = 1;
+#else
+    if (count_ > 1) arena_ = std::make_unique<oneapi::tbb::task_arena>(count_);
+#endif
+  }
+
+  int count() const { return count_; }
+
+  /// Calls f(i) for every i in [0, n), in any order, each exactly once; rethrows the first exception.
+  template <class F>
+  void for_each(Index n, F&& f) const {
+#ifndef MINIVIT_NO_TBB
+    if (arena_ && n > 1) {
+      arena_->execute([&] {
+        oneapi::tbb::parallel_for(Index{0}, n, [&](Index i) { f(i); }, oneapi::tbb::simple_partitioner{});
+      });
+      return;
+    }
+#endif
+    for (Index i = 0; i < n; ++i) f(i);
+  }
+
+  /// Cuts [0, n) into pieces of `grain` (the last may be shorter) and calls f(begin, end) for each.
+  template <class F>
+  void for_ranges(Index n, Index grain, F&& f) const {
+    const Index pieces = (n + grain - 1) / grain;
+    for_each(pieces, [&](Index p) { f(p * grain, std::min(n, (p + 1) * grain)); });
+  }
+
+ private:
+  int count_;
+#ifndef MINIVIT_NO_TBB
+  std::unique_ptr<oneapi::tbb::task_arena> arena_;
+#endif
+};
+
+}  // namespace minivit::inline MINIVIT_ISA
