@@ -5,9 +5,19 @@
 
 #include <minivit/core/view.hpp>
 
+// GCC 12 warns of uninitialised variables inside its own AVX-512 intrinsics (GCC bug 105593, fixed in 13).
+#if defined(__GNUC__) && !defined(__clang__) && __GNUC__ < 13
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wuninitialized"
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
 #include <xsimd/xsimd.hpp>
+#pragma GCC diagnostic pop
+#else
+#include <xsimd/xsimd.hpp>
+#endif
 
 #include <cstring>
+#include <type_traits>
 
 namespace minivit::inline MINIVIT_ISA::simd {
 
@@ -77,6 +87,53 @@ inline void store_partial(T* p, const Batch<T, Arch>& v, Index count) {
   std::memcpy(p, lane, static_cast<std::size_t>(count) * sizeof(T));
 }
 
+/// The first `count` lanes from memory, the others from `fill`. 0 <= count <= lanes.
+template <class T, class Arch>
+inline Batch<T, Arch> load_partial(const T* p, Index count, const Batch<T, Arch>& fill) {
+#if defined(__AVX512F__)
+  if constexpr (sizeof(typename Batch<T, Arch>::register_type) == 64 && std::is_same_v<T, float>)
+    return _mm512_mask_loadu_ps(fill, static_cast<__mmask16>((1u << count) - 1u), p);
+#endif
+  alignas(64) T lane[static_cast<std::size_t>(lanes<T, Arch>)];
+  fill.store_aligned(lane);
+  std::memcpy(lane, p, static_cast<std::size_t>(count) * sizeof(T));
+  return Batch<T, Arch>::load_aligned(lane);
+}
+
+/// How `sweep` reads and writes a whole register, and the last elements that fill only a part of one. `load(p)` leaves
+/// the missing lanes zero, `load(p, fill)` takes them from `fill`.
+template <class T, class Arch>
+struct Whole {
+  Batch<T, Arch> load(const T* p) const { return Batch<T, Arch>::load_unaligned(p); }
+  Batch<T, Arch> load(const T* p, const Batch<T, Arch>&) const { return Batch<T, Arch>::load_unaligned(p); }
+  void store(T* p, const Batch<T, Arch>& v) const { v.store_unaligned(p); }
+};
+template <class T, class Arch>
+struct Part {
+  Index count;
+  Batch<T, Arch> load(const T* p) const { return load_partial<Arch>(p, count); }
+  Batch<T, Arch> load(const T* p, const Batch<T, Arch>& fill) const { return load_partial(p, count, fill); }
+  void store(T* p, const Batch<T, Arch>& v) const { store_partial(p, v, count); }
+};
+
+/// Walks over n elements one register at a time: f(i, io, k) with the first element i, io a Whole or a Part, and k a
+/// constant in 0..3 that names one of four accumulators, so that sums do not wait for each other.
+template <class Arch, class T, class F>
+inline void sweep(Index n, F&& f) {
+  constexpr Index step = lanes<T, Arch>;
+  using std::integral_constant;
+  const Whole<T, Arch> whole;
+  Index i = 0;
+  for (; i + 4 * step <= n; i += 4 * step) {
+    f(i, whole, integral_constant<int, 0>{});
+    f(i + step, whole, integral_constant<int, 1>{});
+    f(i + 2 * step, whole, integral_constant<int, 2>{});
+    f(i + 3 * step, whole, integral_constant<int, 3>{});
+  }
+  for (; i + step <= n; i += step) f(i, whole, integral_constant<int, 0>{});
+  if (i < n) f(i, Part<T, Arch>{n - i}, integral_constant<int, 0>{});
+}
+
 /// Sum of all lanes.
 template <class T, class Arch>
 inline T sum(const Batch<T, Arch>& v) {
@@ -99,6 +156,9 @@ inline T largest(const Batch<T, Arch>& v) {
 
 template <class T, class Arch>
 inline Batch<T, Arch> max(const Batch<T, Arch>& a, const Batch<T, Arch>& b) { return xsimd::max(a, b); }
+
+template <class T, class Arch>
+inline Batch<T, Arch> sqrt(const Batch<T, Arch>& x) { return xsimd::sqrt(x); }
 
 /// At most 1.52 ulp; flushes to 0 below -87.3 (float). Measured against double over 4 million points.
 template <class T, class Arch>

@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: MIT
+// Attention of one image, a block of query rows at a time, all heads at once: scores, relative position, head mixing,
+// softmax, second mixing and the product with v stay in L2. Head mixing couples the heads, so they cannot be streamed one
+// by one. Nothing of it is kept for backward, which computes the probabilities of its block again.
+#pragma once
+
+#include <minivit/kernels/attention_shape.hpp>
+#include <minivit/kernels/gemm.hpp>
+#include <minivit/kernels/head_mixing.hpp>
+#include <minivit/kernels/rows.hpp>
+
+#include <cmath>
+
+namespace minivit::inline MINIVIT_ISA::kernels {
+
+namespace detail {
+
+/// Query rows of one block: with 12 heads and 197 tokens a plane set is 312 KiB.
+inline constexpr Index attention_rows = 32;
+
+/// Cuts scratch into aligned pieces; with a null base it only counts.
+template <class T>
+class Cutter {
+ public:
+  explicit constexpr Cutter(T* base) : base_(base) {}
+  constexpr T* take(Index count) {
+    T* const at = base_ ? base_ + used_ : nullptr;
+    used_ += aligned_count<T>(count);
+    return at;
+  }
+  constexpr Index used() const { return used_; }
+
+ private:
+  T* base_;
+  Index used_ = 0;
+};
+
+/// Working memory of forward. N' is N rounded up to whole registers; columns behind N are zero everywhere.
+template <class Arch, class T>
+struct AttentionBlock {
+  Index padded, rows, plane;  // N', query rows per block, elements of one head's plane (rows * N')
+  T *keys;                    // [H] packed k^T (D x N')
+  T *table, *products;        // packed lookup table (D x columns); [rows, columns'] products q . table
+  T *query;                   // [H, rows, D] scaled queries
+  T *scores, *mixed;          // [H, rows, N'] before and after a mixing
+
+  constexpr AttentionBlock(Cutter<T>& cut, const AttentionShape& s)
+      : padded(round_up(s.tokens, simd::lanes<T, Arch>)), rows(std::min(s.tokens, attention_rows)), plane(rows * padded) {
+    keys = cut.take(s.heads * packed_size<Arch, T>(s.head_dim, padded));
+    table = cut.take(s.relative ? packed_size<Arch, T>(s.head_dim, s.columns()) : 0);
+    products = cut.take(s.relative ? rows * s.columns() : 0);
+    query = cut.take(s.heads * rows * s.head_dim);
+    scores = cut.take(s.heads * plane);
+    mixed = cut.take(s.mix ? s.heads * plane : 0);
+  }
+
+  /// Packs what every block of rows needs.
+  void prepare(const T* qkv, Index ldq, const AttentionShape& s, const AttentionWeights<T>& w) const {
+    const Index D = s.head_dim, size = packed_size<Arch, T>(D, padded);
+    for (Index h = 0; h < s.heads; ++h) {
+      const T* const k = qkv + s.dim() + h * D;
+      for (Index column = 0; column < padded; column += Tile<Arch, T>::width)
+        pack_panel(keys + h * size + D * column, k, ldq, Order::transposed, 0, D, column,
+                   std::min(Tile<Arch, T>::width, padded - column), s.tokens);
+    }
+    if (s.relative) pack<Arch, T>(table, w.table, s.columns(), Order::plain, D, s.columns());
+  }
+
+  /// scores[h, i, j] = (q_i . k_j + relative) / sqrt(D) for `count` rows from `first`, before any mixing.
+  void score(const T* qkv, Index ldq, Index first, Index count, const AttentionShape& s, const AttentionWeights<T>& w) const {
+    const Index D = s.head_dim, size = packed_size<Arch, T>(D, padded);
+    const T scale = T{1} / std::sqrt(static_cast<T>(D));
+    for (Index h = 0; h < s.heads; ++h) {
+      T* const q = query + h * rows * D;
+      for (Index r = 0; r < count; ++r)
+        for (Index c = 0; c < D; ++c) q[r * D + c] = qkv[(first + r) * ldq + h * D + c] * scale;
+      gemm<Arch>(scores + h * plane, padded, q, D, keys + h * size, count, padded, D);
+      if (!s.relative) continue;
+      gemm<Arch>(products, s.columns(), q, D, table, count, s.columns(), D);
+      for (Index r = 0; r < count; ++r) add_relative(scores + h * plane + r * padded, products + r * s.columns(), first + r, s, w.offsets);
+    }
+  }
+
+  /// row[j] += product[bucket(i, j)]
+  static void add_relative(T* row, const T* product, Index i, const AttentionShape& s, const std::int8_t* offsets) {
+    each_bucket(i, s, offsets, [&](Index j, Index bucket) { row[j] += product[bucket]; });
+  }
+
+  /// Calls f(j, bucket(i, j)) for every key j.
+  template <class F>
+  static void each_bucket(Index i, const AttentionShape& s, const std::int8_t* offsets, F&& f) {
+    const Index extra = s.extra_tokens;
+    if (i < extra) {
+      for (Index j = 0; j < s.tokens; ++j) f(j, static_cast<Index>(relative_buckets));
+      return;
+    }
+    for (Index j = 0; j < extra; ++j) f(j, static_cast<Index>(relative_buckets));
+    const Index row = (i - extra) / s.side, column = (i - extra) % s.side;
+    for (Index kr = 0, j = extra; kr < s.side; ++kr) {
+      const Index base = offsets[row - kr] * relative_side;
+      for (Index kc = 0; kc < s.side; ++kc, ++j) f(j, base + offsets[column - kc]);
+    }
+  }
+};
+
+/// softmax over the first `s.tokens` columns of every head's rows
+template <class Arch, class T>
+void softmax_planes(T* planes, Index plane, Index padded, Index count, const AttentionShape& s) {
+  for (Index h = 0; h < s.heads; ++h) softmax<Arch>(planes + h * plane, padded, planes + h * plane, padded, count, s.tokens);
+}
+
+}  // namespace detail
+
+/// Elements of scratch for attention().
+template <class Arch, class T>
+constexpr Index attention_scratch(const AttentionShape& s) {
+  detail::Cutter<T> cut(nullptr);
+  detail::AttentionBlock<Arch, T> block(cut, s);
+  cut.take(s.heads * packed_size<Arch, T>(s.tokens, s.head_dim));
+  return std::max(cut.used(), Index{6} * s.heads * s.tokens);  // the scalar reference works in the same scratch
+}
+
+/// out [N, H * D] (row stride ldo) of one image from qkv [N, 3 * H * D] (row stride ldq).
+template <class Arch, class T>
+void attention(T* out, Index ldo, const T* qkv, Index ldq, const AttentionShape& s, const AttentionWeights<T>& w, T* scratch) {
+  detail::Cutter<T> cut(scratch);
+  const detail::AttentionBlock<Arch, T> block(cut, s);
+  const Index D = s.head_dim, size = packed_size<Arch, T>(s.tokens, D);
+  T* const values = cut.take(s.heads * size);  // [H] packed v (N x D)
+  block.prepare(qkv, ldq, s, w);
+  for (Index h = 0; h < s.heads; ++h) pack<Arch, T>(values + h * size, qkv + 2 * s.dim() + h * D, ldq, Order::plain, s.tokens, D);
+
+  for (Index first = 0; first < s.tokens; first += block.rows) {
+    const Index count = std::min(block.rows, s.tokens - first);
+    block.score(qkv, ldq, first, count, s, w);                                                    // S  [H, rows, N]
+    T* planes = block.scores;
+    if (s.mix) mix_heads<Arch>(planes = block.mixed, block.scores, w.mix_before, false, s.heads, block.plane);  // S' = A1 S
+    detail::softmax_planes<Arch>(planes, block.plane, block.padded, count, s);                    // W  = softmax(S')
+    if (s.mix) {
+      mix_heads<Arch>(block.scores, planes, w.mix_after, false, s.heads, block.plane);            // W' = A2 W
+      planes = block.scores;
+    }
+    for (Index h = 0; h < s.heads; ++h)
+      gemm<Arch>(out + first * ldo + h * D, ldo, planes + h * block.plane, block.padded, values + h * size, count, D, s.tokens);
+  }
+}
+
+}  // namespace minivit::inline MINIVIT_ISA::kernels

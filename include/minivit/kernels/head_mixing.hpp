@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: MIT
+// Head mixing (MiniViT section 3.1, "transformation of attention"): every output head is a weighted sum of all heads. One
+// plane per head; the planes of a block of query rows fit in L2, so heads are combined where they were made.
+#pragma once
+
+#include <minivit/simd/batch.hpp>
+
+#include <algorithm>
+
+namespace minivit::inline MINIVIT_ISA::kernels {
+
+/// dst[o] = sum_h A[o, h] src[h], or with A transposed; `heads` planes of `plane` elements each. dst and src do not overlap.
+/// Precondition: `plane` is a multiple of the lanes.
+template <class Arch, class T>
+void mix_heads(T* dst, const T* src, const T* matrix, bool transposed, Index heads, Index plane) {
+  using Batch = simd::Batch<T, Arch>;
+  constexpr Index L = simd::lanes<T, Arch>;
+  constexpr Index group = 4;  // output heads that share one pass over the inputs
+  const auto weight = [&](Index o, Index h) { return transposed ? matrix[h * heads + o] : matrix[o * heads + h]; };
+  const auto run = [&]<Index G>(std::integral_constant<Index, G>, Index o) {
+    for (Index p = 0; p < plane; p += L) {
+      Batch sum[G];
+      for (Index g = 0; g < G; ++g) sum[g] = Batch(T{0});
+      for (Index h = 0; h < heads; ++h) {
+        const Batch x = simd::load<Arch>(src + h * plane + p);
+        for (Index g = 0; g < G; ++g) sum[g] = simd::fma(Batch(weight(o + g, h)), x, sum[g]);
+      }
+      for (Index g = 0; g < G; ++g) simd::store<Arch>(dst + (o + g) * plane + p, sum[g]);
+    }
+  };
+  Index o = 0;
+  for (; o + group <= heads; o += group) run(std::integral_constant<Index, group>{}, o);
+  for (; o < heads; ++o) run(std::integral_constant<Index, 1>{}, o);
+}
+
+/// dA[o, h] += sum over the plane of dy[o] * x[h].
+template <class Arch, class T>
+void mix_heads_gradient(T* dmatrix, const T* dy, const T* x, Index heads, Index plane) {
+  using Batch = simd::Batch<T, Arch>;
+  constexpr Index L = simd::lanes<T, Arch>;
+  for (Index o = 0; o < heads; ++o)
+    for (Index h = 0; h < heads; ++h) {
+      Batch even(T{0}), odd(T{0});
+      Index p = 0;
+      for (; p + 2 * L <= plane; p += 2 * L) {
+        even = simd::fma(simd::load<Arch>(dy + o * plane + p), simd::load<Arch>(x + h * plane + p), even);
+        odd = simd::fma(simd::load<Arch>(dy + o * plane + p + L), simd::load<Arch>(x + h * plane + p + L), odd);
+      }
+      for (; p < plane; p += L) even = simd::fma(simd::load<Arch>(dy + o * plane + p), simd::load<Arch>(x + h * plane + p), even);
+      dmatrix[o * heads + h] += simd::sum(even + odd);
+    }
+}
+
+}  // namespace minivit::inline MINIVIT_ISA::kernels

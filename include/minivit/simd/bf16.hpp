@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: MIT
+// bf16: the upper half of a float32, used to store weights in half the memory. Arithmetic stays in float32: values are
+// widened while they are loaded. Rounding is to nearest, ties to even, as the hardware conversion does.
+#pragma once
+
+#include <minivit/simd/batch.hpp>
+
+#include <bit>
+#include <cstdint>
+
+namespace minivit::inline MINIVIT_ISA {
+
+/// Storage type: 1 sign, 8 exponent and 7 mantissa bits. Relative rounding error at most 2^-8.
+struct bf16 {
+  std::uint16_t bits = 0;
+
+  bf16() = default;
+  explicit constexpr bf16(float value) {
+    const auto u = std::bit_cast<std::uint32_t>(value);
+    const bool nan = (u & 0x7fffffffu) > 0x7f800000u;
+    bits = static_cast<std::uint16_t>(nan ? (u >> 16) | 0x40u : (u + 0x7fffu + ((u >> 16) & 1u)) >> 16);
+  }
+  explicit constexpr operator float() const { return std::bit_cast<float>(static_cast<std::uint32_t>(bits) << 16); }
+};
+
+namespace simd {
+
+/// Widens `lanes` stored values.
+template <class Arch>
+inline Batch<float, Arch> load(const bf16* p) {
+#if defined(__AVX512F__)
+  if constexpr (sizeof(typename Batch<float, Arch>::register_type) == 64)
+    return _mm512_castsi512_ps(_mm512_slli_epi32(
+        _mm512_cvtepu16_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p))), 16));
+#endif
+#if defined(__AVX2__)
+  if constexpr (sizeof(typename Batch<float, Arch>::register_type) == 32)
+    return _mm256_castsi256_ps(_mm256_slli_epi32(
+        _mm256_cvtepu16_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))), 16));
+#endif
+  alignas(64) float lane[static_cast<std::size_t>(lanes<float, Arch>)];
+  for (Index i = 0; i < lanes<float, Arch>; ++i) lane[i] = static_cast<float>(p[i]);
+  return Batch<float, Arch>::load_aligned(lane);
+}
+
+}  // namespace simd
+}  // namespace minivit::inline MINIVIT_ISA
