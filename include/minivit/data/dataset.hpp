@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: MIT
+// Dataset: labelled square images in memory, as 8-bit planes. How they came there (CIFAR files, folders of pictures,
+// drawn by code) is told in cifar.hpp, folder.hpp and synthetic.hpp; open.hpp chooses.
+#pragma once
+
+#include <minivit/core/threads.hpp>
+#include <minivit/data/preprocess.hpp>
+
+#include <exception>
+#include <utility>
+
+namespace minivit::inline MINIVIT_ISA {
+
+/// Images and their labels. All members have one entry per image or per class.
+struct Dataset {
+  int classes = 0;                       ///< K
+  int side = 0;                          ///< S, width and height of every image
+  std::vector<std::uint8_t> pixels;      ///< (N, 3, S, S): red, green, blue plane
+  std::vector<std::int32_t> labels;      ///< (N) in [0, K)
+  std::vector<std::string> class_names;  ///< (K)
+
+  static constexpr int channels = 3;
+
+  Dataset() = default;
+  /// `count` black images with label 0.
+  Dataset(Index count, int image_side, std::vector<std::string> names)
+      : classes(static_cast<int>(names.size())),
+        side(image_side),
+        pixels(static_cast<std::size_t>(count) * static_cast<std::size_t>(image_side) * static_cast<std::size_t>(image_side) * 3),
+        labels(static_cast<std::size_t>(count)),
+        class_names(std::move(names)) {}
+
+  Index size() const { return static_cast<Index>(labels.size()); }
+  /// Elements of one image.
+  Index image_size() const { return Index{channels} * side * side; }
+  /// Planes of image i, (3, S, S).
+  std::uint8_t* image(Index i) { return pixels.data() + i * image_size(); }
+  const std::uint8_t* image(Index i) const { return pixels.data() + i * image_size(); }
+  std::int32_t label(Index i) const { return labels[static_cast<std::size_t>(i)]; }
+  const std::string& class_name(Index i) const { return class_names[static_cast<std::size_t>(label(i))]; }
+  /// Image i as a picture, to look at or to save.
+  Image picture(Index i) const { return from_planes(image(i), side); }
+};
+
+/// Which part of a data set.
+enum class Split { train, test };
+
+inline const char* split_name(Split split) { return split == Split::train ? "train" : "test"; }
+
+namespace detail {
+/// Runs f(i) for each i in [0, n) on `threads` workers. When several fail, the error of the smallest i is thrown, so the
+/// message does not depend on timing.
+template <class F>
+void for_each_checked(const Threads& threads, Index n, Index grain, F&& f) {
+  std::vector<std::exception_ptr> errors(static_cast<std::size_t>((n + grain - 1) / grain));
+  threads.for_ranges(n, grain, [&](Index begin, Index end) {
+    try {
+      for (Index i = begin; i < end; ++i) f(i);
+    } catch (...) {
+      errors[static_cast<std::size_t>(begin / grain)] = std::current_exception();
+    }
+  });
+  for (const auto& error : errors)
+    if (error) std::rethrow_exception(error);
+}
+}  // namespace detail
+
+/// A data set with every image resized (shorter side, then centre crop) to `side`; unchanged when it has that side.
+inline Dataset with_side(Dataset data, int side, const Threads& threads = Threads{}) {
+  if (data.side == side) return data;
+  Dataset out(data.size(), side, data.class_names);
+  out.labels = data.labels;
+  threads.for_each(data.size(), [&](Index i) { to_planes(resize(data.picture(i), side, side), out.image(i)); });
+  return out;
+}
+
+/// The images with the given numbers, in that order. Precondition: each number lies in [0, data.size()).
+inline Dataset select(const Dataset& data, const std::vector<Index>& which) {
+  Dataset out(static_cast<Index>(which.size()), data.side, data.class_names);
+  for (Index k = 0; k < out.size(); ++k) {
+    const Index i = which[static_cast<std::size_t>(k)];
+    std::copy_n(data.image(i), data.image_size(), out.image(k));
+    out.labels[static_cast<std::size_t>(k)] = data.label(i);
+  }
+  return out;
+}
+
+}  // namespace minivit::inline MINIVIT_ISA

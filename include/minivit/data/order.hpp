@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: MIT
+// The order in which a data set is visited: a shuffle by counter-based keys, the same on every machine and with every
+// standard library, and its cut into batches.
+#pragma once
+
+#include <minivit/core/random.hpp>
+
+#include <range/v3/action/sort.hpp>
+#include <range/v3/range/conversion.hpp>
+#include <range/v3/view/chunk.hpp>
+#include <range/v3/view/iota.hpp>
+#include <range/v3/view/take.hpp>
+#include <range/v3/view/transform.hpp>
+#include <range/v3/view/map.hpp>
+#include <range/v3/view/zip.hpp>
+
+#include <utility>
+#include <vector>
+
+namespace minivit::inline MINIVIT_ISA {
+
+/// The numbers 0 .. count-1, ordered by a random key each; equal keys keep their order.
+inline std::vector<Index> shuffled(Index count, const Random& random) {
+  namespace views = ranges::views;
+  const auto key = [&](Index i) { return random.bits(static_cast<std::uint64_t>(i)); };
+  const auto numbers = views::iota(Index{0}, count);
+  auto keyed = views::zip(numbers | views::transform(key), numbers) | ranges::to<std::vector<std::pair<std::uint64_t, Index>>>() |
+               ranges::actions::sort;
+  return keyed | views::values | ranges::to<std::vector<Index>>();
+}
+
+/// `count` of the numbers 0 .. total-1, chosen by random keys, in rising order; all of them when count is 0 or too large.
+inline std::vector<Index> sample_of(Index total, Index count, const Random& random) {
+  namespace views = ranges::views;
+  if (count <= 0 || count >= total) return views::iota(Index{0}, total) | ranges::to<std::vector<Index>>();
+  const auto order = shuffled(total, random);
+  return order | views::take(count) | ranges::to<std::vector<Index>>() | ranges::actions::sort;
+}
+
+/// Batches of an epoch: all whole ones, and the shorter last one unless it is dropped.
+constexpr Index batch_count(Index images, Index batch, bool drop_last) { return drop_last ? images / batch : (images + batch - 1) / batch; }
+
+/// An order cut into batches; the last may be shorter. Random access: `batches_of(order, 32)[3]`. Keeps a reference.
+inline auto batches_of(const std::vector<Index>& order, Index batch) { return ranges::views::chunk(order, batch); }
+
+}  // namespace minivit::inline MINIVIT_ISA
