@@ -9,34 +9,34 @@
 namespace minivit::inline MINIVIT_ISA::ops {
 
 /// y = x * Phi(x), exact.
-template <class Arch, class T, int... E>
-constexpr void gelu(View<const T, E...> x, View<T, E...> y, Arena<T>& arena) {
+template <class Arch, class T, int M>
+constexpr void gelu(View<const T, Dyn, M> x, View<T, Dyn, M> y, Arena<T>& arena) {
   if (arena.counting()) return;
   if (std::is_constant_evaluated()) kernels::reference::gelu(y.data(), x.data(), x.size());
   else kernels::gelu<Arch>(y.data(), x.data(), x.size());
 }
 
 /// dx = dy * gelu'(x); may be in place (dx == dy).
-template <class Arch, class T, int... E>
-constexpr void gelu_backward(View<const T, E...> dy, View<const T, E...> x, View<T, E...> dx, Arena<T>& arena) {
+template <class Arch, class T, int M>
+constexpr void gelu_backward(View<const T, Dyn, M> dy, View<const T, Dyn, M> x, View<T, Dyn, M> dx, Arena<T>& arena) {
   if (arena.counting()) return;
   kernels::gelu_backward<Arch>(dx.data(), dy.data(), x.data(), x.size());
 }
 
 /// y[b] = x[b] + scale[b] * y[b] for every image b.
-template <class T, int... E>
-constexpr void add_scaled_branch(View<const T, Dyn, E...> x, const T* scale, View<T, Dyn, E...> y, Arena<T>& arena) {
+template <class T, int N, int D>
+constexpr void add_scaled_branch(View<const T, Dyn, N, D> x, const T* scale, View<T, Dyn, N, D> y, Arena<T>& arena) {
   if (arena.counting()) return;
-  const Index size = y.slice(0, 1).size();
+  constexpr Index size = Index{N} * D;
   for (Index b = 0; b < y.batch(); ++b)
     for (Index i = b * size; i < (b + 1) * size; ++i) y.data()[i] = x.data()[i] + scale[b] * y.data()[i];
 }
 
 /// y[b] = scale[b] * x[b] for every image b.
-template <class T, int... E>
-constexpr void scale_images(View<const T, Dyn, E...> x, const T* scale, View<T, Dyn, E...> y, Arena<T>& arena) {
+template <class T, int N, int D>
+constexpr void scale_images(View<const T, Dyn, N, D> x, const T* scale, View<T, Dyn, N, D> y, Arena<T>& arena) {
   if (arena.counting()) return;
-  const Index size = y.slice(0, 1).size();
+  constexpr Index size = Index{N} * D;
   for (Index b = 0; b < y.batch(); ++b)
     for (Index i = b * size; i < (b + 1) * size; ++i) y.data()[i] = scale[b] * x.data()[i];
 }

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: MIT
+// LayerNorm over the width of a token; eps is 1e-6 in the DeiT family.
+#pragma once
+
+#include <minivit/core/parameters.hpp>
+#include <minivit/ops/layer_norm.hpp>
+
+namespace minivit::inline MINIVIT_ISA {
+
+/// y = (x - mean) * rstd * weight + bias for rows of width D. S: storage policy.
+template <class S, int D>
+struct LayerNorm {
+  using T = typename S::Scalar;
+  using Arch = typename S::Arch;
+  static constexpr T eps = static_cast<T>(1e-6);
+
+  typename S::template Vector<D> weight;  // [D]
+  typename S::template Vector<D> bias;    // [D]
+
+  /// What backward needs besides the input.
+  struct Saved {
+    View<const T, Dyn, D> y;  // [rows, D]
+    T* mean = nullptr;        // [rows]
+    T* rstd = nullptr;        // [rows]
+  };
+
+  template <class Self, class F>
+  static constexpr void visit(Self& self, const Name& at, F&& f) {
+    f(at / "weight", self.weight);
+    f(at / "bias", self.bias);
+  }
+
+  constexpr Saved forward(View<const T, Dyn, D> x, Arena<T>& arena) const {
+    const auto y = arena.template take<Dyn, D>(x.batch());
+    Saved saved{y, nullptr, nullptr};
+    if (arena.keeps()) {
+      saved.mean = arena.raw(x.batch());
+      saved.rstd = arena.raw(x.batch());
+    }
+    ops::layer_norm<Arch, T, D>(x, weight, bias, y, saved.mean, saved.rstd, eps, arena);
+    return saved;
+  }
+
+  /// dx = gradient, or dx += gradient.
+  template <class G>
+  constexpr void backward(View<const T, Dyn, D> dy, View<const T, Dyn, D> x, const Saved& saved, View<T, Dyn, D> dx,
+                          const G& gradients, Arena<T>& arena, bool accumulate = false) const {
+    ops::layer_norm_backward<Arch, T, D>(dy, x, saved.mean, saved.rstd, weight, dx, gradients.weight, gradients.bias, accumulate,
+                                         arena);
+  }
+};
+
+}  // namespace minivit::inline MINIVIT_ISA

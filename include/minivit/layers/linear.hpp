@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: MIT
+// Linear: y = x W^T + b, weight stored [Out, In] as in every checkpoint of the family.
+#pragma once
+
+#include <minivit/core/parameters.hpp>
+#include <minivit/ops/linear.hpp>
+
+namespace minivit::inline MINIVIT_ISA {
+
+/// A map of rows from In to Out numbers. S: storage policy.
+template <class S, int In, int Out>
+struct Linear {
+  using T = typename S::Scalar;
+  using Arch = typename S::Arch;
+
+  typename S::template Matrix<Out, In> weight;  // [Out, In]
+  typename S::template Vector<Out> bias;        // [Out]
+
+  template <class Self, class F>
+  static constexpr void visit(Self& self, const Name& at, F&& f) {
+    f(at / "weight", self.weight);
+    f(at / "bias", self.bias);
+  }
+
+  constexpr void forward(View<const T, Dyn, In> x, View<T, Dyn, Out> y, Arena<T>& arena, ops::LinearOptions<T> options = {}) const {
+    ops::linear<Arch, T>(x, weight, bias.data(), y, arena, options);
+  }
+
+  /// dx = dy W (skipped when dx is empty), gradients += . G: Linear over writable storage.
+  template <class G>
+  constexpr void backward(View<const T, Dyn, Out> dy, View<const T, Dyn, In> x, View<T, Dyn, In> dx, const G& gradients,
+                          Arena<T>& arena) const {
+    ops::linear_weight_gradient<Arch, T>(dy, x, gradients.weight, gradients.bias.data(), arena);
+    if (dx.batch() > 0) ops::linear_input_gradient<Arch, T>(dy, weight, dx, arena);
+  }
+};
+
+}  // namespace minivit::inline MINIVIT_ISA

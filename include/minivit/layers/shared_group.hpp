@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: MIT
+// SharedGroup: weight multiplexing (MiniViT section 3.1) as data. `Repeat` consecutive layers run on one `shared` set of
+// matrices; what keeps them different stands in `own`. Gradients of shared weights simply add up.
+#pragma once
+
+#include <minivit/layers/block.hpp>
+
+#include <array>
+
+namespace minivit::inline MINIVIT_ISA {
+
+/// `Repeat` layers on one set of weights; Repeat = 1 is an ordinary layer.
+template <class S, BlockConfig B, int Repeat>
+struct SharedGroup {
+  BlockShared<S, B> shared;
+  std::array<BlockOwn<S, B>, Repeat> own;
+
+  template <class Self, class F>
+  static constexpr void visit(Self& self, Name at, F&& f) {
+    if constexpr (Repeat > 1) at = at / "block";
+    BlockShared<S, B>::visit(self.shared, at, f);
+    for (int r = 0; r < Repeat; ++r) BlockOwn<S, B>::visit(self.own[static_cast<std::size_t>(r)], at, r, Repeat > 1, f);
+  }
+
+  /// Layer r of the group.
+  constexpr Block<S, B> layer(int r) const { return {shared, own[static_cast<std::size_t>(r)]}; }
+};
+
+}  // namespace minivit::inline MINIVIT_ISA
