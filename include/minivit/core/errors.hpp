@@ -12,11 +12,11 @@ namespace minivit::inline MINIVIT_ISA {
 
 /// What went wrong. Only `where` and `what` are required; empty fields are left out of the message.
 struct Problem {
-  std::string_view where;     ///< operation and file, e.g. "load mine.safetensors"
-  std::string_view what;      ///< e.g. "tensor 'head.weight' has the wrong shape"
-  std::string_view expected;  ///< e.g. "[10, 192]"
-  std::string_view found;     ///< e.g. "[1000, 192]"
-  std::string_view hint;      ///< what to do about it
+  std::string_view where = {};     ///< operation and file, e.g. "load mine.safetensors"
+  std::string_view what = {};      ///< e.g. "tensor 'head.weight' has the wrong shape"
+  std::string_view expected = {};  ///< e.g. "[10, 192]"
+  std::string_view found = {};     ///< e.g. "[1000, 192]"
+  std::string_view hint = {};      ///< what to do about it
 };
 
 /// Replaces control bytes by `\xNN` and cuts at `limit` bytes, so that text from a file cannot forge or flood a message.

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <type_traits>
 
 #ifndef MINIVIT_NO_TBB
 #include <oneapi/tbb/info.h>
@@ -40,18 +41,25 @@ class Threads {
 
   int count() const { return count_; }
 
-  /// Calls f(i) for every i in [0, n), in any order, each exactly once; rethrows the first exception.
+  /// Calls f(i) or f(i, worker) for every i in [0, n), in any order, each exactly once; rethrows the first exception.
+  /// `worker` is in [0, count()), and no two calls with the same worker run at the same time: it names a private arena.
   template <class F>
   void for_each(Index n, F&& f) const {
+    const auto call = [&](Index i, int worker) {
+      if constexpr (std::is_invocable_v<F&, Index, int>) f(i, worker);
+      else f(i);
+    };
 #ifndef MINIVIT_NO_TBB
     if (arena_ && n > 1) {
       arena_->execute([&] {
-        oneapi::tbb::parallel_for(Index{0}, n, [&](Index i) { f(i); }, oneapi::tbb::simple_partitioner{});
+        oneapi::tbb::parallel_for(
+            Index{0}, n, [&](Index i) { call(i, oneapi::tbb::this_task_arena::current_thread_index()); },
+            oneapi::tbb::simple_partitioner{});
       });
       return;
     }
 #endif
-    for (Index i = 0; i < n; ++i) f(i);
+    for (Index i = 0; i < n; ++i) call(i, 0);
   }
 
   /// Cuts [0, n) into pieces of `grain` (the last may be shorter) and calls f(begin, end) for each.

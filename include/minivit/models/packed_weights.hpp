@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: MIT
+// PackedWeights: a model's parameters in the form the kernels want, as the same tree of layers over another storage. Owns its
+// memory, so the model may change or go away afterwards.
+#pragma once
+
+#include <minivit/core/threads.hpp>
+#include <minivit/models/vit.hpp>
+
+#include <vector>
+
+namespace minivit::inline MINIVIT_ISA {
+
+/// Panels of W for every matrix and copies of T for everything else. S: Packed or Trainable storage with elements W.
+template <class Model, class S, class W>
+class PackedWeights {
+  using T = typename Model::Scalar;
+
+ public:
+  using Net = ViTNet<Model::config, S>;
+
+  PackedWeights() : panels_(total<true>()), vectors_(total<false>()) {
+    W* panel = panels_.data();
+    T* vector = vectors_.data();
+    std::size_t row = 0;
+    Net::visit(net_, Name{}, [&](const Name&, auto& p) {
+      using P = std::remove_reference_t<decltype(p)>;
+      const Index offset = Model::parameter_table()[row++].offset;
+      if constexpr (is_matrix<P>) {
+        jobs_.push_back({&p, panel, offset, 0, [](void* matrix, W* memory, const T* source) { static_cast<P*>(matrix)->pack(memory, source); }});
+        panel += P::size();
+      } else {
+        p = P(vector);
+        jobs_.push_back({vector, nullptr, offset, p.size(), nullptr});
+        vector += aligned_count<T>(p.size());
+      }
+    });
+  }
+  PackedWeights(const PackedWeights&) = delete;
+  PackedWeights& operator=(const PackedWeights&) = delete;
+
+  /// Copies and packs every parameter of `model`. Does not allocate.
+  void pack(const Model& model, const Threads& threads) {
+    threads.for_each(static_cast<Index>(jobs_.size()), [&](Index i) {
+      const Job& job = jobs_[static_cast<std::size_t>(i)];
+      const T* const source = model.data() + job.offset;
+      if (job.pack) job.pack(job.target, job.memory, source);
+      else std::copy_n(source, job.count, static_cast<T*>(job.target));
+    });
+  }
+
+  const Net& net() const { return net_; }
+  /// Bytes held.
+  Index bytes() const { return panels_.size() * static_cast<Index>(sizeof(W)) + vectors_.size() * static_cast<Index>(sizeof(T)); }
+
+ private:
+  struct Job {
+    void* target;  // the matrix to point at its panels, or the copy of a vector
+    W* memory;
+    Index offset;  // in the model's slab
+    Index count;
+    void (*pack)(void*, W*, const T*);
+  };
+
+  template <class P>
+  static constexpr bool is_matrix = requires { typename P::Element; };
+
+  template <bool Matrices>
+  static constexpr Index total() {
+    Index sum = 0;
+    Net net;
+    Net::visit(net, Name{}, [&](const Name&, const auto& p) {
+      using P = std::remove_cvref_t<decltype(p)>;
+      if constexpr (is_matrix<P>) sum += Matrices ? P::size() : 0;
+      else sum += Matrices ? 0 : aligned_count<T>(p.size());
+    });
+    return sum;
+  }
+
+  Buffer<W> panels_;
+  Buffer<T> vectors_;
+  Net net_;
+  std::vector<Job> jobs_;
+};
+
+}  // namespace minivit::inline MINIVIT_ISA

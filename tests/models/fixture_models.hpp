@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: MIT
+// The small models of the reference fixtures as configs, and reading of their expected values.
+#pragma once
+
+#include "generated.hpp"
+
+#include <minivit/io/safetensors.hpp>
+#include <minivit/models/presets.hpp>
+#include <minivit/models/vit.hpp>
+
+#include <string>
+#include <vector>
+
+namespace fixture {
+
+namespace mv = minivit;
+
+constexpr mv::ViTConfig deit(int image, int patch, int dim, int depth, int heads) {
+  mv::ViTConfig c;
+  c.image = image;
+  c.patch = patch;
+  c.dim = dim;
+  c.depth = depth;
+  c.heads = heads;
+  c.classes = 10;
+  return c;
+}
+constexpr mv::ViTConfig mini(mv::ViTConfig c, int repeat, bool transformations = true) {
+  c.pool = mv::Pool::mean;
+  c.sharing = {.repeat = repeat, .mix_heads = transformations};
+  c.position = {.keys = transformations};
+  return c;
+}
+constexpr mv::ViTConfig distilled(mv::ViTConfig c) {
+  c.distilled = true;
+  return c;
+}
+
+inline constexpr auto deit_a = deit(32, 4, 48, 4, 3);
+inline constexpr auto deit_distilled_a = distilled(deit_a);
+inline constexpr auto mini_deit_a = mini(deit_a, 2);
+inline constexpr auto deit_odd = deit(28, 4, 40, 2, 5);
+inline constexpr auto mini_deit_odd = mini(deit(28, 4, 40, 6, 5), 3);
+inline constexpr auto mini_deit_share_only = mini(deit(32, 8, 48, 4, 3), 2, false);
+inline constexpr auto student = mini(deit(32, 4, 24, 4, 3), 2);
+inline constexpr auto teacher = deit(32, 4, 40, 2, 5);
+
+inline mv::SafeTensors open(const std::string& file) { return mv::SafeTensors::open(std::string(MINIVIT_TEST_FIXTURES) + "/" + file); }
+
+/// A tensor of the file as numbers.
+template <class T>
+std::vector<T> read(const mv::SafeTensors& file, const std::string& name) {
+  const auto values = file.read<T>(name);
+  return {values.begin(), values.end()};
+}
+
+/// Largest absolute difference to the first expected.size() numbers at `actual`.
+template <class T, class U>
+double difference(const std::vector<T>& expected, const U* actual) {
+  double worst = 0;
+  for (std::size_t i = 0; i < expected.size(); ++i) {
+    const double d = std::abs(static_cast<double>(expected[i]) - static_cast<double>(actual[i]));
+    worst = d >= 0 ? std::max(worst, d) : INFINITY;  // NaN is the worst
+  }
+  return expected.empty() ? INFINITY : worst;
+}
+
+}  // namespace fixture
