@@ -55,7 +55,8 @@ inline void scale(T* dst, T factor, Index n) {
 template <class Arch = simd::best, class T>
 inline void axpy(T* dst, T a, const T* x, Index n) {
   const simd::Batch<T, Arch> f(a);
-  simd::sweep<Arch, T>(n, [&](Index i, auto io, auto) { io.store(dst + i, simd::fma(f, io.load(x + i), io.load(dst + i))); });
+  simd::sweep<Arch, T>(n,
+                       [&](Index i, auto io, auto) { io.store(dst + i, simd::fma(f, io.load(x + i), io.load(dst + i))); });
 }
 
 /// Sum of x^2 over n elements, in double: no overflow for any finite float. Sixteen running sums in a fixed order that no

@@ -23,7 +23,8 @@ inline T sum_of(const simd::Batch<T, Arch> (&acc)[4]) {
 
 /// y = (x - mean) / sqrt(variance + eps) * weight + bias for each row of `dim` elements; the variance is that of the row
 /// divided by `dim`, from centred squares. Stores mean and 1 / sqrt(variance + eps) per row unless the pointers are null.
-/// Rows start `ldx` and `ldy` elements apart. y == x is allowed. Preconditions: dim >= 1, eps > 0 when a row may be constant.
+/// Rows start `ldx` and `ldy` elements apart. y == x is allowed. Preconditions: dim >= 1, eps > 0 when a row may be
+/// constant.
 template <class Arch = simd::best, class T>
 inline void layer_norm(T* y, Index ldy, T* mean, T* rstd, const T* x, Index ldx, const T* weight, const T* bias, Index rows,
                        Index dim, T eps) {
@@ -101,11 +102,11 @@ inline void layer_norm_backward(T* dx, T* dweight, T* dbias, const T* dy, const 
                                 const T* weight, Index rows, Index dim, bool accumulate_dx) {
   const Index fours = rows / 4 * 4;
   for (Index r = 0; r < fours; r += 4)
-    detail::layer_norm_backward_rows<Arch, 4>(dx + r * dim, dweight, dbias, dy + r * dim, x + r * dim, mean + r, rstd + r, weight,
-                                              dim, accumulate_dx);
+    detail::layer_norm_backward_rows<Arch, 4>(dx + r * dim, dweight, dbias, dy + r * dim, x + r * dim, mean + r, rstd + r,
+                                              weight, dim, accumulate_dx);
   for (Index r = fours; r < rows; ++r)
-    detail::layer_norm_backward_rows<Arch, 1>(dx + r * dim, dweight, dbias, dy + r * dim, x + r * dim, mean + r, rstd + r, weight,
-                                              dim, accumulate_dx);
+    detail::layer_norm_backward_rows<Arch, 1>(dx + r * dim, dweight, dbias, dy + r * dim, x + r * dim, mean + r, rstd + r,
+                                              weight, dim, accumulate_dx);
 }
 
 /// y = exp(x - largest) / sum of that, for each row of n elements; y == x is allowed. -infinity gives 0; a row that holds
@@ -140,7 +141,8 @@ inline void softmax_backward(T* dx, Index lddx, const T* dy, Index lddy, const T
     const T* const p = y + r * ldy;
     T* const out = dx + r * lddx;
     B total[4] = {B(T(0)), B(T(0)), B(T(0)), B(T(0))};
-    simd::sweep<Arch, T>(n, [&](Index i, auto io, auto k) { total[k] = simd::fma(io.load(g + i), io.load(p + i), total[k]); });
+    simd::sweep<Arch, T>(n,
+                         [&](Index i, auto io, auto k) { total[k] = simd::fma(io.load(g + i), io.load(p + i), total[k]); });
     const B dot(detail::sum_of<T, Arch>(total));
     simd::sweep<Arch, T>(n, [&](Index i, auto io, auto) { io.store(out + i, io.load(p + i) * (io.load(g + i) - dot)); });
   }

@@ -12,8 +12,8 @@ namespace minivit::inline MINIVIT_ISA::kernels::reference {
 /// y = (x - mean) / sqrt(variance + eps) * weight + bias for each row of `dim` elements; the variance is divided by `dim`.
 /// Stores mean and 1 / sqrt(variance + eps) per row unless the pointers are null. y == x is allowed.
 template <class T>
-constexpr void layer_norm(T* y, Index ldy, T* mean, T* rstd, const T* x, Index ldx, const T* weight, const T* bias, Index rows,
-                          Index dim, T eps) {
+constexpr void layer_norm(T* y, Index ldy, T* mean, T* rstd, const T* x, Index ldx, const T* weight, const T* bias,
+                          Index rows, Index dim, T eps) {
   for (Index r = 0; r < rows; ++r) {
     const T* const in = x + r * ldx;
     T* const out = y + r * ldy;
@@ -24,14 +24,16 @@ constexpr void layer_norm(T* y, Index ldy, T* mean, T* rstd, const T* x, Index l
     for (Index i = 0; i < dim; ++i) v += (static_cast<double>(in[i]) - m) * (static_cast<double>(in[i]) - m);
     const double s = 1 / sqrt(v / static_cast<double>(dim) + static_cast<double>(eps));
     for (Index i = 0; i < dim; ++i)
-      out[i] = static_cast<T>((static_cast<double>(in[i]) - m) * s * static_cast<double>(weight[i]) + static_cast<double>(bias[i]));
+      out[i] = static_cast<T>((static_cast<double>(in[i]) - m) * s * static_cast<double>(weight[i]) +
+                              static_cast<double>(bias[i]));
     if (mean) mean[r] = static_cast<T>(m);
     if (rstd) rstd[r] = static_cast<T>(s);
   }
 }
 
 /// Gradients of layer_norm. dx = or += rstd * (g - average(g) - n * average(g * n)) with g = dy * weight and the normalised
-/// n = (x - mean) * rstd; dweight += sum over rows of dy * n; dbias += sum over rows of dy. Rows are dense. dx == dy is allowed.
+/// n = (x - mean) * rstd; dweight += sum over rows of dy * n; dbias += sum over rows of dy. Rows are dense. dx == dy is
+/// allowed.
 template <class T>
 constexpr void layer_norm_backward(T* dx, T* dweight, T* dbias, const T* dy, const T* x, const T* mean, const T* rstd,
                                    const T* weight, Index rows, Index dim, bool accumulate_dx) {
@@ -63,7 +65,8 @@ constexpr void layer_norm_backward(T* dx, T* dweight, T* dbias, const T* dy, con
   }
 }
 
-/// y = exp(x - largest) / sum of that, for each row of n elements; y == x is allowed. A row of -infinity only is not a number.
+/// y = exp(x - largest) / sum of that, for each row of n elements; y == x is allowed. A row of -infinity only is not a
+/// number.
 template <class T>
 constexpr void softmax(T* y, Index ldy, const T* x, Index ldx, Index rows, Index n) {
   for (Index r = 0; r < rows; ++r) {
