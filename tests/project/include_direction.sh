@@ -11,7 +11,7 @@ find "$root" -name '*.hpp' | LC_ALL=C sort | while IFS= read -r file; do
     BEGIN {
       # Height of each floor. train, data, io and analysis stand side by side and do not know each other.
       split("core simd kernels ops layers models", order, " ")
-      for (i in order) height[order[i]] = i
+      for (i in order) height[order[i]] = i + 0  # a number, not text
       height["testing"] = 7
       height["train"] = height["data"] = height["io"] = height["analysis"] = 8
       height[""] = 9  # umbrella headers
