@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: MIT
+// Checkpoints: load<Model>(path) and save(model, path), strict about names, shapes and config. A checkpoint is a safetensors
+// file whose names are the parameters'; training state is more slabs under prefixes. Sees a model only as a table and a
+// slab.
+#pragma once
+
+#include <minivit/core/parameters.hpp>
+#include <minivit/io/checkpoint_info.hpp>
+#include <minivit/io/load_report.hpp>
+#include <minivit/io/safetensors.hpp>
+
+#include <cmath>
+#include <concepts>
+#include <string>
+#include <type_traits>
+#include <vector>
+
+namespace minivit::inline MINIVIT_ISA {
+
+/// A model as files see it: a slab of float or double, a table that names its parts, a config.
+template <class Model>
+concept Checkpointable = requires(Model& model, const Model& constant) {
+  { *model.data() } -> std::convertible_to<double>;
+  {constant.data()};
+  { Model::parameter_table() } -> std::convertible_to<const ParameterTable&>;
+  {first_difference(Model::config, Model::config)};
+};
+
+/// Throws Error, naming the parameter and the element, when a value is NaN or infinite.
+template <class T>
+void require_finite(const ParameterTable& table, const T* slab, std::string_view where) {
+  for (const ParameterInfo& parameter : table)
+    for (Index i = 0; i < parameter.size; ++i)
+      if (const T value = slab[parameter.offset + i]; !std::isfinite(value))
+        fail({.where = where,
+              .what = "parameter " + detail::in_quotes(parameter.name) + " is not finite at element " + std::to_string(i),
+              .expected = "a finite number",
+              .found = std::to_string(value),
+              .hint = "the training diverged; nothing was written"});
+}
+
+/// Appends every parameter of a slab under `prefix` + its name. The slab must live until the file is written.
+template <class T>
+void append_parameters(std::vector<TensorToWrite>& tensors, const ParameterTable& table, const T* slab,
+                       std::string_view prefix = {}) {
+  for (const ParameterInfo& parameter : table)
+    tensors.push_back({std::string(prefix) + parameter.name, dtype_for<T>(), parameter.shape, slab + parameter.offset});
+}
+
+namespace detail {
+/// Copies every parameter that `report` does not name as missing or mismatched.
+template <class T>
+void copy_parameters(const SafeTensors& file, const ParameterTable& table, T* slab, std::string_view prefix) {
+  for (const ParameterInfo& parameter : table) {
+    const TensorInfo* const tensor = file.find(std::string(prefix) + parameter.name);
+    if (tensor != nullptr && tensor->shape == parameter.shape) file.copy_to(*tensor, slab + parameter.offset);
+  }
+}
+[[noreturn]] inline void fail_load(const LoadReport& report, std::string_view where, std::size_t parameters) {
+  const std::string what = "tensors do not fit the model, " + report.counts();
+  const std::string found = report.details(2);
+  fail({.where = where,
+        .what = what,
+        .expected = "its " + std::to_string(parameters) + " parameters by name and shape",
+        .found = found,
+        .hint = report.hint});
+}
+}  // namespace detail
+
+/// Fills a slab from the tensors `prefix` + name. Throws Error when one is missing, has another shape or an unusable dtype;
+/// tensors under other prefixes are left alone. After an error the slab's values are unspecified.
+template <class T>
+void read_parameters(const SafeTensors& file, const ParameterTable& table, T* slab, std::string_view prefix = {}) {
+  LoadReport report = compare(table, file, prefix);
+  if (prefix.empty()) report.extra.clear();  // without a prefix every other slab of the file would be extra
+  if (!report.ok()) detail::fail_load(report, file.where(), table.size());
+  detail::copy_parameters(file, table, slab, prefix);
+}
+
+/// Copies what fits by name and shape and reports the rest. Throws Error only for an unusable dtype. The config in the file
+/// is not consulted.
+template <Checkpointable Model>
+LoadReport load_into(Model& model, const SafeTensors& file) {
+  LoadReport report = compare(Model::parameter_table(), file);
+  detail::copy_parameters(file, Model::parameter_table(), model.data(), {});
+  return report;
+}
+
+/// The model in `file`, complete: every parameter present, nothing extra, shapes equal, and the config in the metadata, if
+/// any, equal to the model's. Throws Error.
+template <Checkpointable Model>
+Model load(const SafeTensors& file) {
+  if (const auto config = read_config(file))
+    if (const auto difference = first_difference(Model::config, *config))
+      fail({.where = file.where(),
+            .what = "the file holds another model: config field '" + difference->field + "' differs",
+            .expected = difference->first,
+            .found = difference->second,
+            .hint = "load it into a model with the file's config"});
+  detail::check_class_names(read_info(file), Model::config.classes, file.where());
+  const LoadReport report = compare(Model::parameter_table(), file);
+  if (!report.ok()) detail::fail_load(report, file.where(), Model::parameter_table().size());
+  Model model;
+  detail::copy_parameters(file, Model::parameter_table(), model.data(), {});
+  return model;
+}
+
+/// `Model model = load<Model>("mine.safetensors");`
+template <Checkpointable Model>
+Model load(const std::string& path) {
+  return load<Model>(SafeTensors::open(path));
+}
+
+/// Writes the model and what belongs to it in one step: after an error the old file is intact. Throws Error; also when a
+/// parameter is not finite or the number of class names is not config.classes.
+template <Checkpointable Model>
+void save(const Model& model, const std::string& path, const CheckpointInfo& info = {}) {
+  const std::string where = "write " + detail::shown_path(path);
+  require_finite(Model::parameter_table(), model.data(), where);
+  std::vector<TensorToWrite> tensors;
+  append_parameters(tensors, Model::parameter_table(), model.data());
+  write_safetensors(path, tensors, metadata_of(Model::config, info, where));
+}
+
+}  // namespace minivit::inline MINIVIT_ISA

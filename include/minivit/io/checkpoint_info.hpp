@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: MIT
+// What a checkpoint says about its model beside the weights: how images are prepared, what the classes are called, the
+// config. Wrong mean and deviation cost more accuracy than most bugs, so they travel with the weights.
+#pragma once
+
+#include <minivit/core/preprocessing.hpp>
+#include <minivit/io/config_json.hpp>
+#include <minivit/io/safetensors.hpp>
+
+#include <array>
+#include <charconv>
+#include <cmath>
+#include <limits>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace minivit::inline MINIVIT_ISA {
+
+/// Everything in a checkpoint's metadata but the config.
+struct CheckpointInfo {
+  Preprocessing preprocessing{};
+  std::vector<std::string> class_names{};      ///< empty when unknown, else one per class
+  std::map<std::string, std::string> extra{};  ///< free text; keys must not begin with "minivit."
+  std::string model{};                         ///< name of the model, e.g. "mini_deit_tiny_patch16_224"
+  bool operator==(const CheckpointInfo&) const = default;
+};
+
+namespace detail {
+
+inline constexpr const char* config_key = "minivit.config";
+inline constexpr const char* preprocessing_key = "minivit.preprocessing";
+inline constexpr const char* classes_key = "minivit.classes";
+inline constexpr const char* model_key = "minivit.model";
+inline constexpr std::string_view own_keys = "minivit.";
+
+inline constexpr std::pair<Interpolation, std::string_view> interpolation_names[] = {{Interpolation::bilinear, "bilinear"},
+                                                                                     {Interpolation::bicubic, "bicubic"}};
+
+/// A float by its shortest text, 0.485 instead of 0.48500001430511475; reading it gives the same float.
+inline nlohmann::json float_json(float value) {
+  char text[32];
+  const auto end = std::to_chars(text, text + sizeof text, value).ptr;
+  const nlohmann::json shortest = nlohmann::json::parse(text, end, nullptr, false);
+  return shortest.is_number() && shortest.get<float>() == value ? shortest : nlohmann::json(static_cast<double>(value));
+}
+
+/// Infinity when the number does not fit in a float.
+inline float json_float(const nlohmann::json& json) {
+  const double value = json.get<double>();
+  constexpr auto most = std::numeric_limits<float>::max();
+  return std::abs(value) <= static_cast<double>(most) ? static_cast<float>(value) : std::numeric_limits<float>::infinity();
+}
+
+/// Number and range of each field, checked before writing and after reading.
+inline void check_preprocessing(const Preprocessing& p, std::string_view where) {
+  const auto refuse = [&](const char* field, const char* expected, float found) {
+    fail({.where = where,
+          .what = std::string("preprocessing field '") + field + "' is wrong",
+          .expected = expected,
+          .found = std::to_string(found)});
+  };
+  for (const float m : p.mean)
+    if (!std::isfinite(m)) refuse("mean", "finite numbers", m);
+  for (const float s : p.std)
+    if (!std::isfinite(s) || s <= 0) refuse("std", "finite numbers above 0", s);
+  if (!(p.crop_pct > 0 && p.crop_pct <= 1)) refuse("crop_pct", "a number above 0, at most 1", p.crop_pct);
+}
+
+/// One name per class, or none at all.
+inline void check_class_names(const CheckpointInfo& info, int classes, std::string_view where) {
+  if (info.class_names.empty() || info.class_names.size() == static_cast<std::size_t>(classes)) return;
+  fail({.where = where,
+        .what = "wrong number of class names",
+        .expected = std::to_string(classes),
+        .found = std::to_string(info.class_names.size())});
+}
+
+}  // namespace detail
+
+/// {"crop_pct":0.875,"interpolation":"bicubic","mean":[...],"std":[...]}. Throws Error when a number is out of range.
+inline std::string to_json(const Preprocessing& p, std::string_view where = "preprocessing") {
+  detail::check_preprocessing(p, where);
+  nlohmann::json document;
+  for (std::size_t i = 0; i < 3; ++i) {
+    document["mean"][i] = detail::float_json(p.mean[i]);
+    document["std"][i] = detail::float_json(p.std[i]);
+  }
+  document["crop_pct"] = detail::float_json(p.crop_pct);
+  document["interpolation"] = detail::enum_text(detail::interpolation_names, p.interpolation);
+  return document.dump();
+}
+
+/// Inverse of to_json. Throws Error that names a missing, unknown or wrong field.
+inline Preprocessing preprocessing_from_json(std::string_view text, std::string_view where) {
+  const nlohmann::json document = parse_json_strict(text, where, 3);
+  const auto wrong = [&](const std::string& field, const std::string& expected, const std::string& found) {
+    fail({.where = where, .what = "preprocessing field '" + field + "' is wrong", .expected = expected, .found = found});
+  };
+  if (!document.is_object()) wrong("", "a JSON object", document.type_name());
+  for (const auto& [name, value] : document.items())
+    if (name != "mean" && name != "std" && name != "crop_pct" && name != "interpolation")
+      wrong(printable(name, 60), "mean, std, crop_pct or interpolation", "an unknown field");
+  const auto field = [&](const char* name) -> const nlohmann::json& {
+    const auto at = document.find(name);
+    if (at == document.end()) wrong(name, "a value", "none");
+    return *at;
+  };
+  Preprocessing p;
+  const auto read_three = [&](const char* name, std::array<float, 3>& out) {
+    const nlohmann::json& list = field(name);
+    if (!list.is_array() || list.size() != 3 || !std::ranges::all_of(list, [](const auto& x) { return x.is_number(); }))
+      wrong(name, "3 numbers", list.dump());
+    for (std::size_t i = 0; i < 3; ++i) out[i] = detail::json_float(list[i]);
+  };
+  read_three("mean", p.mean);
+  read_three("std", p.std);
+  if (!field("crop_pct").is_number()) wrong("crop_pct", "a number", field("crop_pct").dump());
+  p.crop_pct = detail::json_float(field("crop_pct"));
+  const auto interpolation = detail::enum_value(detail::interpolation_names, field("interpolation"));
+  if (!interpolation)
+    wrong("interpolation", detail::enum_choices(detail::interpolation_names), field("interpolation").dump());
+  p.interpolation = *interpolation;
+  detail::check_preprocessing(p, where);
+  return p;
+}
+
+/// The config in a file's metadata, or nothing when it has none. Throws Error when it is damaged.
+inline std::optional<ViTConfig> read_config(const SafeTensors& file) {
+  const auto at = file.metadata().find(detail::config_key);
+  if (at == file.metadata().end()) return std::nullopt;
+  return config_from_json(at->second, file.where() + ": " + detail::config_key);
+}
+
+/// Metadata of a file written by save(); what is absent keeps its default. Throws Error when a part is damaged or the number
+/// of class names differs from the config in the file.
+inline CheckpointInfo read_info(const SafeTensors& file) {
+  CheckpointInfo info;
+  for (const auto& [key, value] : file.metadata()) {
+    const std::string where = file.where() + ": " + printable(key, 40);
+    if (key == detail::preprocessing_key) info.preprocessing = preprocessing_from_json(value, where);
+    if (key == detail::model_key) info.model = value;
+    if (key == detail::classes_key) {
+      const nlohmann::json list = parse_json_strict(value, where, 2);
+      if (!list.is_array() || !std::ranges::all_of(list, [](const auto& x) { return x.is_string(); }))
+        fail({.where = where, .what = "wrong class names", .expected = "an array of texts"});
+      info.class_names = list.get<std::vector<std::string>>();
+    }
+    if (!key.starts_with(detail::own_keys)) info.extra[key] = value;
+  }
+  if (const auto config = read_config(file)) detail::check_class_names(info, config->classes, file.where());
+  return info;
+}
+
+/// The metadata that save() writes. Throws Error when a part is out of range or the number of class names is not
+/// config.classes.
+inline std::map<std::string, std::string> metadata_of(const ViTConfig& config, const CheckpointInfo& info,
+                                                      std::string_view where) {
+  std::map<std::string, std::string> metadata = info.extra;
+  for (const auto& [key, value] : metadata)
+    if (key.starts_with(detail::own_keys))
+      fail({.where = where,
+            .what = "extra metadata key '" + printable(key, 60) + "' is reserved",
+            .hint = "choose another prefix"});
+  metadata[detail::config_key] = to_json(config);
+  metadata[detail::preprocessing_key] = to_json(info.preprocessing, where);
+  if (!info.model.empty()) metadata[detail::model_key] = info.model;
+  detail::check_class_names(info, config.classes, where);
+  if (!info.class_names.empty()) {
+    std::string list = "[";
+    for (const std::string& name : info.class_names)
+      list += (list.size() > 1 ? "," : "") + json_quoted(name, where, "class name");
+    metadata[detail::classes_key] = list + "]";
+  }
+  return metadata;
+}
+
+}  // namespace minivit::inline MINIVIT_ISA

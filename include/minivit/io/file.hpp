@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: MIT
+// Files for checkpoints. Reading: regular files only, never blocks on a pipe, a size limit, piece by piece into owned memory
+// (a mapped file that another program cuts short would raise SIGBUS). Writing: under a temporary name in the same folder,
+// flushed, then renamed, so that a crash or a full disk leaves the old file or the new one, never half of one.
+#pragma once
+
+#include <minivit/core/errors.hpp>
+#include <minivit/io/posix_file.hpp>
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace minivit::inline MINIVIT_ISA {
+
+namespace detail {
+/// A path for messages: the end of it, where the file name stands.
+inline std::string shown_path(std::string_view path) {
+  constexpr std::size_t most = 100;
+  if (path.size() > most) return "..." + printable(path.substr(path.size() - most), most);
+  return printable(path, most);
+}
+}  // namespace detail
+
+/// A regular file opened for reading.
+class InputFile {
+ public:
+  /// Throws Error when `path` cannot be opened, is not a regular file or has more than `most_bytes` bytes.
+  explicit InputFile(const std::string& path, std::uint64_t most_bytes) : where_("read " + detail::shown_path(path)) {
+    if (path.find('\0') != std::string::npos) fail({.where = where_, .what = "the path contains a zero byte"});
+    file_ = os::open_to_read(path);
+    if (!file_.valid()) {
+      const std::string reason = os::last_error();
+      fail({.where = where_, .what = "cannot open the file", .found = reason, .hint = "check the path and its permissions"});
+    }
+    const os::Status status = os::status_of(file_);
+    if (!status.regular)
+      fail({.where = where_, .what = "not a file", .expected = "a regular file", .found = std::string("a ") + status.kind});
+    if (status.size > most_bytes)
+      fail({.where = where_,
+            .what = "the file is too large",
+            .expected = "at most " + std::to_string(most_bytes) + " bytes",
+            .found = std::to_string(status.size),
+            .hint = "the limit can be raised by the caller"});
+    size_ = status.size;
+  }
+
+  /// Bytes in the file when it was opened.
+  std::uint64_t size() const { return size_; }
+
+  /// Reads the next to.size() bytes. Throws Error when the file ends before.
+  void read(std::span<std::byte> to) {
+    while (!to.empty()) {
+      const std::ptrdiff_t got = os::read_some(file_, to.data(), to.size());
+      if (got < 0) {
+        const std::string reason = os::last_error();
+        fail({.where = where_, .what = "cannot read byte " + std::to_string(at_), .found = reason});
+      }
+      if (got == 0)
+        fail({.where = where_,
+              .what = "the file ends early",
+              .expected = std::to_string(size_) + " bytes",
+              .found = std::to_string(at_),
+              .hint = "did another program write to it meanwhile?"});
+      to = to.subspan(static_cast<std::size_t>(got));
+      at_ += static_cast<std::uint64_t>(got);
+    }
+  }
+
+ private:
+  std::string where_;
+  os::File file_;
+  std::uint64_t size_ = 0;
+  std::uint64_t at_ = 0;
+};
+
+/// A file that appears under its name only when it is complete: write(), write(), ..., commit(). Without commit nothing
+/// remains. An existing regular file is replaced (a symbolic link to one is followed), anything else is refused.
+class AtomicFile {
+ public:
+  /// Throws Error when the folder is not writable or `path` leads to something that is not a regular file.
+  explicit AtomicFile(const std::string& path) : where_("write " + detail::shown_path(path)), target_(os::resolve(path)) {
+    if (path.empty() || path.find('\0') != std::string::npos)
+      fail({.where = where_, .what = "the path is empty or contains a zero byte"});
+    const os::Status status = os::status_of(path);
+    if (status.exists && !status.regular)
+      fail({.where = where_,
+            .what = "will not replace it",
+            .expected = "a regular file",
+            .found = std::string("a ") + status.kind});
+    const std::size_t slash = target_.rfind('/');
+    folder_ = slash == std::string::npos ? "." : target_.substr(0, slash + 1);
+    if (slash != std::string::npos && slash + 1 == target_.size())
+      fail({.where = where_, .what = "the path names a folder", .hint = "add a file name"});
+    create();
+  }
+  AtomicFile(const AtomicFile&) = delete;
+  AtomicFile& operator=(const AtomicFile&) = delete;
+  ~AtomicFile() {
+    if (!temporary_.empty()) os::remove(temporary_);
+  }
+
+  /// Appends bytes. Throws Error when the disk is full or fails.
+  void write(std::span<const std::byte> from) {
+    while (!from.empty()) {
+      const std::ptrdiff_t put = os::write_some(file_, from.data(), from.size());
+      if (put <= 0) stop("cannot write to the file");
+      from = from.subspan(static_cast<std::size_t>(put));
+    }
+  }
+  void write(std::string_view text) { write(std::as_bytes(std::span(text.data(), text.size()))); }
+
+  /// Makes the file visible under its name, on the disk. Call once, last. Throws Error; the old file is then intact,
+  /// unless only flushing the folder failed: then the new file is in place but may be lost in a power cut.
+  void commit() {
+    if (!os::flush(file_)) stop("cannot flush the file to the disk");
+    if (!file_.close()) stop("cannot close the file");
+    if (!os::replace(temporary_, target_)) stop("cannot give the file its name");
+    temporary_.clear();
+    if (!os::flush_folder(folder_)) stop("cannot flush the folder to the disk");
+  }
+
+ private:
+  void create() {
+    static std::atomic<unsigned> counter{0};
+    const std::string prefix =
+        (folder_ == "." ? std::string() : folder_) + ".minivit-" + std::to_string(os::process_number()) + "-";
+    for (int attempt = 0; attempt < 100; ++attempt) {  // names can be left over from a killed program with our number
+      std::string name = prefix + std::to_string(counter++) + ".tmp";
+      file_ = os::create_new(name);
+      if (file_.valid()) {
+        temporary_ = std::move(name);
+        return;
+      }
+      if (!os::name_was_taken()) break;
+    }
+    stop("cannot create a file in folder '" + detail::shown_path(folder_) + "'");
+  }
+
+  [[noreturn]] void stop(const std::string& what) const {
+    const std::string reason = os::last_error();
+    fail({.where = where_, .what = what, .found = reason});
+  }
+
+  std::string where_;
+  std::string target_;
+  std::string folder_;
+  std::string temporary_;  // empty when there is none to remove
+  os::File file_;
+};
+
+/// Replaces the file at `path` by one that holds `content`, in one step. core/file.hpp writes without that promise.
+inline void write_file_atomically(const std::string& path, std::string_view content) {
+  AtomicFile file(path);
+  file.write(content);
+  file.commit();
+}
+
+}  // namespace minivit::inline MINIVIT_ISA

@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: MIT
+// JSON from a file, read strictly: valid UTF-8, no repeated key, bounded depth, no bytes behind the end. The library
+// underneath keeps the last of two equal keys, stops at a zero byte and skips a byte order mark; none of that passes here.
+#pragma once
+
+#include <minivit/core/errors.hpp>
+
+#include <nlohmann/json.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace minivit::inline MINIVIT_ISA {
+
+/// Position of the first byte that does not belong to well-formed UTF-8 (RFC 3629: no overlong forms, no surrogates, at
+/// most U+10FFFF), or npos.
+constexpr std::size_t find_invalid_utf8(std::string_view text) {
+  const auto byte = [&](std::size_t i) { return static_cast<unsigned>(static_cast<unsigned char>(text[i])); };
+  for (std::size_t i = 0; i < text.size();) {
+    const unsigned first = byte(i);
+    const std::size_t length = first < 0x80   ? 1
+                               : first < 0xC2 ? 0
+                               : first < 0xE0 ? 2
+                               : first < 0xF0 ? 3
+                               : first < 0xF5 ? 4
+                                              : 0;
+    if (length == 0 || length > text.size() - i) return i;
+    for (std::size_t k = 1; k < length; ++k)
+      if ((byte(i + k) & 0xC0u) != 0x80u) return i;
+    if (length > 2) {
+      const unsigned second = byte(i + 1);
+      if ((first == 0xE0 && second < 0xA0) || (first == 0xED && second > 0x9F)) return i;
+      if ((first == 0xF0 && second < 0x90) || (first == 0xF4 && second > 0x8F)) return i;
+    }
+    i += length;
+  }
+  return std::string_view::npos;
+}
+
+/// Why a JSON text was refused.
+struct JsonFault {
+  std::string what;
+  std::string expected;
+  std::string found;
+  std::optional<std::size_t> position{};  ///< byte in the text, when known
+};
+
+/// Base of event handlers: remembers the first fault and stops the parser there.
+class JsonHandler {
+ public:
+  using Json = nlohmann::json;
+  std::optional<JsonFault> fault;
+
+  bool binary(Json::binary_t& /*value*/) { return refuse("binary value", "", ""); }
+  bool parse_error(std::size_t position, const std::string& token, const nlohmann::detail::exception& /*error*/) {
+    if (!fault) fault = JsonFault{"not valid JSON", "", "'" + printable(token, 40) + "'", position};
+    return false;
+  }
+
+ protected:
+  bool refuse(std::string what, std::string expected, std::string found) {
+    if (!fault) fault = JsonFault{std::move(what), std::move(expected), std::move(found)};
+    return false;
+  }
+};
+
+/// Feeds `text` to a handler derived from JsonHandler. Returns the fault that stopped it, if any.
+template <class Handler>
+std::optional<JsonFault> parse_json_events(std::string_view text, Handler& handler) {
+  if (const std::size_t at = find_invalid_utf8(text); at != std::string_view::npos)
+    return JsonFault{"not valid UTF-8", "", "", at};
+  if (const std::size_t at = text.find('\0'); at != std::string_view::npos)
+    return JsonFault{"not valid JSON", "", "a zero byte", at};
+  if (text.starts_with("\xEF\xBB\xBF")) return JsonFault{"not valid JSON", "", "a byte order mark", 0};
+  const bool done = nlohmann::json::sax_parse(text.data(), text.data() + text.size(), &handler);
+  if (handler.fault) return handler.fault;
+  if (!done) return JsonFault{"not valid JSON", "", ""};
+  return std::nullopt;
+}
+
+namespace detail {
+/// Passes any document of bounded depth without repeated keys.
+class DocumentCheck : public JsonHandler {
+ public:
+  explicit DocumentCheck(std::size_t most_depth) : most_depth_(most_depth) {}
+  bool null() { return true; }
+  bool boolean(bool /*value*/) { return true; }
+  bool number_integer(Json::number_integer_t /*value*/) { return true; }
+  bool number_unsigned(Json::number_unsigned_t /*value*/) { return true; }
+  bool number_float(Json::number_float_t /*value*/, const std::string& /*text*/) { return true; }
+  bool string(std::string& /*value*/) { return true; }
+  bool start_object(std::size_t /*size*/) { return open(); }
+  bool end_object() { return close(); }
+  bool start_array(std::size_t /*size*/) { return open(); }
+  bool end_array() { return close(); }
+  bool key(std::string& name) {
+    return keys_.back().insert(name).second || refuse("repeated key '" + printable(name, 60) + "'", "", "");
+  }
+
+ private:
+  bool open() {
+    if (keys_.size() == most_depth_)
+      return refuse("nested too deeply", "at most " + std::to_string(most_depth_) + " levels", "more");
+    keys_.emplace_back();
+    return true;
+  }
+  bool close() {
+    keys_.pop_back();
+    return true;
+  }
+  std::size_t most_depth_;
+  std::vector<std::set<std::string>> keys_;  // one set per open object or array
+};
+}  // namespace detail
+
+/// A small document, such as a config. Throws Error, naming `where`, unless it is strict JSON of at most `most_depth`
+/// levels. Integers above 64 bits arrive as floating point: test fields with is_number_unsigned().
+inline nlohmann::json parse_json_strict(std::string_view text, std::string_view where, std::size_t most_depth = 8) {
+  detail::DocumentCheck check(most_depth);
+  if (const auto fault = parse_json_events(text, check)) {
+    const std::string at = fault->position ? " at byte " + std::to_string(*fault->position) : "";
+    fail({.where = where, .what = fault->what + at, .expected = fault->expected, .found = fault->found});
+  }
+  return nlohmann::json::parse(text, nullptr, false);
+}
+
+/// `text` as a JSON string with quotes. Throws Error, naming `where` and `what`, when it is not valid UTF-8.
+inline std::string json_quoted(const std::string& text, std::string_view where, std::string_view what) {
+  if (const std::size_t at = find_invalid_utf8(text); at != std::string::npos)
+    fail({.where = where, .what = std::string(what) + " is not valid UTF-8 at byte " + std::to_string(at), .found = text});
+  return nlohmann::json(text).dump();
+}
+
+}  // namespace minivit::inline MINIVIT_ISA
