@@ -1,0 +1,8 @@
+// SPDX-License-Identifier: MIT
+// All losses. A loss is a plain value with one call:
+//   LossValues values = loss(LossInputs<T, K>{...}, dlogits, ddistilled);
+// It ADDS the gradient to dlogits and returns its share of the value, so a batch may be processed in chunks.
+#pragma once
+
+#include <minivit/train/losses/cross_entropy.hpp>
+#include <minivit/train/losses/distillation.hpp>
