@@ -54,7 +54,7 @@ macro(minivit_add_components)
 
   if(MINIVIT_FOUND_COMPONENTS STREQUAL MINIVIT_COMPONENTS)
     list(TRANSFORM MINIVIT_COMPONENTS PREPEND minivit_ OUTPUT_VARIABLE libraries)
-    file(GLOB headers CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/include/minivit/*.hpp")
+    file(GLOB headers CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/include/minivit/*.hpp" "${PROJECT_SOURCE_DIR}/include/minivit/run/*.hpp")
     minivit_add_component(minivit "${headers}" ${libraries})
     list(APPEND MINIVIT_FOUND_COMPONENTS minivit)
   else()

@@ -14,7 +14,8 @@ find "$root" -name '*.hpp' | LC_ALL=C sort | while IFS= read -r file; do
       for (i in order) height[order[i]] = i + 0  # a number, not text
       height["testing"] = 7
       height["train"] = height["data"] = height["io"] = height["analysis"] = 8
-      height[""] = 9  # umbrella headers
+      height["run"] = 9  # joins these four
+      height[""] = 10    # umbrella headers
       # Third-party header prefix -> where it may be included.
       allowed["tbb/"] = allowed["oneapi/"] = "^core/threads\\.hpp$"
       allowed["xsimd/"] = "^simd/batch\\.hpp$"

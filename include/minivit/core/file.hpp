@@ -48,7 +48,9 @@ class Descriptor {
     if (fd_ >= 0) ::close(fd_);
 #endif
   }
-  int get() const { return fd_; }
+  int get() const {
+    return fd_;
+  }
   int release() {
     const int fd = fd_;
     fd_ = -1;
@@ -77,7 +79,9 @@ inline std::vector<std::byte> read_file(const std::filesystem::path& path, std::
   struct stat status {};
   if (::fstat(file.get(), &status) != 0) detail::fail_errno("read", path, errno);
   if (!S_ISREG(status.st_mode)) {
-    const char* const kind = S_ISDIR(status.st_mode) ? "a directory" : S_ISFIFO(status.st_mode) ? "a FIFO" : "a device or socket";
+    const char* const kind = S_ISDIR(status.st_mode)    ? "a directory"
+                             : S_ISFIFO(status.st_mode) ? "a FIFO"
+                                                        : "a device or socket";
     detail::fail_with(where, "not a regular file", {}, kind);
   }
   check_size(static_cast<std::uint64_t>(status.st_size));

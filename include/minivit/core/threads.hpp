@@ -30,12 +30,11 @@ class Threads {
 #endif
   }
 
-  /// `count` workers; 0 means all that are available. More than available is allowed (results are the same).
+  /// `count` workers; 0 means all that are available. More than available is allowed: they take turns.
   explicit Threads(int count = 0) : count_(count > 0 ? count : available()) {
-#ifdef MINIVIT_NO_TBB
-    count_ = 1;
-#else
-    if (count_ > 1) arena_ = std::make_unique<oneapi::tbb::task_arena>(count_);
+#ifndef MINIVIT_NO_TBB
+    const int running = std::min(count_, available());  // asking oneTBB for more makes it complain on stderr
+    if (running > 1) arena_ = std::make_unique<oneapi::tbb::task_arena>(running);
 #endif
   }
 

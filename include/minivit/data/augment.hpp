@@ -13,14 +13,14 @@ namespace minivit::inline MINIVIT_ISA {
 
 /// Everything that is done to training images. The defaults only normalise.
 struct Augmentation {
-  int padding = 0;                 ///< zeros around the image before a random crop to the old size; 4 is usual at 32x32
-  bool flip = false;               ///< mirror half of the images
-  double mixup = 0;                ///< alpha of mixup; 0 off
-  double cutmix = 0;               ///< alpha of cutmix; 0 off
-  double mix_probability = 1;      ///< share of the batches that are mixed at all
-  double switch_probability = 0.5; ///< share of the mixed batches that use cutmix when both are on
-  double smoothing = 0;            ///< label smoothing s of the targets
-  Normalisation normalisation{};
+  int padding = 0;                  ///< zeros around the image before a random crop to the old size; 4 is usual at 32x32
+  bool flip = false;                ///< mirror half of the images
+  double mixup = 0;                 ///< alpha of mixup; 0 off
+  double cutmix = 0;                ///< alpha of cutmix; 0 off
+  double mix_probability = 1;       ///< share of the batches that are mixed at all
+  double switch_probability = 0.5;  ///< share of the mixed batches that use cutmix when both are on
+  double smoothing = 0;             ///< label smoothing s of the targets
+  Preprocessing preprocessing{};
   bool operator==(const Augmentation&) const = default;
 };
 
@@ -36,7 +36,7 @@ inline void check(const Augmentation& a) {
   require(share(a.mix_probability), "mix_probability", "0 to 1", a.mix_probability);
   require(share(a.switch_probability), "switch_probability", "0 to 1", a.switch_probability);
   require(a.smoothing >= 0 && a.smoothing < 1, "smoothing", "0 or more, below 1", a.smoothing);
-  for (std::size_t c = 0; c < 3; ++c) require(a.normalisation.deviation[c] > 0, "deviation", "more than 0", a.normalisation.deviation[c]);
+  for (std::size_t c = 0; c < 3; ++c) require(a.preprocessing.std[c] > 0, "std", "more than 0", a.preprocessing.std[c]);
 }
 
 /// Where a crop lies in the padded image and whether it is mirrored.
@@ -47,14 +47,15 @@ struct CropFlip {
 
 inline CropFlip draw_crop_flip(const Augmentation& a, const Random& random) {
   const Index places = 2 * Index{a.padding} + 1;
-  return {.x = static_cast<int>(random.below(0, places)), .y = static_cast<int>(random.below(1, places)),
+  return {.x = static_cast<int>(random.below(0, places)),
+          .y = static_cast<int>(random.below(1, places)),
           .mirror = a.flip && random.uniform(2) < 0.5};
 }
 
 /// One image: crop of the zero-padded planes `pixels` (C, S, S), mirrored when asked, normalised. The padding is black
 /// (pixel value 0 before normalisation), as in torchvision.
 template <int C, int S>
-void crop_flip_normalise(const std::uint8_t* pixels, int padding, const CropFlip& where, const Normalisation& normalisation,
+void crop_flip_normalise(const std::uint8_t* pixels, int padding, const CropFlip& where, const Preprocessing& normalisation,
                          View<float, C, S, S> out) {
   static_assert(C == 3, "crop_flip_normalise: images have three channels");
   for (int c = 0; c < C; ++c) {
@@ -97,7 +98,7 @@ inline double draw_beta(double alpha, const Random& random) {
 struct Mix {
   enum class Kind { none, mixup, cutmix };
   Kind kind = Kind::none;
-  double lambda = 1;                       ///< share of the image's own label
+  double lambda = 1;                             ///< share of the image's own label
   int top = 0, bottom = 0, left = 0, right = 0;  ///< cutmix: rows [top, bottom), columns [left, right) of the partner
 };
 
@@ -105,8 +106,12 @@ struct Mix {
 inline Mix cutmix_box(double lambda, int centre_x, int centre_y, int side) {
   const int half = static_cast<int>(side * std::sqrt(1.0 - lambda)) / 2;
   const auto clip = [side](int v) { return std::clamp(v, 0, side); };
-  Mix mix{.kind = Mix::Kind::cutmix, .lambda = 1, .top = clip(centre_y - half), .bottom = clip(centre_y + half),
-          .left = clip(centre_x - half), .right = clip(centre_x + half)};
+  Mix mix{.kind = Mix::Kind::cutmix,
+          .lambda = 1,
+          .top = clip(centre_y - half),
+          .bottom = clip(centre_y + half),
+          .left = clip(centre_x - half),
+          .right = clip(centre_x + half)};
   const int area = (mix.bottom - mix.top) * (mix.right - mix.left);
   mix.lambda = 1.0 - static_cast<double>(area) / (static_cast<double>(side) * side);
   return mix;

@@ -18,7 +18,8 @@ inline void append_cifar10_file(Dataset& data, const std::filesystem::path& path
   const auto bytes = read_file(path, std::uint64_t{1} << 30);
   const std::string where = "load " + path.string();
   if (bytes.empty() || bytes.size() % record != 0)
-    detail::fail_with(where, "not a CIFAR-10 binary file", "a size that is a multiple of 3073 bytes", std::to_string(bytes.size()));
+    detail::fail_with(where, "not a CIFAR-10 binary file", "a size that is a multiple of 3073 bytes",
+                      std::to_string(bytes.size()));
   const std::size_t count = bytes.size() / record, had = data.labels.size();
   data.labels.resize(had + count);
   data.pixels.resize((had + count) * pixels);

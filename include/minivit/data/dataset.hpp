@@ -26,7 +26,8 @@ struct Dataset {
   Dataset(Index count, int image_side, std::vector<std::string> names)
       : classes(static_cast<int>(names.size())),
         side(image_side),
-        pixels(static_cast<std::size_t>(count) * static_cast<std::size_t>(image_side) * static_cast<std::size_t>(image_side) * 3),
+        pixels(static_cast<std::size_t>(count) * static_cast<std::size_t>(image_side) *
+               static_cast<std::size_t>(image_side) * 3),
         labels(static_cast<std::size_t>(count)),
         class_names(std::move(names)) {}
 
@@ -45,7 +46,9 @@ struct Dataset {
 /// Which part of a data set.
 enum class Split { train, test };
 
-inline const char* split_name(Split split) { return split == Split::train ? "train" : "test"; }
+inline const char* split_name(Split split) {
+  return split == Split::train ? "train" : "test";
+}
 
 namespace detail {
 /// Runs f(i) for each i in [0, n) on `threads` workers. When several fail, the error of the smallest i is thrown, so the

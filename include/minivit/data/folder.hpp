@@ -40,7 +40,8 @@ inline bool has_image_extension(std::string_view name) {
 
 inline std::filesystem::path split_folder(const std::filesystem::path& root, Split split) {
   if (split == Split::train) return root / "train";
-  return !std::filesystem::is_directory(root / "test") && std::filesystem::is_directory(root / "val") ? root / "val" : root / "test";
+  return !std::filesystem::is_directory(root / "test") && std::filesystem::is_directory(root / "val") ? root / "val"
+                                                                                                      : root / "test";
 }
 }  // namespace detail
 

@@ -49,16 +49,17 @@ inline std::vector<std::byte> fill_palette(std::span<const std::byte> bytes, con
 inline Image decode_checked(std::span<const std::byte> bytes, std::string_view name, const ImageHeader& header) {
   // Room for the decoder's planes, coefficients and result, padded to whole blocks, and the compressed data.
   const auto padded = [](int n) { return static_cast<std::size_t>(n + 63); };
-  const std::size_t limit = padded(header.width) * padded(header.height) * static_cast<std::size_t>(header.bytes_per_pixel) * 6 +
-                            bytes.size() * 8 + (std::size_t{1} << 20);
+  const std::size_t limit =
+      padded(header.width) * padded(header.height) * static_cast<std::size_t>(header.bytes_per_pixel) * 6 +
+      bytes.size() * 8 + (std::size_t{1} << 20);
   const stb::Pool pool(limit);
   const std::string where = "decode " + std::string(name);
   const std::string expected = std::to_string(header.width) + " x " + std::to_string(header.height);
   int width = 0, height = 0, channels = 0;
   const unsigned char* pixels = nullptr;
   try {
-    pixels = stb::stbi_load_from_memory(reinterpret_cast<const unsigned char*>(bytes.data()), static_cast<int>(bytes.size()), &width,
-                                        &height, &channels, 3);
+    pixels = stb::stbi_load_from_memory(reinterpret_cast<const unsigned char*>(bytes.data()), static_cast<int>(bytes.size()),
+                                        &width, &height, &channels, 3);
   } catch (const stb::Confused&) {
     detail::fail_with(where, "the image data is damaged");
   }
@@ -67,7 +68,8 @@ inline Image decode_checked(std::span<const std::byte> bytes, std::string_view n
     detail::fail_with(where, "the image data is damaged", {}, reason != nullptr ? reason : "");
   }
   if (width != header.width || height != header.height)
-    detail::fail_with(where, "the decoder disagrees about the size", expected, std::to_string(width) + " x " + std::to_string(height));
+    detail::fail_with(where, "the decoder disagrees about the size", expected,
+                      std::to_string(width) + " x " + std::to_string(height));
   Image image(width, height);
   std::memcpy(image.rgb.data(), pixels, image.rgb.size());
   return image;
@@ -81,7 +83,8 @@ inline Image decode_image(std::span<const std::byte> bytes, std::string_view nam
   if (bytes.size() > max_image_file) in.refuse("the image file is too large", "at most 64 MiB");
   const auto starts_with = [&](std::initializer_list<unsigned> magic) {
     std::size_t i = 0;
-    return bytes.size() >= magic.size() && std::all_of(magic.begin(), magic.end(), [&](unsigned m) { return in.byte_at(i++) == m; });
+    return bytes.size() >= magic.size() &&
+           std::all_of(magic.begin(), magic.end(), [&](unsigned m) { return in.byte_at(i++) == m; });
   };
   if (starts_with({0xFF, 0xD8})) return detail::decode_checked(bytes, name, detail::check_jpeg(bytes, name));
   if (starts_with({0x89, 'P', 'N', 'G', 0x0D, 0x0A, 0x1A, 0x0A})) {
@@ -95,11 +98,14 @@ inline Image decode_image(std::span<const std::byte> bytes, std::string_view nam
 }
 
 /// Reads and decodes one image file; every error names the file.
-inline Image read_image(const std::filesystem::path& path) { return decode_image(read_file(path, max_image_file), path.string()); }
+inline Image read_image(const std::filesystem::path& path) {
+  return decode_image(read_file(path, max_image_file), path.string());
+}
 
 namespace detail {
 inline std::vector<std::byte> encode_image(const Image& image, std::string_view name, int jpeg_quality) {
-  if (image.width < 1 || image.height < 1 || image.rgb.size() != static_cast<std::size_t>(image.width) * static_cast<std::size_t>(image.height) * 3)
+  if (image.width < 1 || image.height < 1 ||
+      image.rgb.size() != static_cast<std::size_t>(image.width) * static_cast<std::size_t>(image.height) * 3)
     detail::fail_with("write " + std::string(name), "the image's pixels do not match its size");
   std::vector<std::byte> out;
   const auto append = [](void* to, void* data, int size) {
@@ -107,9 +113,10 @@ inline std::vector<std::byte> encode_image(const Image& image, std::string_view 
     auto& bytes = *static_cast<std::vector<std::byte>*>(to);
     bytes.insert(bytes.end(), from, from + size);
   };
-  const int ok = jpeg_quality > 0
-                     ? stb::stbi_write_jpg_to_func(append, &out, image.width, image.height, 3, image.rgb.data(), jpeg_quality)
-                     : stb::stbi_write_png_to_func(append, &out, image.width, image.height, 3, image.rgb.data(), image.width * 3);
+  const int ok =
+      jpeg_quality > 0
+          ? stb::stbi_write_jpg_to_func(append, &out, image.width, image.height, 3, image.rgb.data(), jpeg_quality)
+          : stb::stbi_write_png_to_func(append, &out, image.width, image.height, 3, image.rgb.data(), image.width * 3);
   if (ok == 0) detail::fail_with("write " + std::string(name), "the image could not be encoded");
   return out;
 }

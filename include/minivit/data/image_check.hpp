@@ -23,8 +23,8 @@ inline constexpr std::int64_t max_image_pixels = 50'000'000;
 /// Size of an image whose structure is sound.
 struct ImageHeader {
   int width = 0, height = 0;
-  int bytes_per_pixel = 4;           ///< of the decoder's widest intermediate form
-  std::size_t palette_chunk = 0;     ///< PNG with a palette: where its PLTE chunk starts
+  int bytes_per_pixel = 4;        ///< of the decoder's widest intermediate form
+  std::size_t palette_chunk = 0;  ///< PNG with a palette: where its PLTE chunk starts
   std::size_t palette_chunk_end = 0;
 };
 
@@ -102,7 +102,7 @@ inline std::uint32_t png_crc(const ByteReader& in, std::size_t first, std::size_
 
 /// PNG (ISO 15948): IHDR first, chunks inside the file, checksums right, IDAT present, IEND last.
 inline ImageHeader check_png(ByteReader in) {
-  constexpr auto tag = [](const char (&name)[5]) {
+  constexpr auto tag = [](const char(&name)[5]) {
     std::uint32_t v = 0;
     for (int i = 0; i < 4; ++i) v = v << 8 | static_cast<unsigned char>(name[i]);
     return v;
@@ -121,7 +121,8 @@ inline ImageHeader check_png(ByteReader in) {
     after.skip(length, "a PNG chunk");
     const std::size_t end = after.at() + 4;
     const bool critical = (type & 0x20000000u) == 0;
-    if (critical && after.big(4, "a PNG chunk") != png_crc(in, body - 4, body + length)) in.refuse("a PNG chunk has a wrong checksum");
+    if (critical && after.big(4, "a PNG chunk") != png_crc(in, body - 4, body + length))
+      in.refuse("a PNG chunk has a wrong checksum");
     if (first != (type == tag("IHDR"))) in.refuse(first ? "the PNG does not begin with IHDR" : "a second IHDR chunk");
     if (type == tag("IHDR")) {
       if (length != 13) in.refuse("the IHDR chunk has a wrong length", "13", std::to_string(length));
@@ -139,7 +140,8 @@ inline ImageHeader check_png(ByteReader in) {
       header.bytes_per_pixel = depth == 16 ? 8 : 4;
     } else if (type == tag("PLTE")) {
       if (header.palette_chunk != 0 || data) in.refuse("a misplaced PLTE chunk");
-      if (length == 0 || length % 3 != 0 || length > 768) in.refuse("the PLTE chunk has a wrong length", "3 to 768", std::to_string(length));
+      if (length == 0 || length % 3 != 0 || length > 768)
+        in.refuse("the PLTE chunk has a wrong length", "3 to 768", std::to_string(length));
       header.palette_chunk = start;
       header.palette_chunk_end = end;
     } else if (type == tag("IDAT")) {
@@ -169,7 +171,8 @@ inline ImageHeader check_bmp(ByteReader in) {
   in.check_size(width, height);
   if (in.little(2, "the BMP header") != 1) in.refuse("the BMP does not have one plane");
   const std::uint32_t bits = in.little(2, "the BMP header");
-  if (bits != 1 && bits != 4 && bits != 8 && bits != 16 && bits != 24 && bits != 32) in.refuse("the BMP has an unknown depth");
+  if (bits != 1 && bits != 4 && bits != 8 && bits != 16 && bits != 24 && bits != 32)
+    in.refuse("the BMP has an unknown depth");
   if (kind != 12) {
     const std::uint32_t compression = in.little(4, "the BMP header");
     if (compression != 0 && compression != 3) in.refuse("compressed BMP files are not supported");

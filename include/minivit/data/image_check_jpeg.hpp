@@ -12,11 +12,11 @@ struct JpegState {
   ImageHeader header;
   bool progressive = false;
   std::uint32_t components = 0;
-  std::array<std::uint32_t, 4> id{}, table{};     // per component: identifier and quantisation table
-  std::uint32_t quantisation = 0;                 // bit i: table i is defined
-  std::array<std::uint32_t, 2> huffman{};         // [DC, AC] bit i: table i is defined
-  std::int64_t blocks = 0;                        // minimum coded units of an interleaved scan
-  std::size_t scanned = 0;                        // bytes of entropy-coded data
+  std::array<std::uint32_t, 4> id{}, table{};  // per component: identifier and quantisation table
+  std::uint32_t quantisation = 0;              // bit i: table i is defined
+  std::array<std::uint32_t, 2> huffman{};      // [DC, AC] bit i: table i is defined
+  std::int64_t blocks = 0;                     // minimum coded units of an interleaved scan
+  std::size_t scanned = 0;                     // bytes of entropy-coded data
 };
 
 inline void check_jpeg_frame(ByteReader in, JpegState& s) {
@@ -26,7 +26,8 @@ inline void check_jpeg_frame(ByteReader in, JpegState& s) {
   const std::int64_t height = in.big(2, "the frame header"), width = in.big(2, "the frame header");
   in.check_size(width, height);
   s.components = in.big(1, "the frame header");
-  if (s.components != 1 && s.components != 3 && s.components != 4) in.refuse("the JPEG has an unsupported number of components");
+  if (s.components != 1 && s.components != 3 && s.components != 4)
+    in.refuse("the JPEG has an unsupported number of components");
   std::int64_t most_h = 1, most_v = 1;
   for (std::uint32_t c = 0; c < s.components; ++c) {
     s.id[c] = in.big(1, "the frame header");
@@ -85,9 +86,11 @@ inline void check_jpeg_scan(ByteReader in, const JpegState& s) {
     ac[i] = tables & 15u;
     if (dc[i] > 3 || ac[i] > 3) in.refuse("a JPEG scan names an unknown Huffman table");
   }
-  const std::uint32_t first = in.big(1, "a scan header"), last = in.big(1, "a scan header"), bits = in.big(1, "a scan header");
+  const std::uint32_t first = in.big(1, "a scan header"), last = in.big(1, "a scan header"),
+                      bits = in.big(1, "a scan header");
   const bool refines = bits >> 4 != 0;
-  if (first > 63 || last > 63 || first > last || (s.progressive && first == 0 && last != 0) || (bits & 15u) > 13 || bits >> 4 > 13)
+  if (first > 63 || last > 63 || first > last || (s.progressive && first == 0 && last != 0) || (bits & 15u) > 13 ||
+      bits >> 4 > 13)
     in.refuse("a JPEG scan header is damaged");
   const bool needs_dc = s.progressive ? first == 0 && !refines : true;
   const bool needs_ac = s.progressive ? first > 0 : true;
@@ -107,7 +110,8 @@ inline ImageHeader check_jpeg(std::span<const std::byte> bytes, std::string_view
     std::uint32_t marker = 0xFF;
     while (marker == 0xFF) marker = in.big(1, "JPEG markers");
     if (marker == 0xD9) break;  // end of image
-    if (marker == 0 || marker == 0xD8 || (marker >= 0xD0 && marker <= 0xD7) || marker == 0x01) in.refuse("an unexpected JPEG marker");
+    if (marker == 0 || marker == 0xD8 || (marker >= 0xD0 && marker <= 0xD7) || marker == 0x01)
+      in.refuse("an unexpected JPEG marker");
     const std::uint32_t length = in.big(2, "a JPEG segment");
     if (length < 2) in.refuse("a JPEG segment has an impossible length");
     in.need(length - 2, "a JPEG segment");

@@ -34,12 +34,12 @@ struct LoaderOptions {
 template <int Side, int Classes, int Channels = 3>
 struct Batch {
   Index epoch = 0;
-  Index number = 0;                                  ///< position inside the epoch
-  Tensor<float, Dyn, Channels, Side, Side> images;   ///< (B, C, S, S), normalised
-  Tensor<float, Dyn, Classes> targets;               ///< (B, K), smoothed and mixed; each row sums to one
-  std::vector<std::int32_t> labels;                  ///< (B)
-  std::vector<Index> indices;                        ///< (B) positions in the data set
-  Mix mix;                                           ///< how the batch was mixed
+  Index number = 0;                                 ///< position inside the epoch
+  Tensor<float, Dyn, Channels, Side, Side> images;  ///< (B, C, S, S), normalised
+  Tensor<float, Dyn, Classes> targets;              ///< (B, K), smoothed and mixed; each row sums to one
+  std::vector<std::int32_t> labels;                 ///< (B)
+  std::vector<Index> indices;                       ///< (B) positions in the data set
+  Mix mix;                                          ///< how the batch was mixed
   Index size() const { return static_cast<Index>(labels.size()); }
 };
 
@@ -52,7 +52,8 @@ class Loader {
   using batch_type = Batch<Side, Classes, Channels>;
 
   /// Starts at batch 0 of epoch 0. Throws Error when the data does not fit the model or an option makes no sense.
-  Loader(const Dataset& data, LoaderOptions options) : data_(data), options_(std::move(options)), threads_(options_.threads) {
+  Loader(const Dataset& data, LoaderOptions options)
+      : data_(data), options_(std::move(options)), threads_(options_.threads) {
     const auto require = [](bool good, const char* what, Index expected, Index found) {
       if (!good) detail::fail_with("data loader", what, std::to_string(expected), std::to_string(found));
     };
@@ -61,9 +62,11 @@ class Loader {
     require(data.size() >= 1, "the data set is empty", 1, data.size());
     require(options_.batch >= 1, "impossible batch size", 1, options_.batch);
     require(options_.prefetch >= 0, "impossible number of prefetched batches", 0, options_.prefetch);
-    require(static_cast<Index>(data.pixels.size()) == data.size() * data.image_size(), "the data set has a wrong number of pixels",
-            data.size() * data.image_size(), static_cast<Index>(data.pixels.size()));
-    for (const auto label : data.labels) require(label >= 0 && label < Classes, "a label is out of range", Classes - 1, label);
+    require(static_cast<Index>(data.pixels.size()) == data.size() * data.image_size(),
+            "the data set has a wrong number of pixels", data.size() * data.image_size(),
+            static_cast<Index>(data.pixels.size()));
+    for (const auto label : data.labels)
+      require(label >= 0 && label < Classes, "a label is out of range", Classes - 1, label);
     require(batches() >= 1, "drop_last leaves no batch; the data set is smaller than", options_.batch, data.size());
     check(options_.augment);
   }
@@ -104,7 +107,8 @@ class Loader {
   /// The batches of one epoch as an input range: `for (const auto& batch : loader.epoch(3))`.
   auto epoch(Index number) {
     start(number);
-    return ranges::views::iota(Index{0}, batches()) | ranges::views::transform([this](Index) -> const batch_type& { return next(); });
+    return ranges::views::iota(Index{0}, batches()) |
+           ranges::views::transform([this](Index) -> const batch_type& { return next(); });
   }
 
   /// Order of the data set in an epoch.
@@ -122,7 +126,9 @@ class Loader {
     std::exception_ptr error;
   };
 
-  Position after(Position p) const { return p.number + 1 < batches() ? Position{p.epoch, p.number + 1} : Position{p.epoch + 1, 0}; }
+  Position after(Position p) const {
+    return p.number + 1 < batches() ? Position{p.epoch, p.number + 1} : Position{p.epoch + 1, 0};
+  }
   Random stream(std::string_view name, Index epoch) const {
     return Random(options_.seed).fork(name).fork(static_cast<std::uint64_t>(epoch));
   }
@@ -138,7 +144,8 @@ class Loader {
     out.epoch = p.epoch;
     out.number = p.number;
     out.indices.assign(ranges::begin(chosen), ranges::end(chosen));
-    out.labels = chosen | ranges::views::transform([&](Index i) { return data_.label(i); }) | ranges::to<std::vector<std::int32_t>>();
+    out.labels =
+        chosen | ranges::views::transform([&](Index i) { return data_.label(i); }) | ranges::to<std::vector<std::int32_t>>();
     if (out.images.batch() != count) {
       out.images = Tensor<float, Dyn, Channels, Side, Side>(count);
       out.targets = Tensor<float, Dyn, Classes>(count);
@@ -149,7 +156,7 @@ class Loader {
       const Random random = base.fork(static_cast<std::uint64_t>(p.number * options_.batch + j));
       const auto image = images[j];  // (C, S, S)
       crop_flip_normalise<Channels, Side>(data_.image(out.indices[static_cast<std::size_t>(j)]), options_.augment.padding,
-                                          draw_crop_flip(options_.augment, random), options_.augment.normalisation, image);
+                                          draw_crop_flip(options_.augment, random), options_.augment.preprocessing, image);
       if (options_.transform) options_.transform({image.begin(), image.end()}, random.fork("transform"));
     });
     out.mix = draw_mix(options_.augment, Side, stream("mix", p.epoch).fork(static_cast<std::uint64_t>(p.number)));
@@ -215,7 +222,7 @@ class Loader {
   const Dataset& data_;
   LoaderOptions options_;
   Threads threads_;
-  Position position_;   // of the batch that `next()` gives
+  Position position_;  // of the batch that `next()` gives
   batch_type current_;
   std::vector<Index> order_;
   Index order_epoch_ = -1;

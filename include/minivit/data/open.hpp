@@ -20,7 +20,8 @@ inline Dataset open_dataset(const std::string& spec, Split split, int side, cons
   const Threads threads(options.threads);
   if (side < 1 || side > detail::max_image_side)
     detail::fail_with("open " + spec, "impossible image side", "1 to 16384", std::to_string(side));
-  if (options.count < 0) detail::fail_with("open " + spec, "impossible number of images", "0 or more", std::to_string(options.count));
+  if (options.count < 0)
+    detail::fail_with("open " + spec, "impossible number of images", "0 or more", std::to_string(options.count));
   if (spec == "synthetic") {
     const Index count = options.count > 0 ? options.count : split == Split::train ? 10'000 : 2'000;
     return with_side(synthetic_dataset(count, split, options.seed, threads), side, threads);
@@ -33,7 +34,8 @@ inline Dataset open_dataset(const std::string& spec, Split split, int side, cons
   if (!std::filesystem::is_directory(status))
     detail::fail_with("open " + spec, "not a folder", expected, "a file", "unpack an archive first");
   for (const auto& folder : {root, root / "cifar-10-batches-bin"}) {
-    if (!std::filesystem::exists(folder / "data_batch_1.bin") && !std::filesystem::exists(folder / "test_batch.bin")) continue;
+    if (!std::filesystem::exists(folder / "data_batch_1.bin") && !std::filesystem::exists(folder / "test_batch.bin"))
+      continue;
     Dataset data = load_cifar10(folder, split);
     if (options.count > 0 && options.count < data.size())
       data = select(data, sample_of(data.size(), options.count, Random(options.seed).fork("subset")));

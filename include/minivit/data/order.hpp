@@ -24,8 +24,8 @@ inline std::vector<Index> shuffled(Index count, const Random& random) {
   namespace views = ranges::views;
   const auto key = [&](Index i) { return random.bits(static_cast<std::uint64_t>(i)); };
   const auto numbers = views::iota(Index{0}, count);
-  auto keyed = views::zip(numbers | views::transform(key), numbers) | ranges::to<std::vector<std::pair<std::uint64_t, Index>>>() |
-               ranges::actions::sort;
+  auto keyed = views::zip(numbers | views::transform(key), numbers) |
+               ranges::to<std::vector<std::pair<std::uint64_t, Index>>>() | ranges::actions::sort;
   return keyed | views::values | ranges::to<std::vector<Index>>();
 }
 
@@ -38,9 +38,13 @@ inline std::vector<Index> sample_of(Index total, Index count, const Random& rand
 }
 
 /// Batches of an epoch: all whole ones, and the shorter last one unless it is dropped.
-constexpr Index batch_count(Index images, Index batch, bool drop_last) { return drop_last ? images / batch : (images + batch - 1) / batch; }
+constexpr Index batch_count(Index images, Index batch, bool drop_last) {
+  return drop_last ? images / batch : (images + batch - 1) / batch;
+}
 
 /// An order cut into batches; the last may be shorter. Random access: `batches_of(order, 32)[3]`. Keeps a reference.
-inline auto batches_of(const std::vector<Index>& order, Index batch) { return ranges::views::chunk(order, batch); }
+inline auto batches_of(const std::vector<Index>& order, Index batch) {
+  return ranges::views::chunk(order, batch);
+}
 
 }  // namespace minivit::inline MINIVIT_ISA

@@ -67,8 +67,10 @@ class Pool {
   void release(void* p) {
     if (p == nullptr) return;
     Block* const block = static_cast<Block*>(p) - 1;
-    if (block->previous != nullptr) block->previous->next = block->next;
-    else first_ = block->next;
+    if (block->previous != nullptr)
+      block->previous->next = block->next;
+    else
+      first_ = block->next;
     if (block->next != nullptr) block->next->previous = block->previous;
     used_ -= block->size;
     std::free(block);

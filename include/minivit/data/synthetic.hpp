@@ -22,24 +22,32 @@ constexpr bool inside_shape(int shape, std::int64_t u, std::int64_t v) {
   const std::int64_t x = u < 0 ? -u : u, y = v < 0 ? -v : v;
   const std::int64_t square = u * u + v * v, most = std::max(x, y), least = std::min(x, y);
   switch (shape) {
-    case 0: return square <= 920 * 920;
-    case 1: return square <= 1000 * 1000 && square >= 580 * 580;
-    case 2: return most <= 830;
-    case 3: return most <= 880 && most >= 500;
-    case 4: return v <= 700 && x * 1000 <= (v + 1000) * 600;
+    case 0:
+      return square <= 920 * 920;
+    case 1:
+      return square <= 1000 * 1000 && square >= 580 * 580;
+    case 2:
+      return most <= 830;
+    case 3:
+      return most <= 880 && most >= 500;
+    case 4:
+      return v <= 700 && x * 1000 <= (v + 1000) * 600;
     case 5: {  // a plus turned by 45 degrees; 724 / 1024 is the sine
       const std::int64_t a = (u + v) * 724 / 1024, b = (u - v) * 724 / 1024;
       return inside_shape(6, a, b);
     }
-    case 6: return least <= 270 && most <= 980;
+    case 6:
+      return least <= 270 && most <= 980;
     case 7: {  // a point of the star lies beyond exactly one of the five lines
       constexpr std::int64_t normal[5][2] = {{0, -1024}, {974, -316}, {602, 828}, {-602, 828}, {-974, -316}};
       int beyond = 0;
       for (const auto& n : normal) beyond += n[0] * u + n[1] * v > 340 * 1024 ? 1 : 0;
       return beyond <= 1;
     }
-    case 8: return square <= 980 * 980 && (u - 480) * (u - 480) + v * v > 800 * 800;
-    default: return y <= 880 && x * 100 <= 14000 + y * 82;
+    case 8:
+      return square <= 980 * 980 && (u - 480) * (u - 480) + v * v > 800 * 800;
+    default:
+      return y <= 880 && x * 100 <= 14000 + y * 82;
   }
 }
 
@@ -59,12 +67,22 @@ struct Texture {
     const auto stripe = [&](int along) { return ((along + shift + 64) / period) % 2 == 0; };
     bool up = true;
     switch (kind) {
-      case 0: return 0;
-      case 1: up = stripe(x); break;
-      case 2: up = stripe(y); break;
-      case 3: up = stripe(x + y); break;
-      case 4: up = stripe(x - y); break;
-      default: up = stripe(x) == stripe(y);
+      case 0:
+        return 0;
+      case 1:
+        up = stripe(x);
+        break;
+      case 2:
+        up = stripe(y);
+        break;
+      case 3:
+        up = stripe(x + y);
+        break;
+      case 4:
+        up = stripe(x - y);
+        break;
+      default:
+        up = stripe(x) == stripe(y);
     }
     return up ? depth : -depth;
   }
@@ -93,7 +111,8 @@ inline void draw_synthetic(int shape, Random random, std::uint8_t* planes) {
   } specks[4]{};
   const int speck_count = between(0, 4);
   for (int k = 0; k < speck_count; ++k)
-    specks[k] = {between(0, side - 1), between(0, side - 1), between(1, 2), {between(0, 255), between(0, 255), between(0, 255)}};
+    specks[k] = {
+        between(0, side - 1), between(0, side - 1), between(1, 2), {between(0, 255), between(0, 255), between(0, 255)}};
 
   const Random noise = random.fork("noise");
   for (int y = 0; y < side; ++y) {
@@ -102,7 +121,8 @@ inline void draw_synthetic(int shape, Random random, std::uint8_t* planes) {
       for (int j = 0; j < samples * samples; ++j) {
         const std::int64_t dx = x * unit + (2 * (j % samples) + 1) * unit / (2 * samples) - cx;
         const std::int64_t dy = y * unit + (2 * (j / samples) + 1) * unit / (2 * samples) - cy;
-        const std::int64_t u = (dx * cosine + dy * sine) / 4096 * 1024 / radius, v = (dy * cosine - dx * sine) / 4096 * 1024 / radius;
+        const std::int64_t u = (dx * cosine + dy * sine) / 4096 * 1024 / radius,
+                           v = (dy * cosine - dx * sine) / 4096 * 1024 / radius;
         cover += detail::inside_shape(shape, u, v) ? 1 : 0;
       }
       const std::uint64_t bits = noise.bits(static_cast<std::uint64_t>(y * side + x));

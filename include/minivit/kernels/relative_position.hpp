@@ -3,6 +3,7 @@
 // patches is mapped piecewise, rows and columns apart: exact when near, logarithmic when far, constant at the end.
 #pragma once
 
+#include <minivit/core/view.hpp>
 #include <minivit/kernels/reference/math.hpp>
 
 #include <array>

@@ -24,13 +24,14 @@ constexpr ViTConfig mini(ViTConfig c, int repeat = 2) {
   c.position = {.keys = true};
   return c;
 }
-/// CIFAR-sized: 32x32 images in 4x4 patches, 64 tokens.
+/// CIFAR-sized: 32x32 images in 4x4 patches, 64 tokens. Relative position helps on small data sets, so teachers have it, too.
 constexpr ViTConfig small_image(int dim, int heads, int depth) {
   ViTConfig c = deit(dim, heads, 32);
   c.patch = 4;
   c.depth = depth;
   c.classes = 10;
   c.pool = Pool::mean;
+  c.position = {.keys = true};
   return c;
 }
 constexpr ViTConfig distilled(ViTConfig c) {
@@ -61,8 +62,8 @@ inline constexpr ViTConfig mini_deit_small = mini_deit_small_patch16_224;
 inline constexpr ViTConfig mini_deit_base = mini_deit_base_patch16_224;
 
 /// For 32x32 images. Unshared ones serve as teachers, `mini_` ones as their students.
-inline constexpr ViTConfig vit_nano_patch4_32 = detail::small_image(96, 3, 4);
-inline constexpr ViTConfig vit_micro_patch4_32 = detail::small_image(128, 4, 6);
+inline constexpr ViTConfig vit_nano_patch4_32 = detail::small_image(96, 3, 6);
+inline constexpr ViTConfig vit_micro_patch4_32 = detail::small_image(128, 4, 8);
 inline constexpr ViTConfig vit_tiny_patch4_32 = detail::small_image(192, 3, 12);
 inline constexpr ViTConfig mini_vit_nano_patch4_32 = detail::mini(vit_nano_patch4_32);
 inline constexpr ViTConfig mini_vit_micro_patch4_32 = detail::mini(vit_micro_patch4_32);

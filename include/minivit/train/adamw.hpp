@@ -9,6 +9,7 @@
 #include <minivit/core/threads.hpp>
 #include <minivit/kernels/adamw.hpp>
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <string>

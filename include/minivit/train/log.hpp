@@ -7,6 +7,8 @@
 #include <minivit/train/json_line.hpp>
 
 #include <cerrno>
+#include <charconv>
+#include <cstdint>
 #include <cstdio>
 #include <cstring>
 #include <filesystem>

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: MIT
+// Preprocessing: how a picture becomes a model's input, as a plain value. It travels with the weights (io/), and data/ applies
+// it; wrong mean and deviation cost more accuracy than most bugs. Names are timm's.
+#pragma once
+
+#include <minivit/core/isa.hpp>
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+
+namespace minivit::inline MINIVIT_ISA {
+
+/// Filter for resizing an image.
+enum class Interpolation { bilinear, bicubic };
+
+/// The evaluation transform of timm: shorter side to image / crop_pct, centre crop, (x - mean) / std per channel (red, green,
+/// blue) with x in [0, 1]. Defaults are Mini-DeiT's on ImageNet.
+struct Preprocessing {
+  std::array<float, 3> mean{0.485f, 0.456f, 0.406f};
+  std::array<float, 3> std{0.229f, 0.224f, 0.225f};
+  float crop_pct = 0.875f;  ///< in (0, 1]: 0.875 Mini-DeiT; 0.9 DeiT in timm; 1 for images that have the model's size
+  Interpolation interpolation = Interpolation::bicubic;
+  bool operator==(const Preprocessing&) const = default;
+
+  /// What the shorter side is resized to before the crop: floor(image / crop_pct).
+  int resized(int image) const { return static_cast<int>(static_cast<double>(image) / static_cast<double>(crop_pct)); }
+
+  /// Normalised value of an 8-bit pixel: one rounding for each step, so every caller gets the same float.
+  float normalised(int channel, std::uint8_t pixel) const {
+    const auto c = static_cast<std::size_t>(channel);
+    return (static_cast<float>(pixel) / 255.0F - mean[c]) / std[c];
+  }
+  /// The 256 possible results of a channel.
+  std::array<float, 256> table(int channel) const {
+    std::array<float, 256> values{};
+    for (std::size_t p = 0; p < 256; ++p) values[p] = normalised(channel, static_cast<std::uint8_t>(p));
+    return values;
+  }
+};
+
+}  // namespace minivit::inline MINIVIT_ISA

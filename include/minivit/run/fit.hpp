@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: MIT
+// fit: epochs over a data set with a Trainer: batches, evaluation, progress bar, log, checkpoints, resume. The pieces can be
+// used one by one (train/trainer.hpp, data/loader.hpp); this is the loop that most runs need.
+#pragma once
+
+#include <minivit/run/evaluate.hpp>
+#include <minivit/run/training_checkpoint.hpp>
+#include <minivit/train/log.hpp>
+#include <minivit/train/signals.hpp>
+#include <minivit/train/trainer.hpp>
+
+#include <filesystem>
+
+namespace minivit::inline MINIVIT_ISA {
+
+struct FitOptions {
+  Index epochs = 1;
+  LoaderOptions loader{};          ///< batch, augmentation, shuffling
+  std::string log{};               ///< JSON lines; empty: none
+  std::string checkpoint{};        ///< training state, written after each epoch and when stopped; empty: none
+  bool resume = false;             ///< go on from `checkpoint` when it exists
+  std::string settings{};          ///< must be equal when a run is resumed
+  CheckpointInfo info{};           ///< stored with the checkpoint
+  const Dataset* validation = nullptr;  ///< evaluated after each epoch of `evaluate_every`, and after the last
+  Index evaluate_every = 1;
+  Progress::Options show = Progress::on_stderr();
+};
+
+/// One epoch of a run, as it stands in the log.
+struct EpochReport {
+  Index epoch = 0;              ///< from 0
+  double train_loss = 0;
+  double train_base = 0;        ///< part of the loss against the labels
+  double train_kd = 0;          ///< part of the loss against the teacher
+  double train_accuracy = 0;    ///< on augmented images, while the weights change
+  double lr = 0;                ///< of the last step
+  double images_per_second = 0;
+  std::optional<Evaluation> validation{};
+};
+
+struct FitReport {
+  std::vector<EpochReport> epochs;  ///< of this call; a resumed run begins where the other stopped
+  double seconds = 0;
+  bool stopped = false;             ///< by SIGINT or SIGTERM, after a checkpoint was written
+  int exit_code = 0;                ///< 0, or 128 + the signal
+};
+
+namespace detail {
+inline JsonLine epoch_line(const EpochReport& e) {
+  JsonLine line;
+  line.add("epoch", e.epoch).add("loss", e.train_loss).add("base", e.train_base).add("kd", e.train_kd);
+  line.add("train_accuracy", e.train_accuracy).add("lr", e.lr).add("images_per_s", e.images_per_second);
+  if (e.validation) line.add("accuracy", e.validation->accuracy).add("validation_loss", e.validation->loss);
+  return line;
+}
+inline std::string epoch_text(const EpochReport& e, Index epochs) {
+  char text[200];
+  int n = std::snprintf(text, sizeof text, "epoch %3td/%td  loss %.4f  train %5.2f %%", e.epoch + 1, epochs, e.train_loss, 100 * e.train_accuracy);
+  if (e.validation) n += std::snprintf(text + n, sizeof text - static_cast<std::size_t>(n), "  test %5.2f %%", 100 * e.validation->accuracy);
+  std::snprintf(text + n, sizeof text - static_cast<std::size_t>(n), "  lr %.2e  %.0f images/s", e.lr, e.images_per_second);
+  return text;
+}
+}  // namespace detail
+
+/// Trains until `options.epochs` are done or a signal comes. Throws Error; after an error the last checkpoint is intact.
+template <class Student, class Teacher, class Loss>
+FitReport fit(Trainer<Student, Teacher, Loss>& trainer, const Dataset& data, FitOptions options) {
+  constexpr ViTConfig C = Student::config;
+  Loader<C.image, C.classes> loader(data, options.loader);
+  const Index per_epoch = loader.batches();
+  if (options.resume && std::filesystem::exists(options.checkpoint))
+    load_training(options.checkpoint, trainer.student(), trainer.state(), options.settings);
+  const Index first_step = trainer.state().step, last_step = options.epochs * per_epoch;
+  TrainingLog log;
+  if (!options.log.empty()) log = first_step > 0 ? TrainingLog::resume(options.log, first_step) : TrainingLog::create(options.log);
+  const auto save_state = [&] {
+    if (!options.checkpoint.empty())
+      save_training(options.checkpoint, trainer.student(), trainer.state(), options.settings, options.info);
+  };
+
+  const StopRequest stop;
+  FitReport report;
+  const auto start = std::chrono::steady_clock::now();
+  const Index batch = options.loader.batch;
+  Progress progress(last_step * batch, options.show, first_step * batch);
+  loader.start(first_step / per_epoch, first_step % per_epoch);
+  while (trainer.state().step < last_step && !report.stopped) {
+    const auto epoch_start = std::chrono::steady_clock::now();
+    EpochReport epoch{.epoch = trainer.state().step / per_epoch};
+    RunningMean loss, base, kd, correct;
+    do {
+      const auto& next = loader.next();
+      const StepReport step = trainer.step(next.images, next.targets);
+      const auto weight = static_cast<double>(step.images);
+      loss.add(step.loss.total, weight);
+      base.add(step.loss.base, weight);
+      kd.add(step.loss.kd, weight);
+      correct.add(static_cast<double>(step.correct) / weight, weight);
+      epoch.lr = step.lr;
+      progress.update(trainer.state().step * batch, "epoch " + std::to_string(epoch.epoch + 1) + "/" + std::to_string(options.epochs), loss.mean());
+      report.stopped = stop.requested();
+    } while (trainer.state().step % per_epoch != 0 && !report.stopped);
+    if (report.stopped && trainer.state().step % per_epoch != 0) break;  // the epoch is unfinished: no line in the log
+
+    const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - epoch_start;
+    epoch.train_loss = loss.mean();
+    epoch.train_base = base.mean();
+    epoch.train_kd = kd.mean();
+    epoch.train_accuracy = correct.mean();
+    epoch.images_per_second = loss.weight() / seconds.count();
+    const bool last = trainer.state().step == last_step;
+    if (options.validation && (last || (epoch.epoch + 1) % options.evaluate_every == 0))
+      epoch.validation = evaluate(trainer.student(), *options.validation, options.loader.augment.preprocessing, trainer.options().threads);
+    log.write(trainer.state().step, detail::epoch_line(epoch));
+    progress.print(detail::epoch_text(epoch, options.epochs));
+    report.epochs.push_back(std::move(epoch));
+    if (!report.stopped) save_state();
+  }
+  if (report.stopped) {
+    save_state();
+    report.exit_code = stop.exit_code();
+  }
+  progress.finish();
+  report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  return report;
+}
+
+}  // namespace minivit::inline MINIVIT_ISA

@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: MIT
+#include "../catch.hpp"
+
+#include <minivit/data/open.hpp>
+
+#include <cstdlib>
+#include <set>
+
+namespace mv = minivit;
+namespace fs = std::filesystem;
+
+namespace {
+/// A folder that disappears at the end of a test.
+struct Folder {
+  fs::path path;
+  explicit Folder(const char* name) : path(fs::temp_directory_path() / (std::string("minivit_data_") + name)) {
+    fs::remove_all(path);
+    fs::create_directories(path);
+  }
+  Folder(const Folder&) = delete;
+  Folder& operator=(const Folder&) = delete;
+  ~Folder() { fs::remove_all(path); }
+};
+
+mv::Image flat(int width, int height, int level) {
+  mv::Image image(width, height);
+  std::fill(image.rgb.begin(), image.rgb.end(), static_cast<std::uint8_t>(level));
+  return image;
+}
+void save(const fs::path& path, const mv::Image& image) {
+  fs::create_directories(path.parent_path());
+  mv::write_png(path, image);
+}
+void save(const fs::path& path, const std::vector<std::byte>& bytes) {
+  mv::write_file(path, bytes);
+}
+
+/// `count` CIFAR records; record i has label i % 10 and pixel j the value i + j.
+std::vector<std::byte> records(int count, int first = 0) {
+  std::vector<std::byte> out;
+  for (int i = first; i < first + count; ++i) {
+    out.push_back(static_cast<std::byte>(i % 10));
+    for (int j = 0; j < 3072; ++j) out.push_back(static_cast<std::byte>(i + j));
+  }
+  return out;
+}
+template <class F>
+std::string message(F&& f) {
+  try {
+    f();
+  } catch (const mv::Error& error) {
+    return error.what();
+  }
+  return "no error";
+}
+bool contains(const std::string& text, const std::string& words) {
+  UNSCOPED_INFO(text);
+  return text.find(words) != std::string::npos;
+}
+}  // namespace
+
+TEST_CASE("shuffled: each number once, another order for another stream", "[data]") {
+  const auto order = mv::shuffled(1000, mv::Random(1));
+  CHECK(std::set<mv::Index>(order.begin(), order.end()).size() == 1000);
+  CHECK(order == mv::shuffled(1000, mv::Random(1)));
+  CHECK(order != mv::shuffled(1000, mv::Random(2)));
+  CHECK(mv::shuffled(0, mv::Random(1)).empty());
+  const auto some = mv::sample_of(100, 7, mv::Random(1));
+  CHECK(some.size() == 7);
+  CHECK(std::is_sorted(some.begin(), some.end()));
+  CHECK(mv::sample_of(5, 9, mv::Random(1)).size() == 5);
+}
+
+TEST_CASE("cifar: labels and planes of the binary files, in order", "[data]") {
+  const Folder folder("cifar");
+  for (int i = 0; i < 5; ++i) save(folder.path / ("data_batch_" + std::to_string(i + 1) + ".bin"), records(3, 3 * i));
+  save(folder.path / "test_batch.bin", records(2, 100));
+  const auto train = mv::open_dataset(folder.path.string(), mv::Split::train, 32);
+  REQUIRE(train.size() == 15);
+  for (mv::Index i = 0; i < 15; ++i) {
+    CHECK(train.label(i) == i % 10);
+    CHECK(train.image(i)[0] == i);
+    CHECK(train.image(i)[3071] == ((i + 3071) & 255));
+  }
+  CHECK(train.class_name(3) == "cat");
+  CHECK(mv::open_dataset(folder.path.string(), mv::Split::test, 32).size() == 2);
+  CHECK(mv::open_dataset(folder.path.string(), mv::Split::train, 32, {.count = 4, .seed = 0, .threads = 1}).size() == 4);
+  const auto small = mv::open_dataset(folder.path.string(), mv::Split::test, 16);
+  CHECK(small.side == 16);
+  CHECK(small.picture(0) == mv::resize(mv::load_cifar10(folder.path, mv::Split::test).picture(0), 16, 16));
+}
+
+TEST_CASE("cifar: wrong sizes, wrong labels and missing files are refused by name", "[data]") {
+  const Folder folder("cifar_bad");
+  const auto load = [&] { mv::load_cifar10(folder.path, mv::Split::test); };
+  CHECK(contains(message(load), "test_batch.bin"));
+  save(folder.path / "test_batch.bin", std::vector<std::byte>{});
+  CHECK(contains(message(load), "3073"));
+  auto bytes = records(2);
+  bytes.pop_back();
+  save(folder.path / "test_batch.bin", bytes);
+  CHECK(contains(message(load), "found 6145"));
+  bytes = records(2);
+  bytes[3073] = std::byte{10};
+  save(folder.path / "test_batch.bin", bytes);
+  CHECK(contains(message(load), "record 1 has a label out of range: expected 0 to 9, found 10"));
+}
+
+TEST_CASE("folder: classes and files in byte order, other files ignored", "[data]") {
+  const Folder root("folder");
+  save(root.path / "train/zebra/b.PNG", flat(8, 8, 20));
+  save(root.path / "train/zebra/a.png", flat(8, 8, 10));
+  save(root.path / "train/Ant/x.png", flat(8, 8, 30));
+  save(root.path / "train/Ant/notes.txt", flat(8, 8, 1));
+  save(root.path / "train/.hidden/x.png", flat(8, 8, 1));
+  save(root.path / "test/zebra/t.png", flat(8, 8, 40));
+  const auto train = mv::open_dataset(root.path.string(), mv::Split::train, 8);
+  CHECK(train.class_names == std::vector<std::string>{"Ant", "zebra"});
+  CHECK(train.labels == std::vector<std::int32_t>{0, 1, 1});
+  CHECK(train.image(0)[0] == 30);
+  CHECK(train.image(1)[0] == 10);
+  CHECK(train.image(2)[0] == 20);
+  const auto test = mv::open_dataset(root.path.string(), mv::Split::test, 8);
+  CHECK(test.classes == 2);  // labels of train, though only one class has a test picture
+  CHECK(test.labels == std::vector<std::int32_t>{1});
+}
+
+TEST_CASE("folder: pictures of another size are resized and cropped in the middle", "[data]") {
+  const Folder root("sizes");
+  auto wide = flat(40, 20, 0);
+  for (int y = 0; y < 20; ++y)
+    for (int x = 0; x < 120; ++x) wide.row(y)[x] = static_cast<std::uint8_t>(x + y);
+  save(root.path / "train/a/x.png", wide);
+  const auto data = mv::load_folder(root.path, mv::Split::train, 10);
+  CHECK(data.picture(0) == mv::centre_crop(mv::resize(wide, 20, 10), 10));
+}
+
+TEST_CASE("folder: the threads do not change the result, and the first bad file is named", "[data]") {
+  const Folder root("threads");
+  for (int i = 0; i < 300; ++i)
+    save(root.path / "train" / (i % 2 != 0 ? "a" : "b") / (std::to_string(1000 + i) + ".png"), flat(4, 4, i % 256));
+  const auto one = mv::load_folder(root.path, mv::Split::train, 4, 0, 0, mv::Threads(1));
+  const auto four = mv::load_folder(root.path, mv::Split::train, 4, 0, 0, mv::Threads(4));
+  CHECK(one.pixels == four.pixels);
+  CHECK(one.labels == four.labels);
+  save(root.path / "train/a/1101.png", std::vector<std::byte>(10));
+  save(root.path / "train/b/1200.png", std::vector<std::byte>(10));
+  for (int i = 0; i < 20; ++i)
+    CHECK(contains(message([&] { mv::load_folder(root.path, mv::Split::train, 4, 0, 0, mv::Threads(4)); }), "1101.png"));
+}
+
+TEST_CASE("folder: an unknown test class and an empty folder are refused", "[data]") {
+  const Folder root("classes");
+  save(root.path / "train/a/x.png", flat(4, 4, 1));
+  save(root.path / "test/b/x.png", flat(4, 4, 1));
+  CHECK(contains(message([&] { mv::load_folder(root.path, mv::Split::test, 4); }), "train does not have"));
+  const Folder empty("empty");
+  fs::create_directories(empty.path / "train/a");
+  CHECK(contains(message([&] { mv::open_dataset(empty.path.string(), mv::Split::train, 4); }), "no pictures found"));
+}
+
+TEST_CASE("open_dataset: synthetic by name, and one clear error for anything else", "[data]") {
+  const auto data = mv::open_dataset("synthetic", mv::Split::test, 32, {.count = 30, .seed = 2, .threads = 1});
+  CHECK(data.pixels == mv::synthetic_dataset(30, mv::Split::test, 2).pixels);
+  CHECK(mv::open_dataset("synthetic", mv::Split::test, 16, {.count = 5, .seed = 0, .threads = 1}).side == 16);
+  const Folder folder("nothing");
+  const auto open = [](const fs::path& path) {
+    return message([&] { mv::open_dataset(path.string(), mv::Split::train, 32); });
+  };
+  CHECK(contains(open(folder.path / "none"), "no such data set"));
+  CHECK(contains(open(folder.path), "no train images found"));
+  save(folder.path / "x.tar.gz", std::vector<std::byte>(3));
+  CHECK(contains(open(folder.path / "x.tar.gz"), "not a folder"));
+}
+
+TEST_CASE("cifar: the real pictures load with ten even classes", "[data][slow]") {
+  const char* const path = std::getenv("MINIVIT_CIFAR10");
+  if (path == nullptr) {
+    WARN("skipped: set MINIVIT_CIFAR10 to a folder with train/<class>/ and test/<class>/ or the binary files");
+    return;
+  }
+  const auto test = mv::open_dataset(path, mv::Split::test, 32);
+  CHECK(test.classes == 10);
+  CHECK(test.class_names == mv::cifar10_class_names());
+  for (std::int32_t k = 0; k < 10; ++k) CHECK(std::count(test.labels.begin(), test.labels.end(), k) == test.size() / 10);
+}
