@@ -30,8 +30,9 @@ template <class Arch>
 inline Batch<float, Arch> load(const bf16* p) {
 #if defined(__AVX512F__)
   if constexpr (sizeof(typename Batch<float, Arch>::register_type) == 64)
-    return _mm512_castsi512_ps(_mm512_slli_epi32(
-        _mm512_cvtepu16_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p))), 16));
+    // full masks: GCC 12 warns of uninitialised operands inside the unmasked forms (its bug 105593); the code is the same
+    return _mm512_castsi512_ps(_mm512_maskz_slli_epi32(
+        0xffff, _mm512_maskz_cvtepu16_epi32(0xffff, _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p))), 16));
 #endif
 #if defined(__AVX2__)
   if constexpr (sizeof(typename Batch<float, Arch>::register_type) == 32)
