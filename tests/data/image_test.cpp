@@ -102,6 +102,11 @@ mv::Image decode_or_refuse(const Bytes& bytes) {
     return {};
   }
 }
+/// Fills the part of the stack that the decoder will use.
+[[gnu::noinline]] void leave_traces() {
+  volatile unsigned char stack[1 << 16];
+  for (auto& byte : stack) byte = 0xAB;
+}
 std::string refusal(const Bytes& bytes) {
   try {
     mv::decode_image(bytes, "some.file");
@@ -194,7 +199,9 @@ TEST_CASE("image: a chunk that claims more bytes than the file has is refused", 
 }
 
 TEST_CASE("image: an index outside the palette is black, not old memory", "[data]") {
-  const auto image = mv::decode_image(palette_png(2), "t");
+  const Bytes file = palette_png(2);
+  leave_traces();
+  const auto image = mv::decode_image(file, "t");
   CHECK(image.rgb == std::vector<std::uint8_t>{10, 11, 12, 13, 14, 15, 0, 0, 0, 0, 0, 0});
   CHECK(mv::decode_image(palette_png(4), "t").rgb[9] == 19);
 }
@@ -206,7 +213,7 @@ TEST_CASE("image: a Huffman table with too many codes is refused", "[data]") {
       bad[i + 20] = std::byte{255};  // 255 codes of 16 bits on top of the others
       break;
     }
-  CHECK(refusal(bad).find("Huffman table") != std::string::npos);
+  CHECK(refusal(bad).find("too many codes") != std::string::npos);
 }
 
 TEST_CASE("image: a file that is no image is refused", "[data]") {

@@ -142,7 +142,8 @@ TEST_CASE("loader: an error on the worker reaches the caller at its batch, and t
   }
 }
 
-TEST_CASE("loader: the transform sees each image with a stream of its own", "[data]") {
+TEST_CASE("loader: the transform may change each image and has a stream of its own for each position of each epoch",
+          "[data]") {
   auto o = training(1, 0);
   o.augment.mixup = o.augment.cutmix = 0;
   std::set<std::uint64_t> streams;
@@ -151,9 +152,11 @@ TEST_CASE("loader: the transform sees each image with a stream of its own", "[da
     std::fill(image.begin(), image.end(), 2.5F);
   };
   Loader loader(shapes(), o);
-  const auto& batch = loader.next();
-  CHECK(streams.size() == 8);
-  CHECK(std::all_of(batch.images.data(), batch.images.data() + batch.images.size(), [](float v) { return v == 2.5F; }));
+  for (int i = 0; i < 12; ++i) {
+    const auto& batch = loader.next();
+    CHECK(std::all_of(batch.images.data(), batch.images.data() + batch.images.size(), [](float v) { return v == 2.5F; }));
+  }
+  CHECK(streams.size() == 90);  // two epochs of 45 images
 }
 
 TEST_CASE("loader: destroying or restarting it in the middle never hangs", "[data]") {
