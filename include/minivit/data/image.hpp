@@ -55,16 +55,16 @@ inline Image decode_checked(std::span<const std::byte> bytes, std::string_view n
   const stb::Pool pool(limit);
   const std::string where = "decode " + std::string(name);
   const std::string expected = std::to_string(header.width) + " x " + std::to_string(header.height);
-  int width = 0, height = 0, channels = 0;
+  int width = 0, height = 0;
   const unsigned char* pixels = nullptr;
   try {
-    pixels = stb::stbi_load_from_memory(reinterpret_cast<const unsigned char*>(bytes.data()), static_cast<int>(bytes.size()),
-                                        &width, &height, &channels, 3);
+    pixels =
+        stb::load_rgb(reinterpret_cast<const unsigned char*>(bytes.data()), static_cast<int>(bytes.size()), &width, &height);
   } catch (const stb::Confused&) {
     detail::fail_with(where, "the image data is damaged");
   }
   if (pixels == nullptr) {
-    const char* const reason = stb::stbi_failure_reason();
+    const char* const reason = stb::failure_reason();
     detail::fail_with(where, "the image data is damaged", {}, reason != nullptr ? reason : "");
   }
   if (width != header.width || height != header.height)

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 // The only includer of stb_image and stb_image_write. Both are compiled privately into a namespace of this library, so
-// a program may use its own copy. Memory comes zeroed from a pool with a byte limit that is emptied when decoding ends
-// in any way, and a failed internal check becomes an exception. Call it only on files that image_check.hpp accepted.
+// a program may use its own copy (implemented in a file that does not include this header). Memory comes zeroed from a pool
+// with a byte limit that is emptied when decoding ends in any way, and a failed internal check becomes an exception. Call it
+// only on files that image_check.hpp accepted.
 #pragma once
 
 #include <minivit/core/isa.hpp>
@@ -27,6 +28,10 @@
 #include <emmintrin.h>
 #elif defined(__ARM_NEON)
 #include <arm_neon.h>
+#endif
+
+#ifdef stbi__errpuc
+#error "minivit: define STB_IMAGE_IMPLEMENTATION in a file that does not include minivit's data headers"
 #endif
 
 namespace minivit::inline MINIVIT_ISA::detail::stb {
@@ -103,6 +108,31 @@ class Pool {
 #undef INCLUDE_STB_IMAGE_WRITE_H
 #undef STB_IMAGE_IMPLEMENTATION
 #undef STB_IMAGE_WRITE_IMPLEMENTATION
+// stb declares its functions extern "C", where a namespace does not keep two of the same name apart.
+#define stbi_convert_iphone_png_to_rgb minivit_stbi_convert_iphone_png_to_rgb
+#define stbi_convert_iphone_png_to_rgb_thread minivit_stbi_convert_iphone_png_to_rgb_thread
+#define stbi_failure_reason minivit_stbi_failure_reason
+#define stbi_image_free minivit_stbi_image_free
+#define stbi_info_from_callbacks minivit_stbi_info_from_callbacks
+#define stbi_info_from_memory minivit_stbi_info_from_memory
+#define stbi_is_16_bit_from_callbacks minivit_stbi_is_16_bit_from_callbacks
+#define stbi_is_16_bit_from_memory minivit_stbi_is_16_bit_from_memory
+#define stbi_is_hdr_from_callbacks minivit_stbi_is_hdr_from_callbacks
+#define stbi_is_hdr_from_memory minivit_stbi_is_hdr_from_memory
+#define stbi_load_16_from_callbacks minivit_stbi_load_16_from_callbacks
+#define stbi_load_16_from_memory minivit_stbi_load_16_from_memory
+#define stbi_load_from_callbacks minivit_stbi_load_from_callbacks
+#define stbi_load_from_memory minivit_stbi_load_from_memory
+#define stbi_set_flip_vertically_on_load minivit_stbi_set_flip_vertically_on_load
+#define stbi_set_flip_vertically_on_load_thread minivit_stbi_set_flip_vertically_on_load_thread
+#define stbi_set_unpremultiply_on_load minivit_stbi_set_unpremultiply_on_load
+#define stbi_set_unpremultiply_on_load_thread minivit_stbi_set_unpremultiply_on_load_thread
+#define stbi_zlib_decode_buffer minivit_stbi_zlib_decode_buffer
+#define stbi_zlib_decode_malloc minivit_stbi_zlib_decode_malloc
+#define stbi_zlib_decode_malloc_guesssize minivit_stbi_zlib_decode_malloc_guesssize
+#define stbi_zlib_decode_malloc_guesssize_headerflag minivit_stbi_zlib_decode_malloc_guesssize_headerflag
+#define stbi_zlib_decode_noheader_buffer minivit_stbi_zlib_decode_noheader_buffer
+#define stbi_zlib_decode_noheader_malloc minivit_stbi_zlib_decode_noheader_malloc
 #define STB_IMAGE_IMPLEMENTATION
 #define STB_IMAGE_STATIC
 #define STBI_ONLY_JPEG
@@ -142,6 +172,30 @@ class Pool {
 #undef STBI_REALLOC
 #undef STBI_REALLOC_SIZED
 #undef STBI_FREE
+#undef stbi_convert_iphone_png_to_rgb
+#undef stbi_convert_iphone_png_to_rgb_thread
+#undef stbi_failure_reason
+#undef stbi_image_free
+#undef stbi_info_from_callbacks
+#undef stbi_info_from_memory
+#undef stbi_is_16_bit_from_callbacks
+#undef stbi_is_16_bit_from_memory
+#undef stbi_is_hdr_from_callbacks
+#undef stbi_is_hdr_from_memory
+#undef stbi_load_16_from_callbacks
+#undef stbi_load_16_from_memory
+#undef stbi_load_from_callbacks
+#undef stbi_load_from_memory
+#undef stbi_set_flip_vertically_on_load
+#undef stbi_set_flip_vertically_on_load_thread
+#undef stbi_set_unpremultiply_on_load
+#undef stbi_set_unpremultiply_on_load_thread
+#undef stbi_zlib_decode_buffer
+#undef stbi_zlib_decode_malloc
+#undef stbi_zlib_decode_malloc_guesssize
+#undef stbi_zlib_decode_malloc_guesssize_headerflag
+#undef stbi_zlib_decode_noheader_buffer
+#undef stbi_zlib_decode_noheader_malloc
 #undef STB_IMAGE_WRITE_IMPLEMENTATION
 #undef STB_IMAGE_WRITE_STATIC
 #undef STBI_WRITE_NO_STDIO
@@ -156,5 +210,14 @@ class Pool {
 #pragma pop_macro("INCLUDE_STB_IMAGE_WRITE_H")
 #pragma pop_macro("STBI_INCLUDE_STB_IMAGE_H")
 #pragma GCC diagnostic pop
+
+/// The names that image.hpp calls, without the prefix.
+inline const char* failure_reason() {
+  return minivit_stbi_failure_reason();
+}
+inline unsigned char* load_rgb(const unsigned char* bytes, int size, int* width, int* height) {
+  int channels = 0;
+  return minivit_stbi_load_from_memory(bytes, size, width, height, &channels, 3);
+}
 
 }  // namespace minivit::inline MINIVIT_ISA::detail::stb
