@@ -24,7 +24,10 @@ struct Preprocessing {
   bool operator==(const Preprocessing&) const = default;
 
   /// What the shorter side is resized to before the crop: floor(image / crop_pct).
-  int resized(int image) const { return static_cast<int>(static_cast<double>(image) / static_cast<double>(crop_pct)); }
+  int resized(int image) const {
+    constexpr double rounding = 1e-6;  // of crop_pct as a float: 160 / 0.8f must not become 199.99
+    return static_cast<int>(static_cast<double>(image) / static_cast<double>(crop_pct) * (1 + rounding));
+  }
 
   /// Normalised value of an 8-bit pixel: one rounding for each step, so every caller gets the same float.
   float normalised(int channel, std::uint8_t pixel) const {

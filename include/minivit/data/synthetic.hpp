@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 // The built-in data set: ten kinds of shapes, 32x32, drawn by code with random place, size, tilt, colours, textures and
-// specks. Image i of a split depends on (seed, split, i) alone. Integer arithmetic only, so that the bytes are the same
-// on every machine. Dark and light are exchanged at random, which is what defeats a linear classifier.
+// specks. Five weaves, each worn by two kinds of shape: a model must see texture and outline. Image i of a split depends on
+// (seed, split, i) alone. Integer arithmetic only, so that the bytes are the same on every machine. Random place, random phase
+// of the weave and dark shapes among light ones are what defeats a linear classifier.
 #pragma once
 
 #include <minivit/core/random.hpp>
@@ -55,12 +56,13 @@ constexpr bool inside_shape(int shape, std::int64_t u, std::int64_t v) {
 struct Texture {
   int kind = 0, period = 4, shift = 0, depth = 0;
 
-  static Texture draw(Random& random) {
+  /// The weave of a class: kind 1 + shape mod 5, random phase.
+  static Texture of_shape(int shape, Random& random) {
     Texture t;
-    t.kind = static_cast<int>(random.next_below(6));
-    t.period = static_cast<int>(2 + random.next_below(4));
+    t.kind = 1 + shape % 5;
+    t.period = static_cast<int>(2 + random.next_below(2));
     t.shift = static_cast<int>(random.next_below(16));
-    t.depth = static_cast<int>(8 + random.next_below(20));
+    t.depth = static_cast<int>(20 + random.next_below(20));
     return t;
   }
   constexpr int operator()(int x, int y) const {
@@ -94,18 +96,18 @@ inline void draw_synthetic(int shape, Random random, std::uint8_t* planes) {
   constexpr int side = synthetic_side, unit = 256, samples = 4;  // a pixel is 256 units wide and sampled 4 x 4 times
   const auto between = [&](int lo, int hi) { return lo + static_cast<int>(random.next_below(hi - lo + 1)); };
   const int radius = between(8 * unit, 12 * unit);
-  const int room = 15 * unit - radius;  // so that the shape stays inside
+  const int room = (15 * unit - radius) * 3 / 4;  // so that the shape stays inside
   const int cx = 16 * unit + between(-room, room), cy = 16 * unit + between(-room, room);
   const int t = between(-34, 34);  // tangent of half the tilt in 1/256: at most 15 degrees
   const int cosine = (65536 - t * t) * 4096 / (65536 + t * t), sine = 512 * t * 4096 / (65536 + t * t);
 
-  const int sign = random.next_below(2) == 0 ? 1 : -1;
+  const int sign = random.next_below(8) == 0 ? -1 : 1;
   int back[3], fore[3];
   for (int c = 0; c < 3; ++c) {
-    back[c] = between(70, 185);
-    fore[c] = back[c] + sign * between(55, 110);
+    back[c] = between(70, 140);
+    fore[c] = back[c] + sign * between(60, 110);
   }
-  const detail::Texture back_texture = detail::Texture::draw(random), fore_texture = detail::Texture::draw(random);
+  const detail::Texture weave = detail::Texture::of_shape(shape, random);
   struct Speck {
     int x, y, size, colour[3];
   } specks[4]{};
@@ -127,7 +129,7 @@ inline void draw_synthetic(int shape, Random random, std::uint8_t* planes) {
       }
       const std::uint64_t bits = noise.bits(static_cast<std::uint64_t>(y * side + x));
       for (int c = 0; c < 3; ++c) {
-        const int b = back[c] + back_texture(x, y), f = fore[c] + fore_texture(x, y);
+        const int b = back[c], f = fore[c] + weave(x, y);
         int value = b + (f - b) * cover / (samples * samples);
         for (int k = 0; k < speck_count; ++k) {
           const Speck& s = specks[k];
