@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: MIT
+// minivit distill: a multiplexed student learns from a trained teacher's predictions.
+#include "training.hpp"
+
+namespace cli {
+
+namespace {
+
+/// Pairs this program is compiled for: an unshared teacher, a student that shares and is not larger.
+constexpr bool is_pair(const mv::ViTConfig& teacher, const mv::ViTConfig& student) {
+  return teacher.image == 32 && student.image == 32 && teacher.sharing.repeat == 1 && student.sharing.repeat > 1 &&
+         student.dim <= teacher.dim && student.depth <= teacher.depth;
+}
+
+void distill(const TrainingOptions& o) {
+  const auto file = mv::SafeTensors::open(o.teacher);
+  const auto teacher_config = mv::read_config(file);
+  if (!teacher_config)
+    mv::fail({.where = file.where(), .what = "the file does not say which model it holds", .expected = "metadata 'minivit.config'"});
+  const mv::ViTConfig student_config = config_named(o.model);
+  if (!is_pair(*teacher_config, student_config))
+    mv::fail({.where = "distill", .what = "this program has no such pair of models", .expected = "a vit_*_32 teacher and a mini_vit_*_32 student that is not larger",
+              .found = name_of(*teacher_config) + " and " + o.model, .hint = "compile examples/04_distill.cpp with your configs"});
+  const mv::DeiTDistillation loss{.kind = o.kind == "soft" ? mv::Distill::soft : o.kind == "hard" ? mv::Distill::hard : mv::Distill::none,
+                                  .alpha = o.alpha,
+                                  .tau = o.tau,
+                                  .normalise = o.reference_scale ? mv::Normalise::by_batch_and_classes : mv::Normalise::by_batch};
+  with_config(student_config, o.model, [&]<mv::ViTConfig S>() {
+    if constexpr (S.image == 32 && S.sharing.repeat > 1)
+      with_config(*teacher_config, file.where(), [&]<mv::ViTConfig T>() {
+        if constexpr (is_pair(T, S)) {
+          using Student = mv::ViT<S>;
+          using Teacher = mv::ViT<T>;
+          const auto teacher = mv::load<Teacher>(file);
+          run_training<Student>(o, loss, [&](Student& student, const auto& options) { return mv::Trainer<Student, Teacher>(student, teacher, options); });
+        }
+      });
+  });
+}
+
+}  // namespace
+
+void add_distill(CLI::App& app) {
+  auto* const sub = app.add_subcommand("distill", "Train a multiplexed student for 32x32 images with a teacher's predictions.");
+  const auto o = std::make_shared<TrainingOptions>();
+  sub->add_option("--teacher", o->teacher, "Weights written by 'minivit train'")->required();
+  sub->add_option("--model", o->model, "The student: a mini_vit_*_32 preset")->required();
+  sub->add_option("--kind", o->kind, "soft: the teacher's probabilities; hard: its best class; none: labels only")->check(CLI::IsMember({"soft", "hard", "none"}))->capture_default_str();
+  sub->add_option("--alpha", o->alpha, "Share of the teacher in the loss")->check(CLI::Range(0.0, 1.0))->capture_default_str();
+  sub->add_option("--tau", o->tau, "Temperature of soft distillation")->check(CLI::Range(0.01, 100.0))->capture_default_str();
+  sub->add_flag("--reference-scale", o->reference_scale, "Divide the soft term by batch times classes, as the published code does");
+  add_training_options(*sub, *o);
+  sub->footer(
+      "Example:\n"
+      "  minivit distill --teacher teacher.safetensors --model mini_vit_nano_patch4_32 --data cifar10 --epochs 16 --padding 4 --flip \\\n"
+      "    --lr 1.5e-3 --output student.safetensors --log student.jsonl --plot student.svg --resume");
+  sub->callback([o] { distill(*o); });
+}
+
+}  // namespace cli

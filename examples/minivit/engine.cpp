@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: MIT
+#include "engine.hpp"
+
+#include "registry.hpp"
+
+#include <minivit/io/checkpoint.hpp>
+#include <minivit/models/inference.hpp>
+#include <minivit/models/init.hpp>
+
+namespace cli {
+
+namespace {
+
+template <class Model, class W>
+class TypedEngine : public Engine {
+ public:
+  TypedEngine(const Model& model, const EngineOptions& o) : infer_(model, {.max_batch = o.max_batch, .threads = o.threads}) {}
+  const float* logits(const float* images, mv::Index batch) override { return infer_(typename Model::Images(images, batch)).data(); }
+  mv::Index macs() const override { return Model::macs; }
+  mv::Index parameters() const override { return Model::parameters; }
+
+ private:
+  mv::Inference<Model, W> infer_;
+};
+
+}  // namespace
+
+std::unique_ptr<Engine> make_engine(const mv::ViTConfig& config, const mv::SafeTensors* file, const EngineOptions& options) {
+  if (options.precision != "f32" && options.precision != "bf16")
+    mv::fail({.where = "--precision " + options.precision, .what = "not available", .expected = "f32 or bf16"});
+  std::unique_ptr<Engine> engine;
+  with_config(config, file ? file->where() : "model", [&]<mv::ViTConfig C>() {
+    using Model = mv::ViT<C>;
+    Model model = file ? mv::load<Model>(*file) : Model{};
+    if (!file) mv::initialise(model, 1);
+    if (options.precision == "bf16") engine = std::make_unique<TypedEngine<Model, mv::bf16>>(model, options);
+    else engine = std::make_unique<TypedEngine<Model, float>>(model, options);
+  });
+  return engine;
+}
+
+mv::ViTConfig config_of(const mv::SafeTensors& file) {
+  if (const auto config = mv::read_config(file)) return *config;
+  mv::fail({.where = file.where(), .what = "the file does not say which model it holds", .expected = "metadata 'minivit.config'",
+            .hint = "'minivit forward --model NAME' reads such files"});
+}
+
+}  // namespace cli

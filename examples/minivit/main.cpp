@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: MIT
+// minivit: the library as a program. Exit codes: 0 done, 1 failed, 2 wrong usage, 130 or 143 stopped by a signal.
+#include "commands.hpp"
+
+#include <minivit/core/errors.hpp>
+
+#include <fmt/format.h>
+
+int main(int argc, char** argv) {
+  CLI::App app{"Compact vision transformers (DeiT, Mini-DeiT) on the CPU: train, distil, classify, measure."};
+  app.require_subcommand(1);
+  app.set_version_flag("--version", fmt::format("minivit {}.{}.{} for {}, {}", MINIVIT_VERSION_MAJOR, MINIVIT_VERSION_MINOR,
+                                                MINIVIT_VERSION_PATCH, minivit::instruction_set(),
+#ifdef __clang__
+                                                "clang " __clang_version__
+#else
+                                                "g++ " __VERSION__
+#endif
+                                                ));
+  app.footer(
+      "A first run:\n"
+      "  minivit train --model vit_nano_patch4_32 --data synthetic --epochs 8 --output teacher.safetensors\n"
+      "  minivit distill --teacher teacher.safetensors --model mini_vit_nano_patch4_32 --data synthetic --epochs 8 --output student.safetensors\n"
+      "  minivit samples --output samples\n"
+      "  minivit classify --weights student.safetensors samples/*.png\n"
+      "'minivit SUBCOMMAND --help' explains each.");
+  cli::add_models(app);
+  cli::add_inspect(app);
+  cli::add_forward(app);
+  cli::add_classify(app);
+  cli::add_samples(app);
+  cli::add_eval(app);
+  cli::add_train(app);
+  cli::add_distill(app);
+  cli::add_bench(app);
+  try {
+    app.parse(argc, argv);
+    return cli::exit_code;
+  } catch (const CLI::ParseError& e) {
+    return app.exit(e) == 0 ? 0 : 2;
+  } catch (const std::exception& e) {
+    fmt::print(stderr, "minivit: {}\n", e.what());
+    return 1;
+  }
+}

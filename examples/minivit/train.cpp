@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: MIT
+// minivit train: a model for 32x32 images from scratch.
+#include "training.hpp"
+
+namespace cli {
+
+void add_training_options(CLI::App& sub, TrainingOptions& o) {
+  sub.add_option("--data", o.data, "'synthetic', a folder with train/<class>/ and test/<class>/, or CIFAR-10's binary files")->capture_default_str();
+  sub.add_option("--output", o.output, "Weights to write; the state for --resume goes to FILE.training")->required();
+  sub.add_option("--epochs", o.epochs, "Passes over the data")->check(CLI::Range(1, 100000))->capture_default_str();
+  sub.add_option("--batch", o.batch, "Images per step")->check(CLI::Range(1, 65536))->capture_default_str();
+  sub.add_option("--count", o.count, "At most this many training images; 0: all")->check(CLI::Range(0, 1 << 30));
+  sub.add_option("--lr", o.lr, "Peak learning rate; cosine down to 1e-5")->check(CLI::Range(0.0, 1.0))->capture_default_str();
+  sub.add_option("--warmup-epochs", o.warmup_epochs, "Linear warm-up")->check(CLI::Range(0.0, 1e6))->capture_default_str();
+  sub.add_option("--weight-decay", o.weight_decay, "AdamW, decoupled")->check(CLI::Range(0.0, 1.0))->capture_default_str();
+  sub.add_option("--clip", o.clip, "Largest gradient norm; 0: no clipping")->check(CLI::Range(0.0, 1e9))->capture_default_str();
+  sub.add_option("--drop-path", o.drop_path, "Stochastic depth rate of the last layer")->check(CLI::Range(0.0, 0.99));
+  sub.add_option("--smoothing", o.smoothing, "Label smoothing")->check(CLI::Range(0.0, 0.99));
+  sub.add_option("--mixup", o.mixup, "Alpha of mixup; 0: off")->check(CLI::Range(0.0, 100.0));
+  sub.add_option("--cutmix", o.cutmix, "Alpha of cutmix; 0: off")->check(CLI::Range(0.0, 100.0));
+  sub.add_option("--padding", o.padding, "Random crop out of this many pixels of padding")->check(CLI::Range(0, 64));
+  sub.add_flag("--flip,!--no-flip", o.flip, "Mirror half of the images");
+  sub.add_option("--seed", o.seed, "Same seed, same run")->capture_default_str();
+  sub.add_option("--threads", o.threads, "Threads; 0: all that the process may use. The result does not depend on it")->check(CLI::Range(0, 4096));
+  sub.add_option("--log", o.log, "JSON lines, one per epoch");
+  sub.add_option("--plot", o.plot, "Curves as SVG");
+  sub.add_flag("--resume", o.resume, "Go on from FILE.training if it exists");
+}
+
+void add_train(CLI::App& app) {
+  auto* const sub = app.add_subcommand("train", "Train a model for 32x32 images from scratch.");
+  const auto o = std::make_shared<TrainingOptions>();
+  sub->add_option("--model", o->model, "A preset for 32x32 images; see 'minivit models'")->required();
+  add_training_options(*sub, *o);
+  sub->footer(
+      "Examples:\n"
+      "  minivit train --model vit_nano_patch4_32 --data synthetic --epochs 8 --output teacher.safetensors\n"
+      "  minivit train --model vit_nano_patch4_32 --data cifar10 --epochs 22 --padding 4 --flip --lr 1.5e-3 \\\n"
+      "    --output teacher.safetensors --log teacher.jsonl --plot teacher.svg --resume");
+  sub->callback([o] {
+    const mv::ViTConfig config = config_named(o->model);
+    if (config.image != 32)
+      mv::fail({.where = "--model " + o->model, .what = "this program trains models for 32x32 images", .found = std::to_string(config.image),
+                .hint = "larger ones: compile examples/03_train.cpp with your config"});
+    with_config(config, o->model, [&]<mv::ViTConfig C>() {
+      if constexpr (C.image == 32) {
+        using Student = mv::ViT<C>;
+        run_training<Student>(*o, mv::SoftTargetCrossEntropy{}, [](Student& student, const auto& options) { return mv::Trainer<Student>(student, options); });
+      }
+    });
+  });
+}
+
+}  // namespace cli

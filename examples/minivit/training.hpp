@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: MIT
+// What `minivit train` and `minivit distill` have in common: options, data, log, checkpoint, curve.
+#pragma once
+
+#include "commands.hpp"
+#include "registry.hpp"
+
+#include <minivit/data/open.hpp>
+#include <minivit/models/init.hpp>
+#include <minivit/run/fit.hpp>
+#include <minivit/train/plot.hpp>
+
+#include <fmt/format.h>
+
+#include <memory>
+
+namespace cli {
+
+struct TrainingOptions {
+  std::string model, data = "synthetic", output, log, plot, teacher;
+  mv::Index epochs = 10, batch = 64, count = 0;
+  double lr = 1e-3, weight_decay = 0.05, warmup_epochs = 1, clip = 1, drop_path = 0, smoothing = 0, mixup = 0, cutmix = 0;
+  int padding = 0, threads = 0;
+  bool flip = false, resume = false;
+  std::uint64_t seed = 1;
+  std::string kind = "soft";
+  double alpha = 0.9, tau = 2;
+  bool reference_scale = false;
+};
+
+void add_training_options(CLI::App& sub, TrainingOptions& o);
+
+/// The settings that must not change when a run is resumed, as one line.
+inline std::string settings_line(const TrainingOptions& o) {
+  return fmt::format("{} on {} ({}), {} epochs of batch {}, lr {}, warmup {}, decay {}, clip {}, drop path {}, smoothing {}, mixup {}, "
+                     "cutmix {}, padding {}, flip {}, seed {}, teacher '{}', {} alpha {} tau {} reference scale {}",
+                     o.model, o.data, o.count, o.epochs, o.batch, o.lr, o.warmup_epochs, o.weight_decay, o.clip, o.drop_path, o.smoothing,
+                     o.mixup, o.cutmix, o.padding, o.flip, o.seed, o.teacher, o.kind, o.alpha, o.tau, o.reference_scale);
+}
+
+/// Normalisation for small images: mean and deviation of CIFAR-10's training set; pictures are not cropped.
+inline constexpr mv::Preprocessing small_image_preprocessing{.mean = {0.4914f, 0.4822f, 0.4465f}, .std = {0.2470f, 0.2435f, 0.2616f}, .crop_pct = 1};
+
+/// Runs one training: `make_trainer(student, trainer_options)` gives the Trainer. Writes the weights, the curve and the log.
+template <class Student, class Loss, class MakeTrainer>
+void run_training(const TrainingOptions& o, const Loss& loss, MakeTrainer&& make_trainer) {
+  const auto train = mv::open_dataset(o.data, mv::Split::train, Student::config.image, {.count = o.count, .seed = o.seed, .threads = o.threads});
+  const auto test = mv::open_dataset(o.data, mv::Split::test, Student::config.image, {.threads = o.threads});
+  mv::FitOptions fit{.epochs = o.epochs};
+  fit.loader = {.batch = o.batch, .seed = o.seed, .shuffle = true, .drop_last = true};
+  fit.loader.augment = {.padding = o.padding, .flip = o.flip, .mixup = o.mixup, .cutmix = o.cutmix, .smoothing = o.smoothing,
+                        .preprocessing = small_image_preprocessing};
+  fit.log = o.log;
+  fit.checkpoint = o.output + ".training";
+  fit.resume = o.resume;
+  fit.settings = settings_line(o);
+  fit.info = {.preprocessing = small_image_preprocessing, .class_names = train.class_names, .model = o.model};
+  fit.validation = &test;
+
+  const mv::Index per_epoch = train.size() / o.batch, steps = std::max<mv::Index>(1, o.epochs * per_epoch);
+  const mv::TrainerOptions<Loss> options{
+      .loss = loss,
+      .optimiser = {.weight_decay = o.weight_decay, .clip_norm = o.clip},
+      .schedule = {.peak = o.lr, .warmup_start = 1e-6, .minimum = 1e-5,
+                   .warmup_steps = std::min(steps, static_cast<mv::Index>(o.warmup_epochs * static_cast<double>(per_epoch))), .total_steps = steps},
+      .drop_path = o.drop_path,
+      .seed = o.seed,
+      .threads = o.threads};
+  Student student;
+  mv::initialise(student, o.seed);
+  auto trainer = make_trainer(student, options);
+  fmt::print(stderr, "{}: {} parameters, {} images, {} steps, {} threads, {:.0f} MiB\n", o.model, Student::parameters, train.size(), steps,
+             mv::Threads(o.threads).count(), static_cast<double>(trainer.bytes()) / 1048576);
+  const mv::FitReport report = mv::fit(trainer, train, fit);
+  exit_code = report.exit_code;
+  if (report.stopped) {
+    fmt::print(stderr, "stopped; go on with the same command and --resume\n");
+    return;
+  }
+  mv::save(student, o.output, fit.info);
+  if (!o.plot.empty()) {
+    std::array<mv::Chart, 2> charts{mv::Chart{.title = "Loss", .x_title = "epoch", .y_title = "", .series = {{"training", {}, {}}, {"test", {}, {}}}},
+                                    mv::Chart{.title = "Accuracy on the test split", .x_title = "epoch", .y_title = "%", .series = {{o.model, {}, {}}}}};
+    for (const auto& e : report.epochs) {
+      const auto epoch = static_cast<double>(e.epoch + 1);
+      for (auto* const x : {&charts[0].series[0].x, &charts[0].series[1].x, &charts[1].series[0].x}) x->push_back(epoch);
+      charts[0].series[0].y.push_back(e.train_base);
+      charts[0].series[1].y.push_back(e.validation->loss);
+      charts[1].series[0].y.push_back(100 * e.validation->accuracy);
+    }
+    mv::write_svg(o.plot, charts);
+  }
+  if (report.epochs.empty()) fmt::print("{}: the run was already complete\n", o.output);
+  else fmt::print("{}: test accuracy {:.2f} %, {:.0f} s\n", o.output, 100 * report.epochs.back().validation->accuracy, report.seconds);
+}
+
+}  // namespace cli

@@ -1,0 +1,22 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# quickstart.sh [FOLDER]: installs missing packages, builds, and runs the main job: train a small teacher, distil it into a
+# multiplexed student, compare, classify image files. On a bare Debian 12 as root or with sudo. Results go to FOLDER
+# (default: minivit-quickstart in the current folder).
+set -euo pipefail
+if [ "${1:-}" = --help ]; then sed -n '3,5s/^# //p' "$0"; exit 0; fi
+folder=$(realpath -m "${1:-minivit-quickstart}")
+cd "$(dirname "$0")/.."
+
+bash cmake/install_packages.sh
+cmake --preset release -DMINIVIT_BUILD_TESTS=OFF -DMINIVIT_BUILD_BENCH=OFF
+cmake --build --preset release --target quickstart minivit_cli
+build/release/bin/quickstart "$folder"
+
+cat <<EOF
+
+What next:
+  build/release/bin/minivit models                  the models in the box
+  build/release/bin/minivit train --help            train one on your own images
+  docs/tutorials/from_zero.md                       from zero to your own classifier
+EOF
