@@ -152,9 +152,9 @@ inline void softmax_backward(T* dx, Index lddx, const T* dy, Index lddy, const T
 /// grows with rows / 8.
 template <class Arch = simd::best, class T>
 inline void column_sum(T* dst, const T* x, Index ldx, Index rows, Index n) {
-  Index r = 0;
-  for (; r + 8 <= rows; r += 8) {
-    const T* const in = x + r * ldx;
+  const Index eights = rows / 8, rest = rows % 8;
+  for (Index e = 0; e < eights; ++e) {
+    const T* const in = x + 8 * e * ldx;
     simd::sweep<Arch, T>(n, [&](Index i, auto io, auto) {
       const T* const p = in + i;
       const auto low = (io.load(p) + io.load(p + ldx)) + (io.load(p + 2 * ldx) + io.load(p + 3 * ldx));
@@ -162,8 +162,8 @@ inline void column_sum(T* dst, const T* x, Index ldx, Index rows, Index n) {
       io.store(dst + i, io.load(dst + i) + (low + high));
     });
   }
-  for (; r < rows; ++r) {
-    const T* const in = x + r * ldx;
+  for (Index r = 0; r < rest; ++r) {
+    const T* const in = x + (8 * eights + r) * ldx;
     simd::sweep<Arch, T>(n, [&](Index i, auto io, auto) { io.store(dst + i, io.load(dst + i) + io.load(in + i)); });
   }
 }

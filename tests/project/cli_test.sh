@@ -1,0 +1,74 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# cli_test.sh PROGRAM FIXTURES: the program `minivit` from training to classification, resuming, and its answers to bad input.
+set -euo pipefail
+[ -n "${1:-}" ] || exit 77  # the program was not built
+program=$1
+fixtures=$2
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+cd "$folder"
+failed=0
+
+ok() {  # ok TEXT COMMAND...: exits 0 and prints TEXT
+  local text=$1 out
+  shift
+  if ! out=$("$@" 2>&1) || [[ $out != *"$text"* ]]; then
+    echo "FAILED: $* (wanted '$text')"
+    echo "$out" | tail -5
+    failed=1
+  fi
+}
+refused() {  # refused CODE TEXT COMMAND...: exits with CODE and prints TEXT
+  local code=$1 text=$2 out status=0
+  shift 2
+  out=$("$@" 2>&1) || status=$?
+  if [ "$status" -ne "$code" ] || [[ $out != *"$text"* ]]; then
+    echo "FAILED: $* (exit $status, wanted $code and '$text')"
+    echo "$out" | tail -5
+    failed=1
+  fi
+}
+
+ok "minivit" "$program" --version
+for sub in models inspect forward classify samples eval train distill bench; do ok "Usage" "$program" "$sub" --help; done
+ok "3090304" "$program" models
+ok '"parameters": 5717416' "$program" models --json
+ok "blocks.3.attn.qkv.weight" "$program" inspect "$fixtures/deit_a.weights.safetensors"
+
+small=(--data synthetic --count 128 --batch 32 --seed 3)
+ok "test accuracy" "$program" train --model vit_nano_patch4_32 "${small[@]}" --epochs 1 --output teacher.safetensors --log teacher.jsonl --plot teacher.svg
+grep -q '"epoch": 0' teacher.jsonl || { echo "FAILED: no epoch in the log"; failed=1; }
+grep -q '<svg' teacher.svg || { echo "FAILED: no curve"; failed=1; }
+ok "test accuracy" "$program" distill --teacher teacher.safetensors --model mini_vit_nano_patch4_32 "${small[@]}" --epochs 2 --output student.safetensors
+ok "already complete" "$program" distill --teacher teacher.safetensors --model mini_vit_nano_patch4_32 "${small[@]}" --epochs 2 --output student.safetensors --resume
+refused 1 "other settings" "$program" distill --teacher teacher.safetensors --model mini_vit_nano_patch4_32 "${small[@]}" --epochs 3 --output student.safetensors --resume
+ok '"vit_nano_patch4_32"' "$program" inspect teacher.safetensors --json
+ok '"images": 200' "$program" eval --weights student.safetensors --data synthetic --count 200 --json
+ok '"accuracy"' "$program" eval --weights student.safetensors --data synthetic --count 200 --precision bf16 --json
+
+# one thread and two threads write the same bytes
+"$program" train --model vit_nano_patch4_32 "${small[@]}" --epochs 1 --threads 1 --output one.safetensors > /dev/null 2>&1
+"$program" train --model vit_nano_patch4_32 "${small[@]}" --epochs 1 --threads 2 --output two.safetensors > /dev/null 2>&1
+cmp one.safetensors two.safetensors || { echo "FAILED: weights depend on the number of threads"; failed=1; }
+
+"$program" samples --count 3 --output pictures > pictures.txt
+ok "%" "$program" classify --weights student.safetensors $(cat pictures.txt)
+ok '"probability"' "$program" classify --weights student.safetensors --json --top 2 $(head -1 pictures.txt)
+ok '"peak_gflops"' "$program" bench --model vit_nano_patch4_32 --repeats 2 --json --allow-debug
+ok '"mode": "train"' "$program" bench --model vit_nano_patch4_32 --mode train --batch 8 --repeats 2 --json --allow-debug
+
+refused 2 "subcommand" "$program"
+refused 2 "--model" "$program" bench
+refused 2 "--precision" "$program" bench --model vit_nano_patch4_32 --precision int8
+refused 1 "did you mean deit_tiny_patch16_224" "$program" bench --model deit_tny_patch16_224
+refused 1 "No such file" "$program" inspect nothing.safetensors
+refused 1 "pictures.txt" "$program" inspect pictures.txt
+refused 1 "pictures.txt" "$program" classify --weights student.safetensors pictures.txt
+refused 1 "does not say which model" "$program" classify --weights "$fixtures/deit_a.weights.safetensors" pictures.txt
+refused 1 "'input'" "$program" forward --model vit_nano_patch4_32 --weights student.safetensors --input teacher.safetensors --output out.safetensors
+refused 1 "wrong shape" "$program" forward --model vit_nano_patch4_32 --weights teacher.safetensors --input "$fixtures/deit_odd.expected.safetensors" --output out.safetensors
+refused 1 "no such data set" "$program" eval --weights student.safetensors --data nowhere
+ok "" "$program" forward --model vit_nano_patch4_32 --weights teacher.safetensors --input "$fixtures/deit_a.expected.safetensors" --output out.safetensors
+ok "logits" "$program" inspect out.safetensors
+exit "$failed"
