@@ -101,7 +101,7 @@ void bench(BenchOptions o) {
     fmt::print("{}\n", nlohmann::json{{"model", o.model}, {"mode", o.mode}, {"precision", o.engine.precision}, {"batch", o.batch},
                                       {"threads", threads}, {"repeats", o.repeats}, {"median_ms", median * 1e3}, {"min_ms", times.front() * 1e3},
                                       {"images_per_s", static_cast<double>(o.batch) / median}, {"gflops", gflops}, {"peak_gflops", peak},
-                                      {"share_of_peak", gflops / peak}, {"peak_rss_mib", rss}, {"instruction_set", mv::instruction_set()}}.dump(2));
+                                      {"share_of_peak", gflops / peak}, {"peak_rss_mib", rss}, {"instruction_set", mv::instruction_set()}, {"compiler", compiler}}.dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
     return;
   }
   fmt::print("{} ({}, {}), batch {}, {} threads, {}, {} runs\n", o.model, o.mode, o.engine.precision, o.batch, threads, mv::instruction_set(), o.repeats);

@@ -6,6 +6,14 @@
 
 namespace cli {
 
+/// The compiler of this program and its version.
+inline constexpr const char* compiler =
+#ifdef __clang__
+    "clang " __clang_version__;
+#else
+    "g++ " __VERSION__;
+#endif
+
 /// What a subcommand returns to the shell; set by the one that ran.
 inline int exit_code = 0;
 

@@ -13,6 +13,7 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include <chrono>
 #include <memory>
 
 namespace cli {
@@ -45,6 +46,7 @@ void evaluate(EvalOptions o) {
   mv::ConfusionMatrix confusion(config.classes);
   mv::RunningMean loss;
   mv::Progress progress(data.size());
+  const auto start = std::chrono::steady_clock::now();
   for (mv::Index first = 0; first < data.size(); first += o.batch) {
     const mv::Index count = std::min(o.batch, data.size() - first);
     for (mv::Index i = 0; i < count; ++i)
@@ -61,13 +63,14 @@ void evaluate(EvalOptions o) {
     progress.update(first + count, "evaluate", loss.mean());
   }
   progress.finish();
+  const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
 
   if (o.json) {
     nlohmann::json per_class;
     for (mv::Index c = 0; c < config.classes; ++c) per_class[data.class_names[static_cast<std::size_t>(c)]] = confusion.recall(c);
     fmt::print("{}\n", nlohmann::json{{"images", accuracy.images()}, {"accuracy", accuracy.top1()}, {"top5", accuracy.topk()},
                                       {"loss", loss.mean()}, {"non_finite", accuracy.non_finite()}, {"per_class", per_class},
-                                      {"precision", o.engine.precision}}.dump(2));
+                                      {"precision", o.engine.precision}, {"seconds", seconds.count()}}.dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
     return;
   }
   fmt::print("{} images, accuracy {:.2f} %, top-5 {:.2f} %, loss {:.4f}\n", accuracy.images(), 100 * accuracy.top1(), 100 * accuracy.topk(), loss.mean());

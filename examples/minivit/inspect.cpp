@@ -26,7 +26,7 @@ void print_models(bool json) {
                       {"inference_bytes", inference}, {"training_bytes", training}});
     });
   if (json) {
-    fmt::print("{}\n", rows.dump(2));
+    fmt::print("{}\n", rows.dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
     return;
   }
   fmt::print("{:<36}{:>12}{:>10}{:>15}{:>15}\n", "model", "parameters", "GMACs", "inference MiB", "training MiB");
@@ -49,7 +49,7 @@ void print_file(const std::string& path, bool json) {
   if (json) {
     nlohmann::json out{{"file", path}, {"tensors", tensors}, {"elements", elements}, {"metadata", file.metadata()}};
     if (config) out["model"] = name_of(*config);
-    fmt::print("{}\n", out.dump(2));
+    fmt::print("{}\n", out.dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
     return;
   }
   for (const auto& t : file.tensors()) fmt::print("{:<64} {:<5} [{}]\n", mv::printable(t.name, 64), mv::name_of(t.dtype), fmt::join(t.shape, ", "));

@@ -6,17 +6,15 @@
 
 #include <fmt/format.h>
 
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+
 int main(int argc, char** argv) {
   CLI::App app{"Compact vision transformers (DeiT, Mini-DeiT) on the CPU: train, distil, classify, measure."};
   app.require_subcommand(1);
   app.set_version_flag("--version", fmt::format("minivit {}.{}.{} for {}, {}", MINIVIT_VERSION_MAJOR, MINIVIT_VERSION_MINOR,
-                                                MINIVIT_VERSION_PATCH, minivit::instruction_set(),
-#ifdef __clang__
-                                                "clang " __clang_version__
-#else
-                                                "g++ " __VERSION__
-#endif
-                                                ));
+                                                MINIVIT_VERSION_PATCH, minivit::instruction_set(), cli::compiler));
   app.footer(
       "A first run:\n"
       "  minivit train --model vit_nano_patch4_32 --data synthetic --epochs 8 --output teacher.safetensors\n"
@@ -35,6 +33,7 @@ int main(int argc, char** argv) {
   cli::add_bench(app);
   try {
     app.parse(argc, argv);
+    if (std::fflush(stdout) != 0) minivit::fail({.where = "output", .what = "cannot be written", .found = std::strerror(errno)});
     return cli::exit_code;
   } catch (const CLI::ParseError& e) {
     return app.exit(e) == 0 ? 0 : 2;

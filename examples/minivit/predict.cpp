@@ -79,7 +79,7 @@ void classify(const ClassifyOptions& o) {
     out.push_back({{"image", path}, {"top", best}});
   }
   if (o.json) {
-    fmt::print("{}\n", out.dump(2));
+    fmt::print("{}\n", out.dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
     return;
   }
   for (const auto& row : out) {

@@ -44,8 +44,14 @@ inline constexpr mv::Preprocessing small_image_preprocessing{.mean = {0.4914f, 0
 /// Runs one training: `make_trainer(student, trainer_options)` gives the Trainer. Writes the weights, the curve and the log.
 template <class Student, class Loss, class MakeTrainer>
 void run_training(const TrainingOptions& o, const Loss& loss, MakeTrainer&& make_trainer) {
+  if (const auto parent = std::filesystem::absolute(o.output).parent_path(); !std::filesystem::is_directory(parent))
+    mv::fail({.where = "--output " + o.output, .what = "the folder does not exist", .hint = "create " + parent.string()});
   const auto train = mv::open_dataset(o.data, mv::Split::train, Student::config.image, {.count = o.count, .seed = o.seed, .threads = o.threads});
   const auto test = mv::open_dataset(o.data, mv::Split::test, Student::config.image, {.threads = o.threads});
+  if (train.classes != Student::config.classes)
+    mv::fail({.where = "--data " + o.data, .what = "this program's presets know another number of classes",
+              .expected = std::to_string(Student::config.classes), .found = std::to_string(train.classes),
+              .hint = "set c.classes in a program of your own: docs/tutorials/from_zero.md"});
   mv::FitOptions fit{.epochs = o.epochs};
   fit.loader = {.batch = o.batch, .seed = o.seed, .shuffle = true, .drop_last = true};
   fit.loader.augment = {.padding = o.padding, .flip = o.flip, .mixup = o.mixup, .cutmix = o.cutmix, .smoothing = o.smoothing,
