@@ -2,10 +2,10 @@
 // minivit bench: time of a forward pass or of a training step, beside the machine's peak in the same run.
 #include "commands.hpp"
 #include "engine.hpp"
-#include "peak.hpp"
 #include "registry.hpp"
 
 #include <minivit/models/init.hpp>
+#include <minivit/testing/peak.hpp>
 #include <minivit/train/trainer.hpp>
 
 #include <fmt/format.h>
@@ -92,7 +92,7 @@ void bench(BenchOptions o) {
   }
 
   const int threads = mv::Threads(o.engine.threads).count();
-  const double median = times[times.size() / 2], peak = peak_gflops(threads);
+  const double median = times[times.size() / 2], peak = mv::testing::peak_gflops(threads);
   const double gflops = factor * static_cast<double>(macs * o.batch) / median * 1e-9;
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);

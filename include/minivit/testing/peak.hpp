@@ -9,18 +9,17 @@
 #include <chrono>
 #include <vector>
 
-namespace cli {
+namespace minivit::inline MINIVIT_ISA::testing {
 
 /// GFLOP/s of float32 multiply-adds on `threads` threads: the best of five rounds of about 20 ms, because other programs only
 /// ever make it slower.
 inline double peak_gflops(int threads) {
-  namespace simd = minivit::simd;
   using Batch = simd::Batch<float>;
   constexpr int sums = 12;  // more than latency times issue rate of any current core
-  const minivit::Threads pool(threads);
+  const Threads pool(threads);
   std::vector<float> sink(static_cast<std::size_t>(pool.count()));
   const auto work = [&](long rounds) {
-    pool.for_each(pool.count(), [&](minivit::Index t) {
+    pool.for_each(pool.count(), [&](Index t) {
       Batch sum[sums];
       for (int i = 0; i < sums; ++i) sum[i] = Batch(static_cast<float>(i));
       const Batch x(0.999f), y(1e-3f);
@@ -43,4 +42,4 @@ inline double peak_gflops(int threads) {
   return flop / best * 1e-9 + 0 * static_cast<double>(sink[0]);
 }
 
-}  // namespace cli
+}  // namespace minivit::inline MINIVIT_ISA::testing
