@@ -169,7 +169,7 @@ class Trainer {
     std::fill(dout.distilled.begin(), dout.distilled.end(), T{0});
     LossInputs<T, K> in{.logits = out.logits, .targets = targets, .batch_total = batch};
     if constexpr (two_heads) in.distilled_logits = out.distilled;
-    if constexpr (distils) in.teacher_logits = teach(trainer, images, arena);
+    in.teacher_logits = teach(trainer, images, arena);
     const StochasticDepth depth{trainer.options_.drop_path,
                                 Random(trainer.options_.seed).fork("drop_path").fork(static_cast<std::uint64_t>(trainer.state_.step)),
                                 first_image};
@@ -180,19 +180,21 @@ class Trainer {
     trainer.weights_.net().backward(saved, dout, gradients.net(), arena);
   }
 
-  /// The teacher's logits, averaged over two heads if it has them.
+  /// The teacher's logits, averaged over two heads if it has them; nothing without a teacher.
   static View<const T, Dyn, K> teach(const Trainer& trainer, Images images, Arena<T>& arena) {
-    const auto logits = arena.template take<Dyn, K>(images.batch());
-    const auto scope = arena.scratch();
-    Arena<T> inner(arena.raw(teacher_size(images.batch())), teacher_size(images.batch()), Memory::rewind);
-    if constexpr (Teacher::config.distilled) {
-      const auto second = inner.template take<Dyn, K>(images.batch());
+    if constexpr (distils) {
+      const Index batch = images.batch();
+      const auto logits = arena.template take<Dyn, K>(batch);
+      const auto scope = arena.scratch();
+      Arena<T> inner(arena.raw(teacher_size(batch)), teacher_size(batch), Memory::rewind);
+      const auto second = inner.template take<Dyn, K>(Teacher::config.distilled ? batch : 0);
       trainer.teacher_.net().forward(images, {logits, second}, inner);
-      for (Index i = 0; i < logits.size(); ++i) logits.data()[i] = (logits.data()[i] + second.data()[i]) / T{2};
+      if constexpr (Teacher::config.distilled)
+        for (Index i = 0; i < logits.size(); ++i) logits.data()[i] = (logits.data()[i] + second.data()[i]) / T{2};
+      return logits;
     } else {
-      trainer.teacher_.net().forward(images, {logits, {}}, inner);
+      return {};
     }
-    return logits;
   }
 
   /// Elements of the teacher's arena for `batch` images.
