@@ -9,7 +9,7 @@ folder=$(realpath -m "${1:-minivit-quickstart}")
 cd "$(dirname "$0")/.."
 
 bash cmake/install_packages.sh
-cmake --preset release -DMINIVIT_BUILD_TESTS=OFF -DMINIVIT_BUILD_BENCH=OFF
+cmake --preset release
 cmake --build --preset release --target quickstart minivit_cli
 build/release/bin/quickstart "$folder"
 
