@@ -3,7 +3,7 @@
 // PyTorch. Which parameters decay and what the rate is, the optimiser decides; definition: kernels/reference/adamw.hpp.
 #pragma once
 
-#include <minivit/simd/batch.hpp>
+#include <minivit/simd/sweep.hpp>
 
 #include <cmath>
 

@@ -4,7 +4,7 @@
 // elements of a row is read or written, so padding between rows stays as it was. Definitions: kernels/reference/rows.hpp.
 #pragma once
 
-#include <minivit/simd/batch.hpp>
+#include <minivit/simd/sweep.hpp>
 
 #include <cmath>
 #include <limits>

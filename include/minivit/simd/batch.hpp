@@ -16,6 +16,7 @@
 #include <xsimd/xsimd.hpp>
 #endif
 
+#include <cstdint>
 #include <cstring>
 #include <type_traits>
 
@@ -100,40 +101,6 @@ inline Batch<T, Arch> load_partial(const T* p, Index count, const Batch<T, Arch>
   return Batch<T, Arch>::load_aligned(lane);
 }
 
-/// How `sweep` reads and writes a whole register, and the last elements that fill only a part of one. `load(p)` leaves
-/// the missing lanes zero, `load(p, fill)` takes them from `fill`.
-template <class T, class Arch>
-struct Whole {
-  Batch<T, Arch> load(const T* p) const { return Batch<T, Arch>::load_unaligned(p); }
-  Batch<T, Arch> load(const T* p, const Batch<T, Arch>&) const { return Batch<T, Arch>::load_unaligned(p); }
-  void store(T* p, const Batch<T, Arch>& v) const { v.store_unaligned(p); }
-};
-template <class T, class Arch>
-struct Part {
-  Index count;
-  Batch<T, Arch> load(const T* p) const { return load_partial<Arch>(p, count); }
-  Batch<T, Arch> load(const T* p, const Batch<T, Arch>& fill) const { return load_partial(p, count, fill); }
-  void store(T* p, const Batch<T, Arch>& v) const { store_partial(p, v, count); }
-};
-
-/// Walks over n elements one register at a time: f(i, io, k) with the first element i, io a Whole or a Part, and k a
-/// constant in 0..3 that names one of four accumulators, so that sums do not wait for each other.
-template <class Arch, class T, class F>
-inline void sweep(Index n, F&& f) {
-  constexpr Index step = lanes<T, Arch>;
-  using std::integral_constant;
-  const Whole<T, Arch> whole;
-  Index i = 0;
-  for (; i + 4 * step <= n; i += 4 * step) {
-    f(i, whole, integral_constant<int, 0>{});
-    f(i + step, whole, integral_constant<int, 1>{});
-    f(i + 2 * step, whole, integral_constant<int, 2>{});
-    f(i + 3 * step, whole, integral_constant<int, 3>{});
-  }
-  for (; i + step <= n; i += step) f(i, whole, integral_constant<int, 0>{});
-  if (i < n) f(i, Part<T, Arch>{n - i}, integral_constant<int, 0>{});
-}
-
 /// Sum of all lanes.
 template <class T, class Arch>
 inline T sum(const Batch<T, Arch>& v) {
@@ -156,6 +123,15 @@ inline T largest(const Batch<T, Arch>& v) {
 
 template <class T, class Arch>
 inline Batch<T, Arch> max(const Batch<T, Arch>& a, const Batch<T, Arch>& b) { return xsimd::max(a, b); }
+
+template <class T, class Arch>
+inline Batch<T, Arch> min(const Batch<T, Arch>& a, const Batch<T, Arch>& b) { return xsimd::min(a, b); }
+
+/// `lanes` integers as floats; exact up to 2^24.
+template <class Arch>
+inline Batch<float, Arch> load_as_float(const std::int32_t* p) {
+  return xsimd::to_float(Batch<std::int32_t, Arch>::load_unaligned(p));
+}
 
 template <class T, class Arch>
 inline Batch<T, Arch> sqrt(const Batch<T, Arch>& x) { return xsimd::sqrt(x); }

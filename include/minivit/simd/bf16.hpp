@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// bf16: the upper half of a float32, used to store weights in half the memory. Arithmetic stays in float32: values are
-// widened while they are loaded. Rounding is to nearest, ties to even, as the hardware conversion does.
+// bf16: the upper half of a float32, for weights in half the memory and for the inputs of dot-product instructions. Sums stay
+// in float32. Rounding is to nearest, ties to even; subnormal results may become zero where the hardware converts.
 #pragma once
 
 #include <minivit/simd/batch.hpp>
@@ -42,6 +42,29 @@ inline Batch<float, Arch> load(const bf16* p) {
   alignas(64) float lane[static_cast<std::size_t>(lanes<float, Arch>)];
   for (Index i = 0; i < lanes<float, Arch>; ++i) lane[i] = static_cast<float>(p[i]);
   return Batch<float, Arch>::load_aligned(lane);
+}
+
+/// Rounds `lanes` values and stores them.
+template <class Arch>
+inline void store(bf16* p, const Batch<float, Arch>& v) {
+#if defined(__AVX512BF16__)
+  if constexpr (sizeof(typename Batch<float, Arch>::register_type) == 64) {
+    const auto half = std::bit_cast<__m256i>(_mm512_cvtneps_pbh(v));
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), half);
+    return;
+  }
+#endif
+  alignas(64) float lane[static_cast<std::size_t>(lanes<float, Arch>)];
+  v.store_aligned(lane);
+  for (Index i = 0; i < lanes<float, Arch>; ++i) p[i] = bf16(lane[i]);
+}
+
+/// Rounds and writes the first `count` lanes only. 0 <= count <= lanes.
+template <class Arch>
+inline void store_partial(bf16* p, const Batch<float, Arch>& v, Index count) {
+  alignas(64) bf16 lane[static_cast<std::size_t>(lanes<float, Arch>)];
+  store<Arch>(lane, v);
+  std::memcpy(p, lane, static_cast<std::size_t>(count) * sizeof(bf16));
 }
 
 }  // namespace simd

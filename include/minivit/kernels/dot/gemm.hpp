@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: MIT
+// Matrix product of words, C = epilogue(A B): A [M, K] bf16 or 8-bit rows as the step before wrote them, B packed (pack.hpp), C in
+// float or bf16. A tile is summed over all of K in registers, parked in 1.5 KiB that stay in the nearest cache, and finished row
+// by row: scale, bias, residual, GELU, conversion. The order of every sum is fixed, so results do not depend on how rows are split.
+#pragma once
+
+#include <minivit/kernels/dot/pack.hpp>
+#include <minivit/kernels/dot/tile.hpp>
+#include <minivit/kernels/pointwise.hpp>
+
+namespace minivit::inline MINIVIT_ISA::kernels {
+
+/// What happens to a sum before it is stored: y = act(scale * sum + bias + residual).
+struct DotEpilogue {
+  const float* bias = nullptr;      ///< [N]
+  const float* residual = nullptr;  ///< [M, N] with row stride ldr
+  Index ldr = 0;
+  bool gelu = false;                ///< within 1.7e-5 (gelu_near), last
+  float scale = 1;
+  // 8-bit products only: sum -> row.scale * column_scale * (sum - row.zero * column_sum)
+  const RowScale* rows = nullptr;       ///< [M]
+  const float* column_scale = nullptr;  ///< [N]
+  const float* column_sum = nullptr;    ///< [N]
+};
+
+namespace detail {
+
+/// One row of a tile: `count` columns from `column` on.
+template <class Arch, class E, class Y>
+inline void dot_finish_row(Y* y, const typename Dot<E>::Sum* sums, Index row, Index column, Index count, const DotEpilogue& e) {
+  using B = simd::Batch<float, Arch>;
+  const float* const residual = e.residual ? e.residual + row * e.ldr + column : nullptr;
+  const B factor(std::is_same_v<E, int8> ? e.rows[row].scale * e.scale : e.scale);
+  const B zero(std::is_same_v<E, int8> ? -e.rows[row].zero : 0.f);
+  simd::sweep<Arch, float>(count, [&](Index i, auto io, auto) {
+    B v;
+    if constexpr (std::is_same_v<E, int8>) {
+      v = simd::load_as_float<Arch>(sums + i);  // sums has whole registers
+      v = simd::fma(zero, io.load(e.column_sum + column + i), v) * io.load(e.column_scale + column + i);
+    } else {
+      v = simd::load<Arch>(sums + i);
+    }
+    v = e.bias ? simd::fma(v, factor, io.load(e.bias + column + i)) : v * factor;
+    if (residual) v = v + io.load(residual + i);
+    if (e.gelu) v = gelu_near(v);
+    io.store(y + i, v);
+  });
+}
+
+template <class Arch, Index R, class E, class Y>
+void dot_block(Y* c, Index ldc, const typename Dot<E>::Left* a, Index lda, const E* panel, Index words, Index row, Index column,
+               Index columns, const DotEpilogue& e) {
+  alignas(64) typename Dot<E>::Sum sums[static_cast<std::size_t>(R * dot_width)];
+  dot_tile<Arch, R>(sums, a + row * lda, lda, panel, words);
+  for (Index r = 0; r < R; ++r)
+    dot_finish_row<Arch, E>(c + (row + r) * ldc + column, sums + r * dot_width, row + r, column, columns, e);
+}
+
+}  // namespace detail
+
+/// C [m, n] = epilogue(A [m, k] B [k, n]). `lda` is at least dot_stride<E>(k), and what stands between k and that is finite.
+/// Y: float or bf16. C overlaps neither A nor B; C may be the residual.
+template <class Arch, class E, class Y>
+void dot_gemm(Y* c, Index ldc, const typename Dot<E>::Left* a, Index lda, const E* packed, Index m, Index n, Index k,
+              const DotEpilogue& e = {}) {
+  const Index words = dot_words<E>(k);
+  const Index fit = (Index{512} << 10) / (words * 4);  // rows of A that take half of L2
+  const Index block = std::max(dot_rows, fit / dot_rows * dot_rows);
+  for (Index first = 0; first < m; first += block) {
+    const Index last = std::min(m, first + block);
+    for (Index column = 0; column < n; column += dot_width) {
+      const E* const panel = packed + column * words * Dot<E>::group;
+      const Index columns = std::min(dot_width, n - column);
+      Index r = first;
+      const auto run = [&]<Index R>(std::integral_constant<Index, R>) {
+        for (; r + R <= last; r += R) detail::dot_block<Arch, R, E>(c, ldc, a, lda, panel, words, r, column, columns, e);
+      };
+      run(std::integral_constant<Index, dot_rows>{});
+      run(std::integral_constant<Index, 8>{});
+      run(std::integral_constant<Index, 4>{});
+      run(std::integral_constant<Index, 2>{});
+      run(std::integral_constant<Index, 1>{});
+    }
+  }
+}
+
+}  // namespace minivit::inline MINIVIT_ISA::kernels
