@@ -120,7 +120,7 @@ void add_bench(CLI::App& app) {
   sub->add_option("--weights", o->weights, "Weights; random ones without it (as fast)");
   sub->add_option("--batch", o->batch, "Images per call or step")->check(CLI::Range(1, 65536))->capture_default_str();
   sub->add_option("--threads", o->engine.threads, "Threads; 0: all that the process may use")->check(CLI::Range(0, 4096));
-  sub->add_option("--precision", o->engine.precision, "Storage of the weights")->check(CLI::IsMember({"f32", "bf16"}))->capture_default_str();
+  sub->add_option("--precision", o->engine.precision, "Arithmetic of the products")->check(CLI::IsMember({"f32", "bf16", "int8"}))->capture_default_str();
   sub->add_option("--mode", o->mode, "infer, or train for a whole training step")->check(CLI::IsMember({"infer", "train"}))->capture_default_str();
   sub->add_option("--repeats", o->repeats, "Timed runs")->check(CLI::Range(1, 100000))->capture_default_str();
   sub->add_flag("--json", o->json, "Print JSON");

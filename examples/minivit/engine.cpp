@@ -26,14 +26,15 @@ class TypedEngine : public Engine {
 }  // namespace
 
 std::unique_ptr<Engine> make_engine(const mv::ViTConfig& config, const mv::SafeTensors* file, const EngineOptions& options) {
-  if (options.precision != "f32" && options.precision != "bf16")
-    mv::fail({.where = "--precision " + options.precision, .what = "not available", .expected = "f32 or bf16"});
+  if (options.precision != "f32" && options.precision != "bf16" && options.precision != "int8")
+    mv::fail({.where = "--precision " + options.precision, .what = "not available", .expected = "f32, bf16 or int8"});
   std::unique_ptr<Engine> engine;
   with_config(config, file ? file->where() : "model", [&]<mv::ViTConfig C>() {
     using Model = mv::ViT<C>;
     Model model = file ? mv::load<Model>(*file) : Model{};
     if (!file) mv::initialise(model, 1);
     if (options.precision == "bf16") engine = std::make_unique<TypedEngine<Model, mv::bf16>>(model, options);
+    else if (options.precision == "int8") engine = std::make_unique<TypedEngine<Model, mv::int8>>(model, options);
     else engine = std::make_unique<TypedEngine<Model, float>>(model, options);
   });
   return engine;

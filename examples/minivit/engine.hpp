@@ -14,7 +14,7 @@ namespace cli {
 namespace mv = minivit;
 
 struct EngineOptions {
-  std::string precision = "f32";  ///< "f32" or "bf16"
+  std::string precision = "f32";  ///< "f32", "bf16" or "int8"
   mv::Index max_batch = 1;
   int threads = 0;
 };

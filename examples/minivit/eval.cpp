@@ -91,7 +91,7 @@ void add_eval(CLI::App& app) {
   sub->add_option("--count", o->count, "At most this many images; 0: all")->check(CLI::Range(0, 1 << 30));
   sub->add_option("--batch", o->batch, "Images per call")->check(CLI::Range(1, 4096))->capture_default_str();
   sub->add_option("--threads", o->engine.threads, "Threads; 0: all that the process may use")->check(CLI::Range(0, 4096));
-  sub->add_option("--precision", o->engine.precision, "Storage of the weights")->check(CLI::IsMember({"f32", "bf16"}))->capture_default_str();
+  sub->add_option("--precision", o->engine.precision, "Arithmetic of the products")->check(CLI::IsMember({"f32", "bf16", "int8"}))->capture_default_str();
   sub->add_flag("--json", o->json, "Print JSON");
   sub->footer("Example:\n  minivit eval --weights student.safetensors --data cifar10 --json");
   sub->callback([o] { evaluate(*o); });

@@ -108,7 +108,7 @@ void samples(const SamplesOptions& o) {
 
 void add_engine_options(CLI::App* sub, EngineOptions& o) {
   sub->add_option("--threads", o.threads, "Threads; 0: all that the process may use")->check(CLI::Range(0, 4096));
-  sub->add_option("--precision", o.precision, "Storage of the weights: f32, or bf16 for half the memory")->check(CLI::IsMember({"f32", "bf16"}))->capture_default_str();
+  sub->add_option("--precision", o.precision, "Arithmetic of the products: f32; bf16 and int8 are faster and less exact")->check(CLI::IsMember({"f32", "bf16", "int8"}))->capture_default_str();
 }
 
 }  // namespace

@@ -23,16 +23,16 @@ inline T sum_of(const simd::Batch<T, Arch> (&acc)[4]) {
 
 /// y = (x - mean) / sqrt(variance + eps) * weight + bias for each row of `dim` elements; the variance is that of the row
 /// divided by `dim`, from centred squares. Stores mean and 1 / sqrt(variance + eps) per row unless the pointers are null.
-/// Rows start `ldx` and `ldy` elements apart. y == x is allowed. Preconditions: dim >= 1, eps > 0 when a row may be
+/// Rows start `ldx` and `ldy` elements apart. y == x is allowed; Y may be bf16. Preconditions: dim >= 1, eps > 0 when a row may be
 /// constant.
-template <class Arch = simd::best, class T>
-inline void layer_norm(T* y, Index ldy, T* mean, T* rstd, const T* x, Index ldx, const T* weight, const T* bias, Index rows,
+template <class Arch = simd::best, class T, class Y>
+inline void layer_norm(Y* y, Index ldy, T* mean, T* rstd, const T* x, Index ldx, const T* weight, const T* bias, Index rows,
                        Index dim, T eps) {
   using B = simd::Batch<T, Arch>;
   const T count = static_cast<T>(dim);
   for (Index r = 0; r < rows; ++r) {
     const T* const in = x + r * ldx;
-    T* const out = y + r * ldy;
+    Y* const out = y + r * ldy;
     B total[4] = {B(T(0)), B(T(0)), B(T(0)), B(T(0))};
     simd::sweep<Arch, T>(dim, [&](Index i, auto io, auto k) { total[k] = total[k] + io.load(in + i); });
     const T m = detail::sum_of<T, Arch>(total) / count;

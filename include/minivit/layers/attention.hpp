@@ -6,7 +6,7 @@
 #pragma once
 
 #include <minivit/layers/linear.hpp>
-#include <minivit/ops/attention.hpp>
+#include <minivit/ops/attention_dot.hpp>
 
 namespace minivit::inline MINIVIT_ISA {
 
@@ -73,18 +73,22 @@ struct Attention {
   const AttentionShared<S, A>& shared;
   const AttentionOwn<S, A>& own;
 
+  /// A word of two bf16 values must not lie across two heads.
+  using Inner = std::conditional_t<A.head_dim() % 2 == 0, typename S::Inner, T>;
+  using Input = typename S::template Input<D>;
+
   struct Saved {
-    View<const T, Dyn, N, 3 * D> qkv;  // [B, N, 3D], channel order (q | k | v, head, head width)
-    ConstTokens context;               // [B, N, D], input of proj
+    View<const Inner, Dyn, N, 3 * D> qkv;  // [B, N, 3D], channel order (q | k | v, head, head width)
+    Input context;                         // [B * N, D], input of proj
   };
 
   /// y = proj(attention(qkv(x))) + residual. `residual` may be null.
-  constexpr Saved forward(ConstTokens x, const T* residual, Tokens y, Arena<T>& arena) const {
-    const auto qkv = arena.template take<Dyn, N, 3 * D>(x.batch());
-    const auto context = arena.template take<Dyn, N, D>(x.batch());
-    shared.qkv.forward(rows(x), qkv.template reshape<Dyn, 3 * D>(), arena);
-    ops::attention<Arch, T, N, 3 * D, D>(qkv, context, A.shape(), weights(), arena);
-    shared.proj.forward(rows(ConstTokens(context)), y.template reshape<Dyn, D>(), arena, {.residual = residual});
+  constexpr Saved forward(Input x, const T* residual, Tokens y, Arena<T>& arena) const {
+    const auto qkv = ops::take_array<Inner, N, 3 * D>(arena, y.batch());
+    const auto context = ops::take_rows<D>(arena, x.batch(), typename S::template Rows<D>{});
+    shared.qkv.forward(x, qkv.template reshape<Dyn, 3 * D>(), arena);
+    ops::attention<Arch, D>(View<const Inner, Dyn, N, 3 * D>(qkv), context, A.shape(), weights(), arena);
+    shared.proj.forward(context, y.template reshape<Dyn, D>(), arena, {.residual = residual});
     return {qkv, context};
   }
 
@@ -95,7 +99,7 @@ struct Attention {
     const auto scope = arena.scratch();
     const auto dcontext = arena.template take<Dyn, N, D>(x.batch());
     const auto dqkv = arena.template take<Dyn, N, 3 * D>(x.batch());
-    shared.proj.backward(rows(dy), rows(saved.context), dcontext.template reshape<Dyn, D>(), gshared.proj, arena);
+    shared.proj.backward(rows(dy), saved.context, dcontext.template reshape<Dyn, D>(), gshared.proj, arena);
     ops::attention_backward<Arch, T, N, 3 * D, D>(dcontext, saved.qkv, dqkv, A.shape(), weights(),
                                                   {gown.conv_l.data(), gown.conv_w.data(), gown.rpe_k.data()}, arena);
     shared.qkv.backward(View<const T, Dyn, N, 3 * D>(dqkv).template reshape<Dyn, 3 * D>(), rows(x), dx.template reshape<Dyn, D>(),

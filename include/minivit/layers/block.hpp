@@ -86,7 +86,7 @@ struct Block {
     // middle = x + attn(norm1(x))
     const auto middle = arena.template take<Dyn, N, D>(x.batch());
     saved.norm1 = own.norm1.forward(rows(x), arena);
-    saved.attn = attention().forward(tokens(saved.norm1.y), drop.attn ? nullptr : x.data(), middle, arena);
+    saved.attn = attention().forward(saved.norm1.y, drop.attn ? nullptr : x.data(), middle, arena);
     if (drop.attn) ops::add_scaled_branch<T, N, D>(x, drop.attn, middle, arena);
     saved.middle = middle;
     // y = middle + mlp(norm2(middle))

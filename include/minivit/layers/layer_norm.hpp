@@ -19,9 +19,9 @@ struct LayerNorm {
 
   /// What backward needs besides the input.
   struct Saved {
-    View<const T, Dyn, D> y;  // [rows, D]
-    T* mean = nullptr;        // [rows]
-    T* rstd = nullptr;        // [rows]
+    typename S::template Input<D> y;  // [rows, D]
+    T* mean = nullptr;                // [rows]
+    T* rstd = nullptr;                // [rows]
   };
 
   template <class Self, class F>
@@ -31,7 +31,7 @@ struct LayerNorm {
   }
 
   constexpr Saved forward(View<const T, Dyn, D> x, Arena<T>& arena) const {
-    const auto y = arena.template take<Dyn, D>(x.batch());
+    const auto y = ops::take_rows<D>(arena, x.batch(), typename S::template Rows<D>{});
     Saved saved{y, nullptr, nullptr};
     if (arena.keeps()) {
       saved.mean = arena.raw(x.batch());

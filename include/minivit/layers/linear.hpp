@@ -3,7 +3,7 @@
 #pragma once
 
 #include <minivit/core/parameters.hpp>
-#include <minivit/ops/linear.hpp>
+#include <minivit/ops/linear_dot.hpp>
 
 namespace minivit::inline MINIVIT_ISA {
 
@@ -22,7 +22,9 @@ struct Linear {
     f(at / "bias", self.bias);
   }
 
-  constexpr void forward(View<const T, Dyn, In> x, View<T, Dyn, Out> y, Arena<T>& arena, ops::LinearOptions<T> options = {}) const {
+  /// y: a view of T, or what the next product reads.
+  template <class Y>
+  constexpr void forward(typename S::template Input<In> x, Y y, Arena<T>& arena, ops::LinearOptions<T> options = {}) const {
     ops::linear<Arch, T>(x, weight, bias.data(), y, arena, options);
   }
 

@@ -17,8 +17,8 @@ struct Mlp {
   Linear<S, M, D> fc2;
 
   struct Saved {
-    View<const T, Dyn, M> before;  // [rows, M] input of GELU
-    View<const T, Dyn, M> hidden;  // [rows, M] output of GELU
+    View<const T, Dyn, M> before;          // [rows, M] input of GELU
+    typename S::template Input<M> hidden;  // [rows, M] output of GELU
   };
 
   template <class Self, class F>
@@ -28,17 +28,21 @@ struct Mlp {
   }
 
   /// y = mlp(x) + residual. `residual` may be null.
-  constexpr Saved forward(View<const T, Dyn, D> x, const T* residual, View<T, Dyn, D> y, Arena<T>& arena) const {
-    const auto hidden = arena.template take<Dyn, M>(x.batch());
+  constexpr Saved forward(typename S::template Input<D> x, const T* residual, View<T, Dyn, D> y, Arena<T>& arena) const {
+    using Rows = typename S::template Rows<M>;
+    const Rows hidden = ops::take_rows<M>(arena, x.batch(), Rows{});
     Saved saved{{}, hidden};
-    if (arena.keeps()) {
-      const auto before = arena.template take<Dyn, M>(x.batch());
-      saved.before = before;
-      fc1.forward(x, before, arena);
-      ops::gelu<Arch, T, M>(before, hidden, arena);
-    } else {
-      fc1.forward(x, hidden, arena, {.gelu = true});
+    bool fused = true;
+    if constexpr (std::is_same_v<Rows, View<T, Dyn, M>>) {
+      if (arena.keeps()) {
+        const auto before = arena.template take<Dyn, M>(x.batch());
+        saved.before = before;
+        fc1.forward(x, before, arena);
+        ops::gelu<Arch, T, M>(before, hidden, arena);
+        fused = false;
+      }
     }
+    if (fused) fc1.forward(x, hidden, arena, {.gelu = true});
     fc2.forward(hidden, y, arena, {.residual = residual});
     return saved;
   }

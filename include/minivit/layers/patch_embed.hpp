@@ -3,7 +3,7 @@
 #pragma once
 
 #include <minivit/core/parameters.hpp>
-#include <minivit/ops/linear.hpp>
+#include <minivit/ops/linear_dot.hpp>
 #include <minivit/ops/tokens.hpp>
 
 namespace minivit::inline MINIVIT_ISA {
@@ -33,14 +33,12 @@ struct PatchEmbed {
   constexpr void forward(Images images, T* tokens, Index stride, const T* position, Arena<T>& arena) const {
     const auto scope = arena.scratch();
     const auto cut = arena.template take<patches, inputs>();
-    if (arena.counting()) {
-      ops::linear<Arch, T>(rows(cut), matrix(proj.weight), proj.bias.data(), View<T, Dyn, D>(nullptr, patches), arena);
-      return;
-    }
-    for (Index b = 0; b < images.batch(); ++b) {
-      ops::cut_patches(images[b], cut, P, arena);
-      ops::linear<Arch, T>(rows(cut), matrix(proj.weight), proj.bias.data(), View<T, Dyn, D>(tokens + b * stride, patches), arena,
-                           {.residual = position});
+    for (Index b = 0; b < (arena.counting() ? 1 : images.batch()); ++b) {
+      const auto inner = arena.scratch();
+      if (!arena.counting()) ops::cut_patches(images[b], cut, P, arena);
+      const auto x = ops::as_rows<Arch, inputs>(rows(cut), arena, typename S_::template Rows<inputs>{});
+      const View<T, Dyn, D> y(arena.counting() ? nullptr : tokens + b * stride, patches);
+      ops::linear<Arch, T>(x, matrix(proj.weight), proj.bias.data(), y, arena, {.residual = position});
     }
   }
 

@@ -33,7 +33,7 @@ struct ViTNet {
   using Group = SharedGroup<S, block_config, R>;
   using Layer = Block<S, block_config>;
   using Embed = PatchEmbed<S, C.channels, C.image, C.patch, D>;
-  using Norm = LayerNorm<S, D>;
+  using Norm = LayerNorm<typename S::Plain, D>;  // its rows are pooled, not multiplied
   using Head = Linear<S, D, K>;
 
   typename S::template Vector<1, 1, D> cls_token;   // [1, 1, D], DeiT
@@ -100,12 +100,12 @@ struct ViTNet {
     saved.pooled = pooled;
     if constexpr (C.pool == Pool::mean) ops::mean_pool<Arch, T, N, D>(normed, pooled, arena);
     else ops::pick_token<T, N, D>(normed, pooled, 0, arena);
-    head.forward(pooled, out.logits, arena);
+    classify(head, pooled, out.logits, arena);
     if constexpr (C.distilled) {
       const auto pooled_dist = arena.template take<Dyn, D>(B);
       saved.pooled_dist = pooled_dist;
       ops::pick_token<T, N, D>(normed, pooled_dist, 1, arena);
-      head_dist.forward(pooled_dist, out.distilled, arena);
+      classify(head_dist, pooled_dist, out.distilled, arena);
     }
     return saved;
   }
@@ -154,6 +154,11 @@ struct ViTNet {
   constexpr Layer layer(int l) const { return blocks[static_cast<std::size_t>(l / R)].layer(l % R); }
 
  private:
+  static constexpr void classify(const Head& head, View<const T, Dyn, D> pooled, Logits logits, Arena<T>& arena) {
+    const auto scope = arena.scratch();
+    head.forward(ops::as_rows<Arch, D>(pooled, arena, typename S::template Rows<D>{}), logits, arena);
+  }
+
   /// x = (cls | dist | patches) + position
   constexpr void embed(Images images, Tokens x, Arena<T>& arena) const {
     const Index skip = Index{Extra} * D;

@@ -8,9 +8,9 @@
 
 namespace minivit::inline MINIVIT_ISA::ops {
 
-/// out [B, N, D] from qkv [B, N, 3 D]. Precondition: shape agrees with the extents.
-template <class Arch, class T, int N, int D3, int D>
-constexpr void attention(View<const T, Dyn, N, D3> qkv, View<T, Dyn, N, D> out, const kernels::AttentionShape& shape,
+/// out [B * N, D] from qkv [B, N, 3 D]. Precondition: shape agrees with the extents.
+template <class Arch, int D, class T, int N, int D3>
+constexpr void attention(View<const T, Dyn, N, D3> qkv, View<T, Dyn, D> out, const kernels::AttentionShape& shape,
                          const kernels::AttentionWeights<T>& weights, Arena<T>& arena) {
   static_assert(D3 == 3 * D);
   const auto scope = arena.scratch();
@@ -18,9 +18,9 @@ constexpr void attention(View<const T, Dyn, N, D3> qkv, View<T, Dyn, N, D> out, 
   if (arena.counting()) return;
   for (Index b = 0; b < qkv.batch(); ++b) {
     if (std::is_constant_evaluated())
-      kernels::reference::attention<T>(out[b].data(), D, qkv[b].data(), D3, shape, weights, scratch);
+      kernels::reference::attention<T>(out.data() + b * N * D, D, qkv[b].data(), D3, shape, weights, scratch);
     else
-      kernels::attention<Arch, T>(out[b].data(), D, qkv[b].data(), D3, shape, weights, scratch);
+      kernels::attention<Arch, T>(out.data() + b * N * D, D, qkv[b].data(), D3, shape, weights, scratch);
   }
 }
 
@@ -34,7 +34,7 @@ constexpr void attention_backward(View<const T, Dyn, N, D> dout, View<const T, D
   T* const scratch = arena.raw(kernels::attention_backward_scratch<Arch, T>(shape));
   if (arena.counting()) return;
   for (Index b = 0; b < qkv.batch(); ++b)
-    kernels::attention_backward<Arch, T>(dqkv[b].data(), gradients, dout[b].data(), D, qkv[b].data(), D3, shape, weights, scratch);
+    kernels::attention_backward<Arch, T>(dqkv[b].data(), gradients, dout.data() + b * N * D, D, qkv[b].data(), D3, shape, weights, scratch);
 }
 
 }  // namespace minivit::inline MINIVIT_ISA::ops

@@ -6,6 +6,7 @@
 #include <minivit/core/arena.hpp>
 #include <minivit/kernels/reference/rows.hpp>
 #include <minivit/kernels/rows.hpp>
+#include <minivit/ops/rows.hpp>
 
 namespace minivit::inline MINIVIT_ISA::ops {
 
@@ -18,6 +19,27 @@ constexpr void layer_norm(View<const T, Dyn, D> x, View<const T, D> weight, View
     kernels::reference::layer_norm<T>(y.data(), D, mean, rstd, x.data(), D, weight.data(), bias.data(), x.batch(), D, eps);
   else
     kernels::layer_norm<Arch, T>(y.data(), D, mean, rstd, x.data(), D, weight.data(), bias.data(), x.batch(), D, eps);
+}
+
+/// The same into rows of words, for inference.
+template <class Arch, class T, int D>
+constexpr void layer_norm(View<const T, Dyn, D> x, View<const T, D> weight, View<const T, D> bias, Bf16Rows<D> y, T*, T*, T eps,
+                          Arena<T>& arena) {
+  if (arena.counting()) return;
+  kernels::layer_norm<Arch, T>(y.data, y.stride, nullptr, nullptr, x.data(), D, weight.data(), bias.data(), x.batch(), D, eps);
+  if constexpr (y.stride != D)
+    for (Index r = 0; r < y.rows; ++r) y.data[r * y.stride + D] = bf16{};
+}
+template <class Arch, class T, int D>
+constexpr void layer_norm(View<const T, Dyn, D> x, View<const T, D> weight, View<const T, D> bias, QuantisedRows<D> y, T*, T*, T eps,
+                          Arena<T>& arena) {
+  const auto scope = arena.scratch();
+  T* const row = arena.raw(D);
+  if (arena.counting()) return;
+  for (Index r = 0; r < x.batch(); ++r) {
+    kernels::layer_norm<Arch, T>(row, D, nullptr, nullptr, x.data() + r * D, D, weight.data(), bias.data(), 1, D, eps);
+    write_row<Arch>(row, y, r);
+  }
 }
 
 /// dx = or += gradient; dweight and dbias +=.

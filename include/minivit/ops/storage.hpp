@@ -2,11 +2,13 @@
 // Storage policies: what a layer's parameters are made of. The same layer code runs over all of them, because it only calls
 // ops, which are overloaded on the matrix type.
 //   Dense      row-major views into a slab: master weights, gradients, optimiser moments
-//   Packed     panels for the forward product, in W = float, double or bf16: inference
+//   Packed     what the forward product reads, in W = float, double, bf16 or int8: inference
 //   Trainable  panels for the forward product and for its input gradient: training, packed again after each step
 #pragma once
 
 #include <minivit/kernels/gemm.hpp>
+#include <minivit/ops/dot_matrix.hpp>
+#include <minivit/ops/rows.hpp>
 
 namespace minivit::inline MINIVIT_ISA {
 
@@ -34,30 +36,64 @@ struct PackedMatrix {
   }
 };
 
-template <class T, class A = simd::best>
-struct Dense {
-  using Scalar = std::remove_const_t<T>;
+/// What every policy says, here for those whose activations are plain: `Rows<K>` are written by the step in front of a product
+/// and read by it as `Input<K>`; `Inner` is the type of queries, keys and values; `Plain` the same policy with plain rows.
+template <class Policy, class T, class A>
+struct PlainRows {
+  using Scalar = T;
   using Arch = A;
+  using Inner = T;
+  using Plain = Policy;
+  template <int K>
+  using Rows = View<T, Dyn, K>;
+  template <int K>
+  using Input = View<const T, Dyn, K>;
+};
+
+template <class T, class A = simd::best>
+struct Dense : PlainRows<Dense<T, A>, std::remove_const_t<T>, A> {
   template <int... Extents>
   using Vector = View<T, Extents...>;
   template <int Out, int... In>
   using Matrix = View<T, Out, In...>;
 };
 
+/// Weights in W with activations of T. bf16 without an instruction that multiplies it only saves memory: it is widened while it
+/// is loaded, and everything else is as in float32.
 template <class W, class T, class A = simd::best>
-struct Packed {
-  using Scalar = T;
-  using Arch = A;
+struct Packed : PlainRows<Packed<W, T, A>, T, A> {
   template <int... Extents>
   using Vector = View<const T, Extents...>;
   template <int Out, int... In>
   using Matrix = PackedMatrix<W, T, A, Out, (In * ...), false>;
 };
 
-template <class T, class A = simd::best>
-struct Trainable {
-  using Scalar = T;
+/// Weights and inputs of products in words of W = bf16 or int8, everything else in float32.
+template <class W, class A>
+struct Words {
+  using Scalar = float;
   using Arch = A;
+  using Inner = std::conditional_t<kernels::has_dot<A, bf16>, bf16, float>;
+  using Plain = Packed<float, float, A>;
+  template <int K>
+  using Rows = std::conditional_t<std::is_same_v<W, int8>, QuantisedRows<K>, Bf16Rows<K>>;
+  template <int K>
+  using Input = Rows<K>;
+  template <int... Extents>
+  using Vector = View<const float, Extents...>;
+  template <int Out, int... In>
+  using Matrix = DotMatrix<W, Out, (In * ...)>;
+};
+
+template <class A>
+  requires(kernels::has_dot<A, bf16>)
+struct Packed<bf16, float, A> : Words<bf16, A> {};
+
+template <class A>
+struct Packed<int8, float, A> : Words<int8, A> {};
+
+template <class T, class A = simd::best>
+struct Trainable : PlainRows<Trainable<T, A>, T, A> {
   template <int... Extents>
   using Vector = View<const T, Extents...>;
   template <int Out, int... In>

@@ -44,6 +44,14 @@ inline Batch<float, Arch> load(const bf16* p) {
   return Batch<float, Arch>::load_aligned(lane);
 }
 
+/// Widens the first `count` values; the other lanes are zero. 0 <= count <= lanes.
+template <class Arch>
+inline Batch<float, Arch> load_partial(const bf16* p, Index count) {
+  bf16 lane[static_cast<std::size_t>(lanes<float, Arch>)] = {};
+  std::memcpy(lane, p, static_cast<std::size_t>(count) * sizeof(bf16));
+  return load<Arch>(lane);
+}
+
 /// Rounds `lanes` values and stores them.
 template <class Arch>
 inline void store(bf16* p, const Batch<float, Arch>& v) {

@@ -7,10 +7,11 @@
 namespace minivit::inline MINIVIT_ISA::simd {
 
 /// How `sweep` reads and writes a whole register, and the last elements that fill only a part of one. `load(p)` leaves
-/// the missing lanes zero, `load(p, fill)` takes them from `fill`. A store to bf16 rounds.
+/// the missing lanes zero, `load(p, fill)` takes them from `fill`. bf16 in memory is widened and rounded.
 template <class T, class Arch>
 struct Whole {
-  Batch<T, Arch> load(const T* p) const { return Batch<T, Arch>::load_unaligned(p); }
+  template <class X>
+  Batch<T, Arch> load(const X* p) const { return simd::load<Arch>(p); }
   Batch<T, Arch> load(const T* p, const Batch<T, Arch>&) const { return Batch<T, Arch>::load_unaligned(p); }
   template <class Y>
   void store(Y* p, const Batch<T, Arch>& v) const { simd::store<Arch>(p, v); }
@@ -18,7 +19,8 @@ struct Whole {
 template <class T, class Arch>
 struct Part {
   Index count;
-  Batch<T, Arch> load(const T* p) const { return load_partial<Arch>(p, count); }
+  template <class X>
+  Batch<T, Arch> load(const X* p) const { return simd::load_partial<Arch>(p, count); }
   Batch<T, Arch> load(const T* p, const Batch<T, Arch>& fill) const { return load_partial(p, count, fill); }
   template <class Y>
   void store(Y* p, const Batch<T, Arch>& v) const { simd::store_partial<Arch>(p, v, count); }

@@ -19,7 +19,7 @@ class DotAttention {
   /// Cuts its memory out of `cut`; a Cutter without memory only counts.
   constexpr DotAttention(detail::Cutter<float>& cut, const AttentionShape& s)
       : s_(s),
-        padded_(round_up(s.tokens, dot_width)),
+        padded_(dot_columns(s.tokens)),
         rows_(std::min(s.tokens, block_rows)),
         plane_(rows_ * padded_),
         key_size_(dot_packed_size<bf16>(s.head_dim, s.tokens)),

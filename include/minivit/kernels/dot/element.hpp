@@ -36,8 +36,12 @@ struct Dot<int8> {
   static constexpr Index group = 4;
 };
 
-/// Columns of a packed panel: two registers of AVX-512.
+/// Columns of a packed panel: two registers of AVX-512. The last panel of a matrix may be half as wide.
 inline constexpr Index dot_width = 32;
+inline constexpr Index dot_half = dot_width / 2;
+
+/// Columns that panels of n columns hold.
+constexpr Index dot_columns(Index n) { return round_up(n, dot_half); }
 
 /// Words that hold k values.
 template <class E>

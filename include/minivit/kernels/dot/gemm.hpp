@@ -7,6 +7,7 @@
 #include <minivit/kernels/dot/pack.hpp>
 #include <minivit/kernels/dot/tile.hpp>
 #include <minivit/kernels/pointwise.hpp>
+#include <minivit/simd/sweep.hpp>
 
 namespace minivit::inline MINIVIT_ISA::kernels {
 
@@ -25,35 +26,40 @@ struct DotEpilogue {
 
 namespace detail {
 
-/// One row of a tile: `count` columns from `column` on.
-template <class Arch, class E, class Y>
-inline void dot_finish_row(Y* y, const typename Dot<E>::Sum* sums, Index row, Index column, Index count, const DotEpilogue& e) {
+/// One register of columns of a tile, for all its R rows: what depends on the column is loaded once. `io` is Whole or Part.
+template <class Arch, Index R, Index V, class E, class Y, class IO>
+inline void dot_finish(Y* c, Index ldc, const typename Dot<E>::Sum* sums, Index row, Index column, IO io, const DotEpilogue& e) {
   using B = simd::Batch<float, Arch>;
-  const float* const residual = e.residual ? e.residual + row * e.ldr + column : nullptr;
-  const B factor(std::is_same_v<E, int8> ? e.rows[row].scale * e.scale : e.scale);
-  const B zero(std::is_same_v<E, int8> ? -e.rows[row].zero : 0.f);
-  simd::sweep<Arch, float>(count, [&](Index i, auto io, auto) {
+  const B zero(0.f);
+  const B bias = e.bias ? io.load(e.bias + column) : zero;
+  B column_scale = zero, column_sum = zero;
+  if constexpr (std::is_same_v<E, int8>) {
+    column_scale = io.load(e.column_scale + column) * B(e.scale);
+    column_sum = io.load(e.column_sum + column);
+  }
+  for (Index r = 0; r < R; ++r) {
     B v;
     if constexpr (std::is_same_v<E, int8>) {
-      v = simd::load_as_float<Arch>(sums + i);  // sums has whole registers
-      v = simd::fma(zero, io.load(e.column_sum + column + i), v) * io.load(e.column_scale + column + i);
+      const B exact = simd::fma(B(-e.rows[row + r].zero), column_sum, simd::load_as_float<Arch>(sums + r * V * dot_half));
+      v = simd::fma(exact * column_scale, B(e.rows[row + r].scale), bias);
     } else {
-      v = simd::load<Arch>(sums + i);
+      v = simd::fma(simd::load<Arch>(sums + r * V * dot_half), B(e.scale), bias);
     }
-    v = e.bias ? simd::fma(v, factor, io.load(e.bias + column + i)) : v * factor;
-    if (residual) v = v + io.load(residual + i);
+    if (e.residual) v = v + io.load(e.residual + (row + r) * e.ldr + column);
     if (e.gelu) v = gelu_near(v);
-    io.store(y + i, v);
-  });
+    io.store(c + (row + r) * ldc + column, v);
+  }
 }
 
-template <class Arch, Index R, class E, class Y>
+template <class Arch, Index R, Index V, class E, class Y>
 void dot_block(Y* c, Index ldc, const typename Dot<E>::Left* a, Index lda, const E* panel, Index words, Index row, Index column,
                Index columns, const DotEpilogue& e) {
-  alignas(64) typename Dot<E>::Sum sums[static_cast<std::size_t>(R * dot_width)];
-  dot_tile<Arch, R>(sums, a + row * lda, lda, panel, words);
-  for (Index r = 0; r < R; ++r)
-    dot_finish_row<Arch, E>(c + (row + r) * ldc + column, sums + r * dot_width, row + r, column, columns, e);
+  alignas(64) typename Dot<E>::Sum sums[static_cast<std::size_t>(R * V * dot_half)];  // whole registers, also where C has none
+  constexpr Index L = simd::lanes<float, Arch>;
+  dot_tile<Arch, R, V>(sums, a + row * lda, lda, panel, words);
+  Index i = 0;
+  for (; i + L <= columns; i += L) dot_finish<Arch, R, V, E>(c, ldc, sums + i, row, column + i, simd::Whole<float, Arch>{}, e);
+  if (i < columns) dot_finish<Arch, R, V, E>(c, ldc, sums + i, row, column + i, simd::Part<float, Arch>{columns - i}, e);
 }
 
 }  // namespace detail
@@ -73,7 +79,10 @@ void dot_gemm(Y* c, Index ldc, const typename Dot<E>::Left* a, Index lda, const 
       const Index columns = std::min(dot_width, n - column);
       Index r = first;
       const auto run = [&]<Index R>(std::integral_constant<Index, R>) {
-        for (; r + R <= last; r += R) detail::dot_block<Arch, R, E>(c, ldc, a, lda, panel, words, r, column, columns, e);
+        for (; r + R <= last; r += R) {
+          if (columns > dot_half) detail::dot_block<Arch, R, 2, E>(c, ldc, a, lda, panel, words, r, column, columns, e);
+          else detail::dot_block<Arch, R, 1, E>(c, ldc, a, lda, panel, words, r, column, columns, e);
+        }
       };
       run(std::integral_constant<Index, dot_rows>{});
       run(std::integral_constant<Index, 8>{});

@@ -14,36 +14,25 @@ namespace minivit::inline MINIVIT_ISA::kernels {
 template <class Arch = simd::best, class X>
 inline RowScale quantise_row(std::uint8_t* codes, const X* x, Index n, Index stride) {
   using B = simd::Batch<float, Arch>;
-  constexpr Index step = simd::lanes<float, Arch>;
-  float low = 0, high = 0, bad = 0;
   B lowest(0.f), highest(0.f), odd(0.f);
-  Index i = 0;
-  for (; i + step <= n; i += step) {
-    const B v = simd::load<Arch>(x + i);
+  simd::sweep<Arch, float>(n, [&](Index i, auto io, auto) {  // missing lanes are 0 and change nothing
+    const B v = io.load(x + i);
     lowest = simd::min(lowest, v);
     highest = simd::max(highest, v);
     odd = simd::fma(v, B(0.f), odd);  // NaN after the first value that is not finite
-  }
-  low = -simd::largest(B(0.f) - lowest);
-  high = simd::largest(highest);
-  bad = simd::sum(odd);
-  for (; i < n; ++i) {
-    const float v = static_cast<float>(x[i]);
-    low = v < low ? v : low;
-    high = v > high ? v : high;
-    bad += v * 0.f;
-  }
+  });
+  const float low = -simd::largest(B(0.f) - lowest), high = simd::largest(highest), bad = simd::sum(odd);
   const float scale = (high - low) / 255.f + bad;
   const float inverse = scale > 0 ? 1 / scale : 0.f;
   constexpr float magic = 12582912.f;  // 1.5 * 2^23: adding it leaves the rounded integer in the low bits
   const float zero = (-low * inverse + magic) - magic;
-  for (i = 0; i < n; ++i) {
+  for (Index i = 0; i < n; ++i) {
     float code = static_cast<float>(x[i]) * inverse + zero;
     code = code > 0.f ? code : 0.f;  // also for NaN
     code = code < 255.f ? code : 255.f;
     codes[i] = static_cast<std::uint8_t>(std::bit_cast<std::uint32_t>(code + magic) & 255u);
   }
-  for (; i < stride; ++i) codes[i] = 0;
+  std::fill(codes + n, codes + stride, std::uint8_t{0});
   return {scale, zero};
 }
 

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: MIT
+// DotMatrix: a weight matrix in bf16 or 8-bit words, for inference. 8-bit weights are quantised when they are packed, one scale
+// for each output channel.
+#pragma once
+
+#include <minivit/kernels/dot/gemm.hpp>
+
+namespace minivit::inline MINIVIT_ISA {
+
+/// A weight matrix [Out, In] packed for products of words (kernels/dot/). E: bf16 or int8.
+template <class E, int Out, int In>
+struct DotMatrix {
+  using Element = E;
+  const E* words = nullptr;
+  const float* scale = nullptr;  // [Out], int8 only
+  const float* sum = nullptr;    // [Out], sums of the codes of a channel, int8 only
+
+  static constexpr Index words_size = kernels::dot_packed_size<E>(In, Out);
+  static constexpr Index channels = kernels::dot_columns(Out);
+  /// Elements of E to reserve; a multiple of 64 bytes.
+  static constexpr Index size() {
+    return words_size + (std::is_same_v<E, int8> ? 2 * channels * static_cast<Index>(sizeof(float) / sizeof(E)) : 0);
+  }
+
+  /// Fills `memory` (size() elements, aligned to 64 bytes) from row-major [Out, In] and points at it.
+  template <class T>
+  void pack(E* memory, const T* source) {
+    words = memory;
+    if constexpr (std::is_same_v<E, int8>) {
+      auto* const scales = reinterpret_cast<float*>(memory + words_size);
+      kernels::dot_pack_quantised(memory, scales, scales + channels, source, Index{In}, Index{Out});
+      scale = scales;
+      sum = scales + channels;
+    } else {
+      kernels::dot_pack_values(memory, Index{In}, Index{Out}, [&](Index p, Index j) { return E(static_cast<float>(source[j * In + p])); });
+    }
+  }
+};
+
+}  // namespace minivit::inline MINIVIT_ISA

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: MIT
+// Rows: activations in the form that the next matrix product reads. In float32 that is the view itself; with narrow weights the
+// step before writes bf16 words or 8-bit codes, so that nothing has to be converted in front of a product.
+#pragma once
+
+#include <minivit/core/arena.hpp>
+#include <minivit/kernels/dot/quantise.hpp>
+
+namespace minivit::inline MINIVIT_ISA {
+
+/// Rows of K bf16 values; what fills the last word is zero.
+template <int K>
+struct Bf16Rows {
+  static constexpr Index stride = kernels::dot_stride<bf16>(K);
+  bf16* data = nullptr;  // [rows, stride]
+  Index rows = 0;
+
+  constexpr Index batch() const { return rows; }
+};
+
+/// Rows of K 8-bit codes, each row with its own scale and zero point.
+template <int K>
+struct QuantisedRows {
+  static constexpr Index stride = kernels::dot_stride<int8>(K);
+  std::uint8_t* codes = nullptr;         // [rows, stride]
+  kernels::RowScale* scales = nullptr;   // [rows]
+  Index rows = 0;
+
+  constexpr Index batch() const { return rows; }
+};
+
+/// Rows of words: Bf16Rows or QuantisedRows.
+template <class R>
+concept WordRows = requires(R r) { R::stride, r.rows; };
+
+namespace ops {
+
+/// `count` uninitialised elements of another type than the arena's; null when counting.
+template <class U, class T>
+constexpr U* take_as(Arena<T>& arena, Index count) {
+  constexpr Index size = sizeof(T);
+  T* const at = arena.raw((count * static_cast<Index>(sizeof(U)) + size - 1) / size);
+  return at ? reinterpret_cast<U*>(at) : nullptr;
+}
+
+/// An uninitialised array [batch, N, K] of U.
+template <class U, int N, int K, class T>
+constexpr View<U, Dyn, N, K> take_array(Arena<T>& arena, Index batch) {
+  if constexpr (std::is_same_v<U, T>) return arena.template take<Dyn, N, K>(batch);
+  else return View<U, Dyn, N, K>(take_as<U>(arena, batch * N * K), batch);
+}
+
+/// Uninitialised rows of the kind that the last argument names.
+template <int K, class T>
+constexpr View<T, Dyn, K> take_rows(Arena<T>& arena, Index rows, View<T, Dyn, K>) {
+  return arena.template take<Dyn, K>(rows);
+}
+template <int K, class T>
+constexpr Bf16Rows<K> take_rows(Arena<T>& arena, Index rows, Bf16Rows<K>) {
+  return {take_as<bf16>(arena, rows * Bf16Rows<K>::stride), rows};
+}
+template <int K, class T>
+constexpr QuantisedRows<K> take_rows(Arena<T>& arena, Index rows, QuantisedRows<K>) {
+  auto* const codes = take_as<std::uint8_t>(arena, rows * QuantisedRows<K>::stride);
+  return {codes, take_as<kernels::RowScale>(arena, rows), rows};
+}
+
+/// Writes one row of K numbers as row r. X: float or bf16.
+template <class Arch, int K, class X>
+inline void write_row(const X* x, Bf16Rows<K> to, Index r) {
+  bf16* const y = to.data + r * to.stride;
+  simd::sweep<Arch, float>(K, [&](Index i, auto io, auto) { io.store(y + i, io.load(x + i)); });
+  if constexpr (to.stride != K) std::fill(y + K, y + to.stride, bf16{});
+}
+template <class Arch, int K, class X>
+inline void write_row(const X* x, QuantisedRows<K> to, Index r) {
+  to.scales[r] = kernels::quantise_row<Arch>(to.codes + r * to.stride, x, K, to.stride);
+}
+
+/// x as rows of the kind that the last argument names: itself, or a copy in scratch of the caller.
+template <class Arch, int K, class T>
+constexpr View<const T, Dyn, K> as_rows(View<const T, Dyn, K> x, Arena<T>&, View<T, Dyn, K>) {
+  return x;
+}
+template <class Arch, int K, class T, class Rows>
+constexpr Rows as_rows(View<const T, Dyn, K> x, Arena<T>& arena, Rows kind) {
+  const Rows to = take_rows<K>(arena, x.batch(), kind);
+  if (arena.counting()) return to;
+  for (Index r = 0; r < x.batch(); ++r) write_row<Arch>(x.data() + r * K, to, r);
+  return to;
+}
+
+}  // namespace ops
+}  // namespace minivit::inline MINIVIT_ISA
