@@ -241,7 +241,7 @@ TEMPLATE_LIST_TEST_CASE("DotAttention: agrees with the definition to the roundin
           std::fill_n(scratch.data(), scratch.size(), std::numeric_limits<float>::quiet_NaN());
           kernels::detail::Cutter<float> cut(scratch.data());
           const kernels::DotAttention<Arch> attention(cut, s);
-          attention.prepare(qkv.data(), ldq, w);
+          attention.prepare(qkv.data(), ldq, w, 0, heads);
           Guarded<float> out(s.tokens, dim, dim + 3);
           constexpr Index rows = kernels::DotAttention<Arch>::block_rows;
           for (Index first = 0; first < s.tokens; first += rows)

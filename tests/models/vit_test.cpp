@@ -199,6 +199,30 @@ TEST_CASE("Inference: results are bit-identical for 1, 2 and 4 threads and for e
   check(mv::int8{});
 }
 
+TEST_CASE("Inference: threads inside the layers change no bit, for one image and for those left over", "[model]") {
+  constexpr auto config = mv::presets::mini_vit_nano_patch4_32;  // large enough to be split
+  using Model = mv::ViT<config>;
+  Model model;
+  mv::initialise(model, 1);
+  const auto images = some_images<config>(7);
+  const auto check = [&]<class W>(W) {
+    mv::Inference<Model, W> alone(model, {.max_batch = 7, .threads = 1});
+    const auto expected = logits_of(alone, images);
+    for (const int threads : {2, 3, 4, 16}) {
+      mv::Inference<Model, W> team(model, {.max_batch = 7, .threads = threads});
+      CHECK(logits_of(team, images) == expected);
+      const auto one = team(images.view().slice(6, 1));
+      CHECK(std::equal(one.begin(), one.end(), expected.begin() + 60));
+      const long before = allocations;
+      team(images.view().slice(6, 1));
+      CHECK(allocations == before);
+    }
+  };
+  check(float{});
+  check(mv::bf16{});
+  check(mv::int8{});
+}
+
 namespace {
 
 /// Largest difference of logits in W from those in float32, relative to the largest logit.

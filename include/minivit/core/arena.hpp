@@ -3,9 +3,11 @@
 //   counting  no memory at all; the compiler runs the pass on it to learn how much the real ones need
 //   rewind    inference: a Scope gives its memory back when it ends
 //   keep      training: a Scope keeps everything, because backward needs it; only a Scratch gives back
+// It also knows who else may work on the pass: ops cut their rows with split().
 #pragma once
 
 #include <minivit/core/buffer.hpp>
+#include <minivit/core/threads.hpp>
 
 #include <cassert>
 
@@ -28,6 +30,28 @@ class Arena {
   constexpr Index used() const { return used_; }
   constexpr Index peak() const { return peak_; }
   constexpr void reset() { used_ = 0; }
+
+  /// Lets ops use `workers` threads of `team` (null while counting). Every piece of working memory that a thread needs for itself
+  /// is then taken `workers` times.
+  constexpr void share(const Threads* team, int workers) {
+    team_ = team;
+    workers_ = workers;
+  }
+  constexpr int workers() const { return workers_; }
+
+  /// Calls f(first, count, worker) for pieces of [0, n), whole multiples of `step` but for the last, each by one thread and with
+  /// a `worker` in [0, workers()) of its own. One piece when there is nobody to help or the work is too small: `cost` is about
+  /// that of one of the n, in multiply-adds. What is computed must not depend on the cut.
+  template <class F>
+  constexpr void split(Index n, Index step, Index cost, F&& f) const {
+    constexpr Index worthwhile = 500'000;  // multiply-adds, about 10 us; handing a piece over takes 2 to 5 us
+    if (!team_ || workers_ < 2 || n <= step || n * cost < worthwhile) {
+      f(Index{0}, n, 0);
+      return;
+    }
+    const Index steps = (n + step - 1) / step, size = (steps + workers_ - 1) / workers_ * step;
+    team_->for_each((n + size - 1) / size, [&](Index i) { f(i * size, std::min(size, n - i * size), static_cast<int>(i)); });
+  }
 
   /// An uninitialised array with static extents.
   template <int... Extents>
@@ -76,6 +100,8 @@ class Arena {
   Index used_ = 0;
   Index peak_ = 0;
   Memory memory_;
+  const Threads* team_ = nullptr;
+  int workers_ = 1;
 };
 
 }  // namespace minivit::inline MINIVIT_ISA

@@ -61,6 +61,18 @@ class Threads {
     for (Index i = 0; i < n; ++i) call(i, 0);
   }
 
+  /// Calls f on this thread as one of the workers, so that loops inside it start without delay.
+  template <class F>
+  void run(F&& f) const {
+#ifndef MINIVIT_NO_TBB
+    if (arena_) {
+      arena_->execute(f);
+      return;
+    }
+#endif
+    f();
+  }
+
   /// Cuts [0, n) into pieces of `grain` (the last may be shorter) and calls f(begin, end) for each.
   template <class F>
   void for_ranges(Index n, Index grain, F&& f) const {

@@ -48,22 +48,27 @@ struct AttentionBlock {
       : padded(round_up(s.tokens, simd::lanes<T, Arch>)), rows(std::min(s.tokens, attention_rows)), plane(rows * padded) {
     keys = cut.take(s.heads * packed_size<Arch, T>(s.head_dim, padded));
     table = cut.take(s.relative ? packed_size<Arch, T>(s.head_dim, s.columns()) : 0);
+    take_private(cut, s);
+  }
+
+  /// What every thread needs for itself.
+  constexpr void take_private(Cutter<T>& cut, const AttentionShape& s) {
     products = cut.take(s.relative ? rows * s.columns() : 0);
     query = cut.take(s.heads * rows * s.head_dim);
     scores = cut.take(s.heads * plane);
     mixed = cut.take(s.mix ? s.heads * plane : 0);
   }
 
-  /// Packs what every block of rows needs.
-  void prepare(const T* qkv, Index ldq, const AttentionShape& s, const AttentionWeights<T>& w) const {
+  /// Packs what every block of rows needs of `count` heads from `head`; the table with head 0.
+  void prepare(const T* qkv, Index ldq, const AttentionShape& s, const AttentionWeights<T>& w, Index head, Index count) const {
     const Index D = s.head_dim, size = packed_size<Arch, T>(D, padded);
-    for (Index h = 0; h < s.heads; ++h) {
+    for (Index h = head; h < head + count; ++h) {
       const T* const k = qkv + s.dim() + h * D;
       for (Index column = 0; column < padded; column += Tile<Arch, T>::width)
         pack_panel(keys + h * size + D * column, k, ldq, Order::transposed, 0, D, column,
                    std::min(Tile<Arch, T>::width, padded - column), s.tokens);
     }
-    if (s.relative) pack<Arch, T>(table, w.table, s.columns(), Order::plain, D, s.columns());
+    if (s.relative && head == 0) pack<Arch, T>(table, w.table, s.columns(), Order::plain, D, s.columns());
   }
 
   /// scores[h, i, j] = (q_i . k_j + relative) / sqrt(D) for `count` rows from `first`, before any mixing.
@@ -111,38 +116,69 @@ void softmax_planes(T* planes, Index plane, Index padded, Index count, const Att
 
 }  // namespace detail
 
+/// Forward of one image: prepare all heads, then any rows. Threads share what prepare() made and need a worker() each.
+template <class Arch, class T>
+class AttentionForward {
+ public:
+  static constexpr Index block_rows = detail::attention_rows;
+  static constexpr Index row_step = Tile<Arch, T>::rows;  ///< where the work of threads may be cut
+
+  /// Cuts its memory out of `cut`; a Cutter without memory only counts.
+  constexpr AttentionForward(detail::Cutter<T>& cut, const AttentionShape& s)
+      : s_(s), block_(cut, s), value_size_(packed_size<Arch, T>(s.tokens, s.head_dim)), values_(cut.take(s.heads * value_size_)) {}
+
+  /// The same image for another thread, with working memory of its own.
+  constexpr AttentionForward worker(detail::Cutter<T>& cut) const {
+    AttentionForward copy = *this;
+    copy.block_.take_private(cut, s_);
+    return copy;
+  }
+
+  /// Packs keys and values of `count` heads from `head`; qkv [N, 3 H D] with row stride ldq.
+  void prepare(const T* qkv, Index ldq, const AttentionWeights<T>& w, Index head, Index count) const {
+    block_.prepare(qkv, ldq, s_, w, head, count);
+    for (Index h = head; h < head + count; ++h)
+      pack<Arch, T>(values_ + h * value_size_, qkv + 2 * s_.dim() + h * s_.head_dim, ldq, Order::plain, s_.tokens, s_.head_dim);
+  }
+
+  /// out [count, H D] (row stride ldo) for the query rows [first, first + count); count <= block_rows.
+  void rows(T* out, Index ldo, const T* qkv, Index ldq, Index first, Index count, const AttentionWeights<T>& w) const {
+    const auto& b = block_;
+    b.score(qkv, ldq, first, count, s_, w);                                                            // S  [H, rows, N]
+    T* planes = b.scores;
+    if (s_.mix) mix_heads<Arch>(planes = b.mixed, b.scores, w.mix_before, false, s_.heads, b.plane);   // S' = A1 S
+    detail::softmax_planes<Arch>(planes, b.plane, b.padded, count, s_);                                // W  = softmax(S')
+    if (s_.mix) {
+      mix_heads<Arch>(b.scores, planes, w.mix_after, false, s_.heads, b.plane);                        // W' = A2 W
+      planes = b.scores;
+    }
+    for (Index h = 0; h < s_.heads; ++h)
+      gemm<Arch>(out + h * s_.head_dim, ldo, planes + h * b.plane, b.padded, values_ + h * value_size_, count, s_.head_dim, s_.tokens);
+  }
+
+ private:
+  AttentionShape s_;
+  detail::AttentionBlock<Arch, T> block_;
+  Index value_size_;
+  T* values_;  // [H] packed v (N x D)
+};
+
 /// Elements of scratch for attention().
 template <class Arch, class T>
 constexpr Index attention_scratch(const AttentionShape& s) {
   detail::Cutter<T> cut(nullptr);
-  detail::AttentionBlock<Arch, T> block(cut, s);
-  cut.take(s.heads * packed_size<Arch, T>(s.tokens, s.head_dim));
+  (void)AttentionForward<Arch, T>(cut, s);
   return std::max(cut.used(), Index{6} * s.heads * s.tokens);  // the scalar reference works in the same scratch
 }
 
-/// out [N, H * D] (row stride ldo) of one image from qkv [N, 3 * H * D] (row stride ldq).
+/// out [N, H * D] (row stride ldo) of one image from qkv [N, 3 * H * D] (row stride ldq), on this thread.
 template <class Arch, class T>
 void attention(T* out, Index ldo, const T* qkv, Index ldq, const AttentionShape& s, const AttentionWeights<T>& w, T* scratch) {
   detail::Cutter<T> cut(scratch);
-  const detail::AttentionBlock<Arch, T> block(cut, s);
-  const Index D = s.head_dim, size = packed_size<Arch, T>(s.tokens, D);
-  T* const values = cut.take(s.heads * size);  // [H] packed v (N x D)
-  block.prepare(qkv, ldq, s, w);
-  for (Index h = 0; h < s.heads; ++h) pack<Arch, T>(values + h * size, qkv + 2 * s.dim() + h * D, ldq, Order::plain, s.tokens, D);
-
-  for (Index first = 0; first < s.tokens; first += block.rows) {
-    const Index count = std::min(block.rows, s.tokens - first);
-    block.score(qkv, ldq, first, count, s, w);                                                    // S  [H, rows, N]
-    T* planes = block.scores;
-    if (s.mix) mix_heads<Arch>(planes = block.mixed, block.scores, w.mix_before, false, s.heads, block.plane);  // S' = A1 S
-    detail::softmax_planes<Arch>(planes, block.plane, block.padded, count, s);                    // W  = softmax(S')
-    if (s.mix) {
-      mix_heads<Arch>(block.scores, planes, w.mix_after, false, s.heads, block.plane);            // W' = A2 W
-      planes = block.scores;
-    }
-    for (Index h = 0; h < s.heads; ++h)
-      gemm<Arch>(out + first * ldo + h * D, ldo, planes + h * block.plane, block.padded, values + h * size, count, D, s.tokens);
-  }
+  const AttentionForward<Arch, T> image(cut, s);
+  image.prepare(qkv, ldq, w, 0, s.heads);
+  for (Index first = 0; first < s.tokens; first += image.block_rows)
+    image.rows(out + first * ldo, ldo, qkv, ldq, first, std::min(image.block_rows, s.tokens - first), w);
 }
 
 }  // namespace minivit::inline MINIVIT_ISA::kernels

@@ -59,7 +59,7 @@ void attention_backward(T* dqkv, const AttentionGradients<T>& g, const T* dout, 
   const Index N = s.tokens, H = s.heads, D = s.head_dim;
   const T scale = T{1} / std::sqrt(static_cast<T>(D));
 
-  f.prepare(qkv, ldq, s, w);
+  f.prepare(qkv, ldq, s, w, 0, H);
   for (Index h = 0; h < H; ++h) {
     pack<Arch, T>(b.keys_plain + h * b.key_size, qkv + s.dim() + h * D, ldq, Order::plain, N, D);
     for (Index column = 0; column < f.padded; column += Tile<Arch, T>::width)

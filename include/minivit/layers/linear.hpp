@@ -22,7 +22,10 @@ struct Linear {
     f(at / "bias", self.bias);
   }
 
-  /// y: a view of T, or what the next product reads.
+  constexpr void forward(typename S::template Input<In> x, View<T, Dyn, Out> y, Arena<T>& arena, ops::LinearOptions<T> options = {}) const {
+    ops::linear<Arch, T>(x, weight, bias.data(), y, arena, options);
+  }
+  /// The same into what the next product reads.
   template <class Y>
   constexpr void forward(typename S::template Input<In> x, Y y, Arena<T>& arena, ops::LinearOptions<T> options = {}) const {
     ops::linear<Arch, T>(x, weight, bias.data(), y, arena, options);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Inference: a model made ready to answer. Packs the weights once and reserves all working memory; after that a call does not
-// allocate. Images are cut into small tasks, each computed from end to end by one thread, so there is no barrier inside and
-// the result does not depend on the number of threads.
+// allocate. With enough images each is computed from end to end by one thread, without barriers; images that are left over, or a
+// single one, are computed by all threads together, inside the layers. The result is the same to the bit in every case.
 #pragma once
 
 #include <minivit/core/errors.hpp>
@@ -16,8 +16,10 @@ struct InferenceOptions {
   int threads = 0;      ///< 0: all the process may use
 };
 
-/// W is the storage type of the matrices: the model's own type, or bf16 for half the memory with float32 arithmetic (relative
-/// error of a weight at most 2^-8). One object serves one caller at a time.
+/// W says how matrices are stored and multiplied: the model's own type, bf16, or int8 (weights quantised per output channel,
+/// activations per token while they are written). Narrow types read activations in W too where Arch has an instruction for
+/// it (AVX512_BF16, AVX512_VNNI); without one bf16 only halves the memory, and int8 is slow. docs/explanation/precision.md has
+/// the errors. One object serves one caller at a time.
 template <class Model, class W = typename Model::Scalar, class Arch = simd::best>
 class Inference {
   using T = typename Model::Scalar;
@@ -39,7 +41,7 @@ class Inference {
     weights_.pack(model, threads_);
     logits_ = Tensor<T, Dyn, Model::config.classes>(max_batch_);
     if constexpr (Model::config.distilled) distilled_ = Tensor<T, Dyn, Model::config.classes>(max_batch_);
-    arenas_ = Buffer<T>(workers_ * arena_size());
+    arenas_ = Buffer<T>(std::max(workers_ * arena_size(), team() > 1 ? arena_size(team()) : 0));
   }
 
   /// Logits [B, classes] of normalised images; for a distilled model the mean of its two heads. The view stays valid until
@@ -52,13 +54,21 @@ class Inference {
             .expected = "at most " + std::to_string(max_batch_),
             .found = std::to_string(batch),
             .hint = "construct it with a larger max_batch"});
+    const Index together = team() > 1 ? batch % threads_.count() : 0;  // the last images, by all threads
+    const Index apart = batch - together;
     // as many images per task as fit, but never so many that a worker has none
-    const Index size = std::clamp<Index>((batch + workers_ - 1) / workers_, 1, images_per_task);
-    const Index tasks = (batch + size - 1) / size;
-    const auto run = [&](Index task, int worker) { compute(images, task * size, std::min(size, batch - task * size), worker); };
+    const Index size = std::clamp<Index>((apart + workers_ - 1) / workers_, 1, images_per_task);
+    const Index tasks = (apart + size - 1) / size;
+    const auto run = [&](Index task, int worker) {
+      compute(images, task * size, std::min(size, apart - task * size), arenas_.data() + worker * arena_size(), arena_size(), worker == 0, 1);
+    };
     if (workers_ > 1) threads_.for_each(tasks, run);
     else
       for (Index task = 0; task < tasks; ++task) run(task, 0);
+    if (together > 0)
+      threads_.run([&] {
+        for (Index i = apart; i < batch; ++i) compute(images, i, 1, arenas_.data(), arenas_.size(), false, team());
+      });
     return Logits(logits_.data(), batch);
   }
 
@@ -68,21 +78,27 @@ class Inference {
   int threads() const { return threads_.count(); }
   /// Largest number of elements of one arena that was in use so far; equals arena_size() after a full task.
   Index peak() const { return peak_; }
-  /// Elements of one worker's arena: what the model's own forward took when the compiler ran it over this storage.
-  static constexpr Index arena_size() {
+  /// Elements of working memory for one task, with `workers` threads inside the layers: what the model's own forward took when
+  /// the compiler ran it over this storage.
+  static constexpr Index arena_size(int workers = 1) {
     Arena<T> arena(Memory::rewind);
-    typename Weights::Net{}.forward(Images(nullptr, images_per_task), {}, arena);
+    arena.share(nullptr, workers);
+    typename Weights::Net{}.forward(Images(nullptr, workers > 1 ? 1 : images_per_task), {}, arena);
     return arena.peak();
   }
 
  private:
-  void compute(Images images, Index first, Index count, int worker) {
-    Arena<T> arena(arenas_.data() + worker * arena_size(), arena_size(), Memory::rewind);
+  /// Threads that work on one image; 1 for models so small that the hand-overs cost more than they bring.
+  int team() const { return Model::macs > 20'000'000 ? threads_.count() : 1; }
+
+  void compute(Images images, Index first, Index count, T* memory, Index size, bool measure, int workers) {
+    Arena<T> arena(memory, size, Memory::rewind);
+    if (workers > 1) arena.share(&threads_, workers);
     const typename Weights::Net::Output out{logits_.view().slice(first, count), distilled_.view().slice(first, Model::config.distilled ? count : 0)};
     weights_.net().forward(images.slice(first, count), out, arena);
     if constexpr (Model::config.distilled)
       for (Index i = 0; i < out.logits.size(); ++i) out.logits.data()[i] = (out.logits.data()[i] + out.distilled.data()[i]) / T{2};
-    if (worker == 0) peak_ = std::max(peak_, arena.peak());
+    if (measure) peak_ = std::max(peak_, arena.peak());
   }
 
   Index max_batch_;

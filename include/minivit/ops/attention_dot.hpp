@@ -15,22 +15,12 @@ constexpr void attention(View<const bf16, Dyn, N, D3> qkv, Rows out, const kerne
   static_assert(D3 == 3 * D);
   using Kernel = kernels::DotAttention<Arch>;
   const auto scope = arena.scratch();
-  kernels::detail::Cutter<float> count(nullptr);
-  (void)Kernel(count, shape);
-  float* const context = arena.raw(Kernel::block_rows * D);  // [block, D], float
-  float* const scratch = arena.raw(count.used());
-  if (arena.counting()) return;
-  kernels::detail::Cutter<float> cut(scratch);
-  const Kernel kernel(cut, shape);
-  for (Index b = 0; b < qkv.batch(); ++b) {
-    const bf16* const image = qkv[b].data();
-    kernel.prepare(image, D3, weights);
-    for (Index first = 0; first < N; first += Kernel::block_rows) {
-      const Index rows = std::min<Index>(Kernel::block_rows, N - first);
-      kernel.rows(context, D, image, D3, first, rows, weights);
-      for (Index r = 0; r < rows; ++r) write_row<Arch>(context + r * D, out, b * N + first + r);
-    }
-  }
+  float* const memory = arena.raw(arena.workers() * Kernel::block_rows * D);
+  detail::attention_images<Kernel>(qkv, shape, weights, arena, [&](const Kernel& kernel, const bf16* image, Index b, Index first, Index count, int worker) {
+    float* const context = memory + worker * Kernel::block_rows * D;  // [count, D], float
+    kernel.rows(context, D, image, D3, first, count, weights);
+    for (Index r = 0; r < count; ++r) write_row<Arch>(context + r * D, out, b * N + first + r);
+  });
 }
 
 /// The same from float32, where bf16 products have no instruction.

@@ -10,6 +10,11 @@
 
 namespace minivit::inline MINIVIT_ISA::ops {
 
+namespace detail {
+/// Time of one element in multiply-adds of a matrix product, for Arena::split.
+inline constexpr Index layer_norm_cost = 10;
+}  // namespace detail
+
 /// `mean` and `rstd` [rows] may be null when no backward follows.
 template <class Arch, class T, int D>
 constexpr void layer_norm(View<const T, Dyn, D> x, View<const T, D> weight, View<const T, D> bias, View<T, Dyn, D> y, T* mean,
@@ -18,7 +23,10 @@ constexpr void layer_norm(View<const T, Dyn, D> x, View<const T, D> weight, View
   if (std::is_constant_evaluated())
     kernels::reference::layer_norm<T>(y.data(), D, mean, rstd, x.data(), D, weight.data(), bias.data(), x.batch(), D, eps);
   else
-    kernels::layer_norm<Arch, T>(y.data(), D, mean, rstd, x.data(), D, weight.data(), bias.data(), x.batch(), D, eps);
+    arena.split(x.batch(), 1, detail::layer_norm_cost * D, [&](Index first, Index count, int) {
+      kernels::layer_norm<Arch, T>(y.data() + first * D, D, mean ? mean + first : nullptr, rstd ? rstd + first : nullptr,
+                                   x.data() + first * D, D, weight.data(), bias.data(), count, D, eps);
+    });
 }
 
 /// The same into rows of words, for inference.
@@ -26,7 +34,10 @@ template <class Arch, class T, int D>
 constexpr void layer_norm(View<const T, Dyn, D> x, View<const T, D> weight, View<const T, D> bias, Bf16Rows<D> y, T*, T*, T eps,
                           Arena<T>& arena) {
   if (arena.counting()) return;
-  kernels::layer_norm<Arch, T>(y.data, y.stride, nullptr, nullptr, x.data(), D, weight.data(), bias.data(), x.batch(), D, eps);
+  arena.split(x.batch(), 1, detail::layer_norm_cost * D, [&](Index first, Index count, int) {
+    kernels::layer_norm<Arch, T>(y.data + first * y.stride, y.stride, nullptr, nullptr, x.data() + first * D, D, weight.data(),
+                                 bias.data(), count, D, eps);
+  });
   if constexpr (y.stride != D)
     for (Index r = 0; r < y.rows; ++r) y.data[r * y.stride + D] = bf16{};
 }
@@ -34,12 +45,15 @@ template <class Arch, class T, int D>
 constexpr void layer_norm(View<const T, Dyn, D> x, View<const T, D> weight, View<const T, D> bias, QuantisedRows<D> y, T*, T*, T eps,
                           Arena<T>& arena) {
   const auto scope = arena.scratch();
-  T* const row = arena.raw(D);
+  T* const memory = arena.raw(arena.workers() * aligned_count<T>(D));
   if (arena.counting()) return;
-  for (Index r = 0; r < x.batch(); ++r) {
-    kernels::layer_norm<Arch, T>(row, D, nullptr, nullptr, x.data() + r * D, D, weight.data(), bias.data(), 1, D, eps);
-    write_row<Arch>(row, y, r);
-  }
+  arena.split(x.batch(), 1, detail::layer_norm_cost * D, [&](Index first, Index count, int worker) {
+    T* const row = memory + worker * aligned_count<T>(D);
+    for (Index r = first; r < first + count; ++r) {
+      kernels::layer_norm<Arch, T>(row, D, nullptr, nullptr, x.data() + r * D, D, weight.data(), bias.data(), 1, D, eps);
+      write_row<Arch>(row, y, r);
+    }
+  });
 }
 
 /// dx = or += gradient; dweight and dbias +=.

@@ -23,6 +23,11 @@ constexpr void dot_rows(QuantisedRows<In> x, const DotMatrix<int8, Out, In>& w, 
   kernels::dot_gemm<Arch>(y, ldy, x.codes + first * x.stride, x.stride, w.words, count, Out, In, e);
 }
 
+/// The epilogue of rows from `first` on.
+constexpr kernels::DotEpilogue epilogue(const float* bias, const LinearOptions<float>& options, Index first, Index out) {
+  return {.bias = bias, .residual = options.residual ? options.residual + first * out : nullptr, .ldr = out, .gelu = options.gelu};
+}
+
 }  // namespace detail
 
 /// y = act(x W^T + b + residual) in float or bf16. `bias` may be null.
@@ -30,16 +35,20 @@ template <class Arch, class T, WordRows Rows, class E, int In, int Out, class Y>
   requires(!std::is_const_v<Y>)
 constexpr void linear(Rows x, const DotMatrix<E, Out, In>& weight, const T* bias, View<Y, Dyn, Out> y, Arena<T>& arena, LinearOptions<T> options = {}) {
   if (arena.counting()) return;
-  detail::dot_rows<Arch>(x, weight, 0, x.batch(), y.data(), Out, {.bias = bias, .residual = options.residual, .ldr = Out, .gelu = options.gelu});
+  arena.split(x.batch(), kernels::dot_rows, Index{In} * Out / kernels::Dot<E>::group, [&](Index first, Index count, int) {
+    detail::dot_rows<Arch>(x, weight, first, count, y.data() + first * Out, Out, detail::epilogue(bias, options, first, Out));
+  });
 }
 
 /// The same into rows of words for the next product.
 template <class Arch, class T, WordRows Rows, class E, int In, int Out>
 constexpr void linear(Rows x, const DotMatrix<E, Out, In>& weight, const T* bias, Bf16Rows<Out> y, Arena<T>& arena, LinearOptions<T> options = {}) {
   if (arena.counting()) return;
-  detail::dot_rows<Arch>(x, weight, 0, x.batch(), y.data, y.stride, {.bias = bias, .residual = options.residual, .ldr = Out, .gelu = options.gelu});
-  if constexpr (y.stride != Out)
-    for (Index r = 0; r < y.rows; ++r) y.data[r * y.stride + Out] = bf16{};
+  arena.split(x.batch(), kernels::dot_rows, Index{In} * Out / kernels::Dot<E>::group, [&](Index first, Index count, int) {
+    detail::dot_rows<Arch>(x, weight, first, count, y.data + first * y.stride, y.stride, detail::epilogue(bias, options, first, Out));
+    if constexpr (y.stride != Out)
+      for (Index r = first; r < first + count; ++r) y.data[r * y.stride + Out] = bf16{};
+  });
 }
 
 /// The same into 8-bit rows. Their scales need whole rows, so a few rows at a time pass through bf16 in scratch.
@@ -47,14 +56,16 @@ template <class Arch, class T, WordRows Rows, class E, int In, int Out>
 constexpr void linear(Rows x, const DotMatrix<E, Out, In>& weight, const T* bias, QuantisedRows<Out> y, Arena<T>& arena, LinearOptions<T> options = {}) {
   constexpr Index block = 4 * kernels::dot_rows;
   const auto scope = arena.scratch();
-  bf16* const wide = take_as<bf16>(arena, block * Out);
+  bf16* const memory = take_as<bf16>(arena, arena.workers() * block * Out);
   if (arena.counting()) return;
-  for (Index first = 0; first < x.batch(); first += block) {
-    const Index count = std::min(block, x.batch() - first);
-    const T* const residual = options.residual ? options.residual + first * Out : nullptr;
-    detail::dot_rows<Arch>(x, weight, first, count, wide, Out, {.bias = bias, .residual = residual, .ldr = Out, .gelu = options.gelu});
-    for (Index r = 0; r < count; ++r) write_row<Arch>(wide + r * Out, y, first + r);
-  }
+  arena.split(x.batch(), kernels::dot_rows, Index{In} * Out / kernels::Dot<E>::group, [&](Index begin, Index rows, int worker) {
+    bf16* const wide = memory + worker * block * Out;
+    for (Index first = begin; first < begin + rows; first += block) {
+      const Index count = std::min(block, begin + rows - first);
+      detail::dot_rows<Arch>(x, weight, first, count, wide, Out, detail::epilogue(bias, options, first, Out));
+      for (Index r = 0; r < count; ++r) write_row<Arch>(wide + r * Out, y, first + r);
+    }
+  });
 }
 
 }  // namespace minivit::inline MINIVIT_ISA::ops

@@ -15,6 +15,7 @@ class DotAttention {
  public:
   /// Query rows of one block: three full tiles.
   static constexpr Index block_rows = 3 * dot_rows;
+  static constexpr Index row_step = dot_rows;  ///< where the work of threads may be cut
 
   /// Cuts its memory out of `cut`; a Cutter without memory only counts.
   constexpr DotAttention(detail::Cutter<float>& cut, const AttentionShape& s)
@@ -27,19 +28,23 @@ class DotAttention {
     keys_ = narrow(cut, s.heads * key_size_);
     values_ = narrow(cut, s.heads * value_size_);
     table_ = narrow(cut, s.relative ? dot_packed_size<bf16>(s.head_dim, s.columns()) : 0);
-    products_ = cut.take(s.relative ? rows_ * s.columns() : 0);
-    scores_ = cut.take(s.heads * plane_);
-    mixed_ = cut.take(s.mix ? s.heads * plane_ : 0);
-    probabilities_ = narrow(cut, plane_);
+    take_private(cut);
   }
 
-  /// Packs keys, values and the relative position table of an image; qkv [N, 3 H D] with row stride ldq.
-  void prepare(const bf16* qkv, Index ldq, const AttentionWeights<float>& w) const {
-    for (Index h = 0; h < s_.heads; ++h) {
+  /// The same image for another thread, with working memory of its own.
+  constexpr DotAttention worker(detail::Cutter<float>& cut) const {
+    DotAttention copy = *this;
+    copy.take_private(cut);
+    return copy;
+  }
+
+  /// Packs keys and values of `count` heads from `head`, and with head 0 the table; qkv [N, 3 H D] with row stride ldq.
+  void prepare(const bf16* qkv, Index ldq, const AttentionWeights<float>& w, Index head, Index count) const {
+    for (Index h = head; h < head + count; ++h) {
       dot_pack(keys_ + h * key_size_, qkv + s_.dim() + h * s_.head_dim, ldq, Order::transposed, s_.head_dim, s_.tokens);
       dot_pack(values_ + h * value_size_, qkv + 2 * s_.dim() + h * s_.head_dim, ldq, Order::plain, s_.tokens, s_.head_dim);
     }
-    if (s_.relative)
+    if (s_.relative && head == 0)
       dot_pack_values(table_, s_.head_dim, s_.columns(), [&](Index p, Index j) { return bf16(w.table[p * s_.columns() + j]); });
   }
 
@@ -73,6 +78,12 @@ class DotAttention {
   }
 
  private:
+  constexpr void take_private(detail::Cutter<float>& cut) {
+    products_ = cut.take(s_.relative ? rows_ * s_.columns() : 0);
+    scores_ = cut.take(s_.heads * plane_);
+    mixed_ = cut.take(s_.mix ? s_.heads * plane_ : 0);
+    probabilities_ = narrow(cut, plane_);
+  }
   static constexpr bf16* narrow(detail::Cutter<float>& cut, Index count) {
     float* const memory = cut.take((count + 1) / 2);
     return memory ? reinterpret_cast<bf16*>(memory) : nullptr;
