@@ -152,6 +152,12 @@ def cpu_name():
     return platform.processor()
 
 
+def write_result(options, rows, raw, versions):
+    result = {"date": datetime.date.today().isoformat(), "cpu": cpu_name(), "system": platform.platform(), "versions": versions,
+              "rounds": options.rounds, "calls": options.calls, "rows": rows, "raw": raw}
+    Path(options.json).write_text(json.dumps(result, indent=1) + "\n")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, epilog="""Examples:
   bench/compare.py                                all rows, one thread, 20 rounds (about 20 minutes)
@@ -186,11 +192,9 @@ def main():
             rows += summarise(case, rounds)
             raw.append({**case, "rounds": [{name if isinstance(name, str) else " ".join(name): value for name, value in row.items()}
                                            for row in rounds]})
+        if options.json:  # after every row, so that a run that is stopped keeps what it measured
+            write_result(options, rows, raw, versions)
     print(table(rows))
-    if options.json:
-        result = {"date": datetime.date.today().isoformat(), "cpu": cpu_name(), "system": platform.platform(), "versions": versions,
-                  "rounds": options.rounds, "calls": options.calls, "rows": rows, "raw": raw}
-        Path(options.json).write_text(json.dumps(result, indent=1) + "\n")
     return 0
 
 

@@ -46,6 +46,7 @@ refused 1 "other settings" "$program" distill --teacher teacher.safetensors --mo
 ok '"vit_nano_patch4_32"' "$program" inspect teacher.safetensors --json
 ok '"images": 200' "$program" eval --weights student.safetensors --data synthetic --count 200 --json
 ok '"accuracy"' "$program" eval --weights student.safetensors --data synthetic --count 200 --precision bf16 --json
+ok '"accuracy"' "$program" eval --weights student.safetensors --data synthetic --count 200 --precision int8 --json
 
 # one thread and two threads write the same bytes
 "$program" train --model vit_nano_patch4_32 "${small[@]}" --epochs 1 --threads 1 --output one.safetensors > /dev/null 2>&1
