@@ -61,7 +61,7 @@ ok '"mode": "train"' "$program" bench --model vit_nano_patch4_32 --mode train --
 
 refused 2 "subcommand" "$program"
 refused 2 "--model" "$program" bench
-refused 2 "--precision" "$program" bench --model vit_nano_patch4_32 --precision int8
+refused 2 "--precision" "$program" bench --model vit_nano_patch4_32 --precision f64
 refused 1 "did you mean deit_tiny_patch16_224" "$program" bench --model deit_tny_patch16_224
 refused 1 "No such file" "$program" inspect nothing.safetensors
 refused 1 "pictures.txt" "$program" inspect pictures.txt

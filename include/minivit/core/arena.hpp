@@ -41,7 +41,7 @@ class Arena {
 
   /// Calls f(first, count, worker) for pieces of [0, n), whole multiples of `step` but for the last, each by one thread and with
   /// a `worker` in [0, workers()) of its own. One piece when there is nobody to help or the work is too small: `cost` is about
-  /// that of one of the n, in multiply-adds. What is computed must not depend on the cut.
+  /// that of one of the n, in multiply-adds. What is computed must not depend on the cut. Precondition: step >= 1.
   template <class F>
   constexpr void split(Index n, Index step, Index cost, F&& f) const {
     constexpr Index worthwhile = 500'000;  // multiply-adds, about 10 us; handing a piece over takes 2 to 5 us

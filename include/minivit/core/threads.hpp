@@ -33,12 +33,14 @@ class Threads {
   /// `count` workers; 0 means all that are available. More than available is allowed: they take turns.
   explicit Threads(int count = 0) : count_(count > 0 ? count : available()) {
 #ifndef MINIVIT_NO_TBB
-    const int running = std::min(count_, available());  // asking oneTBB for more makes it complain on stderr
-    if (running > 1) arena_ = std::make_unique<oneapi::tbb::task_arena>(running);
+    // asking oneTBB for more than may run makes it complain on stderr
+    if (running() > 1) arena_ = std::make_unique<oneapi::tbb::task_arena>(running());
 #endif
   }
 
   int count() const { return count_; }
+  /// How many of them run at the same time: fewer than count() when the process may not use so many.
+  int running() const { return std::min(count_, available()); }
 
   /// Calls f(i) or f(i, worker) for every i in [0, n), in any order, each exactly once; rethrows the first exception.
   /// `worker` is in [0, count()), and no two calls with the same worker run at the same time: it names a private arena.

@@ -121,7 +121,6 @@ template <class Arch, class T>
 class AttentionForward {
  public:
   static constexpr Index block_rows = detail::attention_rows;
-  static constexpr Index row_step = Tile<Arch, T>::rows;  ///< where the work of threads may be cut
 
   /// Cuts its memory out of `cut`; a Cutter without memory only counts.
   constexpr AttentionForward(detail::Cutter<T>& cut, const AttentionShape& s)

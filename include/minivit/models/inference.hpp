@@ -7,6 +7,7 @@
 #include <minivit/core/errors.hpp>
 #include <minivit/models/packed_weights.hpp>
 
+#include <atomic>
 #include <string>
 
 namespace minivit::inline MINIVIT_ISA {
@@ -35,7 +36,7 @@ class Inference {
   explicit Inference(const Model& model, InferenceOptions options = {})
       : max_batch_(options.max_batch),
         threads_(options.threads),
-        workers_(std::clamp<Index>(options.max_batch, 1, threads_.count())) {
+        workers_(std::clamp<Index>(options.max_batch, 1, threads_.running())) {
     if (max_batch_ < 1)
       fail({.where = "Inference", .what = "max_batch", .expected = "at least 1", .found = std::to_string(max_batch_)});
     weights_.pack(model, threads_);
@@ -54,17 +55,20 @@ class Inference {
             .expected = "at most " + std::to_string(max_batch_),
             .found = std::to_string(batch),
             .hint = "construct it with a larger max_batch"});
-    const Index together = team() > 1 ? batch % threads_.count() : 0;  // the last images, by all threads
-    const Index apart = batch - together;
-    // as many images per task as fit, but never so many that a worker has none
-    const Index size = std::clamp<Index>((apart + workers_ - 1) / workers_, 1, images_per_task);
-    const Index tasks = (apart + size - 1) / size;
-    const auto run = [&](Index task, int worker) {
-      compute(images, task * size, std::min(size, apart - task * size), arenas_.data() + worker * arena_size(), arena_size(), worker == 0, 1);
+    const Index together = images_together(batch), apart = batch - together;
+    // equal tasks, as many for each worker, none above images_per_task
+    const Index rounds = (apart + workers_ * images_per_task - 1) / (workers_ * images_per_task);
+    const Index tasks = std::min(apart, rounds * workers_);
+    constexpr Index size = arena_size();
+    std::atomic<Index> next = 0;
+    const auto work = [&](Index worker) {  // a worker is one arena; oneTBB's own numbers go up to the threads, which may be more
+      for (Index task = next++; task < tasks; task = next++) {
+        const Index first = task * apart / tasks, last = (task + 1) * apart / tasks;
+        compute(images, first, last - first, arenas_.data() + worker * size, size, worker == 0, 1);
+      }
     };
-    if (workers_ > 1) threads_.for_each(tasks, run);
-    else
-      for (Index task = 0; task < tasks; ++task) run(task, 0);
+    if (workers_ > 1) threads_.for_each(std::min(workers_, tasks), work);
+    else work(0);
     if (together > 0)
       threads_.run([&] {
         for (Index i = apart; i < batch; ++i) compute(images, i, 1, arenas_.data(), arenas_.size(), false, team());
@@ -88,8 +92,22 @@ class Inference {
   }
 
  private:
-  /// Threads that work on one image; 1 for models so small that the hand-overs cost more than they bring.
-  int team() const { return Model::macs > 20'000'000 ? threads_.count() : 1; }
+  /// Threads that work on one image: 1 for models so small that the hand-overs cost more than they bring, and never so many that
+  /// one has fewer than 16 tokens, because each reads all weights.
+  int team() const {
+    constexpr int most = Model::macs > 20'000'000 ? std::max(1, Model::tokens / 16) : 1;
+    return std::min(most, threads_.running());
+  }
+
+  /// How many images, the last of the batch, all threads compute together, one after the other. Those left over after equal
+  /// shares, if that is shorter than one more round in which some threads have no image.
+  Index images_together(Index batch) const {
+    if (team() < 2) return 0;
+    const Index left = batch % threads_.running();
+    const Index steps = (Model::tokens + ops::rows_step - 1) / ops::rows_step;
+    const Index longest = (steps + team() - 1) / team();  // of the pieces of one image
+    return left * longest * 10 < steps * 9 ? left : 0;    // waiting for each other takes about a tenth
+  }
 
   void compute(Images images, Index first, Index count, T* memory, Index size, bool measure, int workers) {
     Arena<T> arena(memory, size, Memory::rewind);

@@ -5,6 +5,7 @@
 #include <minivit/core/arena.hpp>
 #include <minivit/kernels/attention_backward.hpp>
 #include <minivit/kernels/reference/attention.hpp>
+#include <minivit/ops/rows.hpp>
 
 namespace minivit::inline MINIVIT_ISA::ops {
 
@@ -27,7 +28,7 @@ constexpr void attention_images(View<const U, Dyn, N, D3> qkv, const kernels::At
   for (Index b = 0; b < qkv.batch(); ++b) {
     const U* const image = qkv[b].data();
     arena.split(shape.heads, 1, head_cost, [&](Index head, Index count, int) { kernel.prepare(image, D3, weights, head, count); });
-    arena.split(N, kernel.row_step, row_cost, [&](Index begin, Index rows, int worker) {
+    arena.split(N, rows_step, row_cost, [&](Index begin, Index rows, int worker) {
       kernels::detail::Cutter<T> own(worker == 0 ? nullptr : others + (worker - 1) * other_worker.used());
       const Kernel image_kernel = worker == 0 ? kernel : kernel.worker(own);
       for (Index first = begin; first < begin + rows; first += image_kernel.block_rows)

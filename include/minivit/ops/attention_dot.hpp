@@ -31,7 +31,7 @@ constexpr void attention(View<const float, Dyn, N, D3> qkv, Rows out, const kern
   const auto context = arena.template take<Dyn, D>(qkv.batch() * N);
   attention<Arch, D>(qkv, context, shape, weights, arena);
   if (arena.counting()) return;
-  for (Index r = 0; r < qkv.batch() * N; ++r) write_row<Arch>(context.data() + r * D, out, r);
+  write_rows<Arch, D>(context.data(), out, arena);
 }
 
 }  // namespace minivit::inline MINIVIT_ISA::ops

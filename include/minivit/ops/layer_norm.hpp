@@ -10,11 +10,6 @@
 
 namespace minivit::inline MINIVIT_ISA::ops {
 
-namespace detail {
-/// Time of one element in multiply-adds of a matrix product, for Arena::split.
-inline constexpr Index layer_norm_cost = 10;
-}  // namespace detail
-
 /// `mean` and `rstd` [rows] may be null when no backward follows.
 template <class Arch, class T, int D>
 constexpr void layer_norm(View<const T, Dyn, D> x, View<const T, D> weight, View<const T, D> bias, View<T, Dyn, D> y, T* mean,
@@ -23,7 +18,7 @@ constexpr void layer_norm(View<const T, Dyn, D> x, View<const T, D> weight, View
   if (std::is_constant_evaluated())
     kernels::reference::layer_norm<T>(y.data(), D, mean, rstd, x.data(), D, weight.data(), bias.data(), x.batch(), D, eps);
   else
-    arena.split(x.batch(), 1, detail::layer_norm_cost * D, [&](Index first, Index count, int) {
+    arena.split(x.batch(), 1, element_cost * D, [&](Index first, Index count, int) {
       kernels::layer_norm<Arch, T>(y.data() + first * D, D, mean ? mean + first : nullptr, rstd ? rstd + first : nullptr,
                                    x.data() + first * D, D, weight.data(), bias.data(), count, D, eps);
     });
@@ -34,7 +29,7 @@ template <class Arch, class T, int D>
 constexpr void layer_norm(View<const T, Dyn, D> x, View<const T, D> weight, View<const T, D> bias, Bf16Rows<D> y, T*, T*, T eps,
                           Arena<T>& arena) {
   if (arena.counting()) return;
-  arena.split(x.batch(), 1, detail::layer_norm_cost * D, [&](Index first, Index count, int) {
+  arena.split(x.batch(), 1, element_cost * D, [&](Index first, Index count, int) {
     kernels::layer_norm<Arch, T>(y.data + first * y.stride, y.stride, nullptr, nullptr, x.data() + first * D, D, weight.data(),
                                  bias.data(), count, D, eps);
   });
@@ -47,7 +42,7 @@ constexpr void layer_norm(View<const T, Dyn, D> x, View<const T, D> weight, View
   const auto scope = arena.scratch();
   T* const memory = arena.raw(arena.workers() * aligned_count<T>(D));
   if (arena.counting()) return;
-  arena.split(x.batch(), 1, detail::layer_norm_cost * D, [&](Index first, Index count, int worker) {
+  arena.split(x.batch(), 1, element_cost * D, [&](Index first, Index count, int worker) {
     T* const row = memory + worker * aligned_count<T>(D);
     for (Index r = first; r < first + count; ++r) {
       kernels::layer_norm<Arch, T>(row, D, nullptr, nullptr, x.data() + r * D, D, weight.data(), bias.data(), 1, D, eps);

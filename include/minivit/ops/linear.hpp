@@ -38,7 +38,7 @@ template <class Arch, class T, int In, int Out, class W, bool Both>
 constexpr void linear(View<const T, Dyn, In> x, const PackedMatrix<W, T, Arch, Out, In, Both>& weight, const T* bias,
                       View<T, Dyn, Out> y, Arena<T>& arena, LinearOptions<T> options = {}) {
   if (arena.counting()) return;
-  arena.split(x.batch(), kernels::Tile<Arch, T>::rows, Index{In} * Out, [&](Index first, Index count, int) {
+  arena.split(x.batch(), rows_step, Index{In} * Out, [&](Index first, Index count, int) {
     const T* const residual = options.residual ? options.residual + first * Out : nullptr;
     kernels::gemm<Arch>(y.data() + first * Out, Out, x.data() + first * In, In, weight.forward, count, Out, In,
                         kernels::Epilogue<T>{bias, residual, Out, options.gelu});

@@ -35,7 +35,7 @@ template <class Arch, class T, WordRows Rows, class E, int In, int Out, class Y>
   requires(!std::is_const_v<Y>)
 constexpr void linear(Rows x, const DotMatrix<E, Out, In>& weight, const T* bias, View<Y, Dyn, Out> y, Arena<T>& arena, LinearOptions<T> options = {}) {
   if (arena.counting()) return;
-  arena.split(x.batch(), kernels::dot_rows, Index{In} * Out / kernels::Dot<E>::group, [&](Index first, Index count, int) {
+  arena.split(x.batch(), rows_step, Index{In} * Out / kernels::Dot<E>::group, [&](Index first, Index count, int) {
     detail::dot_rows<Arch>(x, weight, first, count, y.data() + first * Out, Out, detail::epilogue(bias, options, first, Out));
   });
 }
@@ -44,7 +44,7 @@ constexpr void linear(Rows x, const DotMatrix<E, Out, In>& weight, const T* bias
 template <class Arch, class T, WordRows Rows, class E, int In, int Out>
 constexpr void linear(Rows x, const DotMatrix<E, Out, In>& weight, const T* bias, Bf16Rows<Out> y, Arena<T>& arena, LinearOptions<T> options = {}) {
   if (arena.counting()) return;
-  arena.split(x.batch(), kernels::dot_rows, Index{In} * Out / kernels::Dot<E>::group, [&](Index first, Index count, int) {
+  arena.split(x.batch(), rows_step, Index{In} * Out / kernels::Dot<E>::group, [&](Index first, Index count, int) {
     detail::dot_rows<Arch>(x, weight, first, count, y.data + first * y.stride, y.stride, detail::epilogue(bias, options, first, Out));
     if constexpr (y.stride != Out)
       for (Index r = first; r < first + count; ++r) y.data[r * y.stride + Out] = bf16{};
@@ -58,7 +58,7 @@ constexpr void linear(Rows x, const DotMatrix<E, Out, In>& weight, const T* bias
   const auto scope = arena.scratch();
   bf16* const memory = take_as<bf16>(arena, arena.workers() * block * Out);
   if (arena.counting()) return;
-  arena.split(x.batch(), kernels::dot_rows, Index{In} * Out / kernels::Dot<E>::group, [&](Index begin, Index rows, int worker) {
+  arena.split(x.batch(), rows_step, Index{In} * Out / kernels::Dot<E>::group, [&](Index begin, Index rows, int worker) {
     bf16* const wide = memory + worker * block * Out;
     for (Index first = begin; first < begin + rows; first += block) {
       const Index count = std::min(block, begin + rows - first);

@@ -35,6 +35,12 @@ concept WordRows = requires(R r) { R::stride, r.rows; };
 
 namespace ops {
 
+/// Rows of a piece of work are a multiple of this. It is less than the tile of a product: 197 rows cut in two are 100 and 97,
+/// in whole tiles of 12 they would be 108 and 89, and the other thread would wait.
+inline constexpr Index rows_step = 4;
+/// Time of converting, copying or reducing one element in multiply-adds of a matrix product, for Arena::split.
+inline constexpr Index element_cost = 10;
+
 /// `count` uninitialised elements of another type than the arena's; null when counting.
 template <class U, class T>
 constexpr U* take_as(Arena<T>& arena, Index count) {
@@ -77,6 +83,14 @@ inline void write_row(const X* x, QuantisedRows<K> to, Index r) {
   to.scales[r] = kernels::quantise_row<Arch>(to.codes + r * to.stride, x, K, to.stride);
 }
 
+/// Writes all rows of x [rows, K].
+template <class Arch, int K, class T, class Rows>
+inline void write_rows(const T* x, Rows to, const Arena<T>& arena) {
+  arena.split(to.rows, 1, element_cost * K, [&](Index first, Index count, int) {
+    for (Index r = first; r < first + count; ++r) write_row<Arch>(x + r * K, to, r);
+  });
+}
+
 /// x as rows of the kind that the last argument names: itself, or a copy in scratch of the caller.
 template <class Arch, int K, class T>
 constexpr View<const T, Dyn, K> as_rows(View<const T, Dyn, K> x, Arena<T>&, View<T, Dyn, K>) {
@@ -86,7 +100,7 @@ template <class Arch, int K, class T, class Rows>
 constexpr Rows as_rows(View<const T, Dyn, K> x, Arena<T>& arena, Rows kind) {
   const Rows to = take_rows<K>(arena, x.batch(), kind);
   if (arena.counting()) return to;
-  for (Index r = 0; r < x.batch(); ++r) write_row<Arch>(x.data() + r * K, to, r);
+  write_rows<Arch, K>(x.data(), to, arena);
   return to;
 }
 

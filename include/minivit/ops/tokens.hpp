@@ -5,6 +5,7 @@
 #include <minivit/core/arena.hpp>
 #include <minivit/kernels/reference/rows.hpp>
 #include <minivit/kernels/rows.hpp>
+#include <minivit/ops/rows.hpp>
 
 namespace minivit::inline MINIVIT_ISA::ops {
 
@@ -14,14 +15,16 @@ template <class T, int C, int S, int N, int K>
 constexpr void cut_patches(View<const T, C, S, S> image, View<T, N, K> patches, int patch, Arena<T>& arena) {
   if (arena.counting()) return;
   const Index P = patch, G = S / P;
-  T* to = patches.data();
-  for (Index row = 0; row < G; ++row)
-    for (Index column = 0; column < G; ++column)
-      for (Index c = 0; c < C; ++c)
-        for (Index y = 0; y < P; ++y) {
-          const T* const from = image.data() + (c * S + row * P + y) * S + column * P;
-          for (Index x = 0; x < P; ++x) *to++ = from[x];
-        }
+  arena.split(G, 1, element_cost * G * K, [&](Index first, Index count, int) {
+    T* to = patches.data() + first * G * K;
+    for (Index row = first; row < first + count; ++row)
+      for (Index column = 0; column < G; ++column)
+        for (Index c = 0; c < C; ++c)
+          for (Index y = 0; y < P; ++y) {
+            const T* const from = image.data() + (c * S + row * P + y) * S + column * P;
+            for (Index x = 0; x < P; ++x) *to++ = from[x];
+          }
+  });
 }
 
 /// pooled [B, D] = mean over the N tokens of each image.

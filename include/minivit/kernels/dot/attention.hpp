@@ -15,7 +15,6 @@ class DotAttention {
  public:
   /// Query rows of one block: three full tiles.
   static constexpr Index block_rows = 3 * dot_rows;
-  static constexpr Index row_step = dot_rows;  ///< where the work of threads may be cut
 
   /// Cuts its memory out of `cut`; a Cutter without memory only counts.
   constexpr DotAttention(detail::Cutter<float>& cut, const AttentionShape& s)

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: MIT
+// Inference on several threads: same bits however images and rows are cut, exactly the planned memory, and the callers it may have.
+#include <minivit/models/inference.hpp>
+#include <minivit/models/init.hpp>
+#include <minivit/models/presets.hpp>
+
+#include <vector>
+
+#include "../catch.hpp"
+#include "generated.hpp"
+
+namespace mv = minivit;
+using mv::Index;
+
+namespace {
+
+constexpr mv::ViTConfig with_depth(mv::ViTConfig c, int depth) {
+  c.depth = depth;
+  return c;
+}
+// 64 tokens, large enough to be worth several threads; the second is not, and its images always go to one thread each
+constexpr auto large = mv::presets::mini_vit_nano_patch4_32;
+constexpr auto small = with_depth(mv::presets::vit_nano_patch4_32, 2);
+static_assert(mv::ViT<large>::macs > 20'000'000 && mv::ViT<small>::macs < 20'000'000);
+
+template <mv::ViTConfig C>
+mv::Tensor<float, mv::Dyn, C.channels, C.image, C.image> some_images(Index batch) {
+  mv::Tensor<float, mv::Dyn, C.channels, C.image, C.image> images(batch);
+  generated::input(images.data(), images.size());
+  return images;
+}
+
+std::vector<float> copy(const auto& logits) { return {logits.begin(), logits.end()}; }
+
+}  // namespace
+
+TEMPLATE_TEST_CASE("Inference: any number of workers inside the layers gives the same bits in the memory planned for them", "[model]",
+                   float, mv::bf16, mv::int8) {
+  using Model = mv::ViT<large>;
+  using Weights = mv::PackedWeights<Model, mv::Packed<TestType, float>, TestType>;
+  Model model;
+  mv::initialise(model, 1);
+  const mv::Threads team(3);
+  Weights weights;
+  weights.pack(model, team);
+  const auto images = some_images<large>(1);
+  const auto forward = [&](int workers) {
+    const Index size = mv::Inference<Model, TestType>::arena_size(workers);
+    mv::Buffer<float> memory(size);
+    std::fill_n(memory.data(), size, std::numeric_limits<float>::quiet_NaN());  // nothing is read before it is written
+    mv::Arena<float> arena(memory.data(), size, mv::Memory::rewind);
+    arena.share(&team, workers);
+    mv::Tensor<float, mv::Dyn, large.classes> logits(1);
+    weights.net().forward(images, {logits.view(), {}}, arena);
+    if (workers > 1) CHECK(arena.peak() == size);  // for one worker the plan is for several images
+    return copy(logits.view());
+  };
+  const auto alone = forward(1);
+  for (const int workers : {2, 3, 4, 5, 16}) CHECK(forward(workers) == alone);
+}
+
+TEST_CASE("Inference: every batch gives the same bits on every number of threads, left-over images included", "[model]") {
+  const auto check = []<mv::ViTConfig C>(mv::ViT<C> model) {
+    mv::initialise(model, 1);
+    constexpr Index most = 9;
+    const auto images = some_images<C>(most);
+    mv::Inference<mv::ViT<C>> alone(model, {.max_batch = most, .threads = 1});
+    const auto expected = copy(alone(images));
+    for (const int threads : {2, 3, 4, 8})
+      for (Index max_batch = 1; max_batch <= most; ++max_batch) {  // fewer images than threads, too: then there are fewer arenas
+        mv::Inference<mv::ViT<C>> infer(model, {.max_batch = max_batch, .threads = threads});
+        for (Index batch = 1; batch <= max_batch; ++batch) {
+          const auto found = copy(infer(images.view().slice(most - batch, batch)));
+          CHECK(std::equal(found.begin(), found.end(), expected.end() - batch * C.classes));
+        }
+      }
+  };
+  check(mv::ViT<large>{});
+  check(mv::ViT<small>{});
+}
+
+TEST_CASE("Inference: works inside a loop of another engine's threads", "[model]") {
+  using Model = mv::ViT<large>;
+  Model model;
+  mv::initialise(model, 1);
+  const auto images = some_images<large>(4);
+  mv::Inference<Model> alone(model, {.max_batch = 4, .threads = 1});
+  const auto expected = copy(alone(images));
+  const mv::Threads outer(2);
+  mv::Inference<Model> a(model, {.max_batch = 2, .threads = 2}), b(model, {.max_batch = 2, .threads = 2});
+  for (int round = 0; round < 5; ++round)
+    outer.for_each(4, [&, classes = Index{large.classes}](Index i) {
+      if (i > 1) return;  // one engine serves one caller at a time
+      auto& infer = i == 0 ? a : b;
+      for (Index k = 2 * i; k < 2 * i + 2; ++k) {
+        const auto found = copy(infer(images.view().slice(k, 1)));
+        if (!std::equal(found.begin(), found.end(), expected.begin() + k * classes)) throw i;  // CHECK is for one thread
+      }
+    });
+}
