@@ -23,7 +23,7 @@ namespace {
 struct BenchOptions {
   std::string model, weights, mode = "infer";
   mv::Index batch = 1, repeats = 20;
-  bool json = false, allow_debug = false;
+  bool json = false, allow_debug = false, recompute = false, profile = false;
   EngineOptions engine{};
 };
 
@@ -47,12 +47,57 @@ std::vector<double> times_of(const std::function<void()>& work, mv::Index repeat
   return times;
 }
 
+/// Where the time of `runs` calls of `work` goes, on this thread.
+struct Phases {
+  mv::Profile profile;
+  double seconds = 0;  // all runs, measured around them
+  mv::Index runs = 0;
+
+  void record(const std::function<void()>& work, mv::Index count) {
+    runs = count;
+    const auto start = std::chrono::steady_clock::now();
+    const mv::Profile::Recording recording(profile);
+    for (mv::Index i = 0; i < count; ++i) work();
+    seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  }
+  /// Longest first.
+  std::vector<mv::Profile::Row> rows() const {
+    std::vector<mv::Profile::Row> sorted(profile.begin(), profile.end());
+    std::ranges::sort(sorted, std::ranges::greater{}, &mv::Profile::Row::seconds);
+    return sorted;
+  }
+  void print() const {
+    fmt::print("\n  {:<24} {:>10} {:>7} {:>8}\n", "phase", "ms", "share", "calls");
+    double sum = 0;
+    const auto per_run = static_cast<double>(runs);
+    for (const auto& r : rows()) {
+      fmt::print("  {:<24} {:>10.3f} {:>5.1f} % {:>8}\n", r.name, r.seconds / per_run * 1e3, 100 * r.seconds / seconds, r.calls / runs);
+      sum += r.seconds;
+    }
+    fmt::print("  {:<24} {:>10.3f} {:>5.1f} %\n", "sum", sum / per_run * 1e3, 100 * sum / seconds);
+    fmt::print("  {:<24} {:>10.3f}\n", "measured around it", seconds / per_run * 1e3);
+  }
+  nlohmann::json json() const {
+    auto out = nlohmann::json::array();
+    const auto per_run = static_cast<double>(runs);
+    for (const auto& r : rows()) out.push_back({{"phase", r.name}, {"ms", r.seconds / per_run * 1e3}, {"calls", r.calls / runs}});
+    return {{"total_ms", seconds / per_run * 1e3}, {"phases", out}};
+  }
+};
+
 void bench(BenchOptions o) {
   if (!optimised && !o.allow_debug)
     mv::fail({.where = "bench", .what = "this is not an optimised build, its times mean nothing", .expected = "-O2 or more and -DNDEBUG",
               .hint = "cmake --preset release, or --allow-debug"});
   const mv::ViTConfig config = config_named(o.model);
+  if (o.profile) o.engine.threads = 1;  // phases are those of one thread
   std::vector<double> times;
+  Phases phases;
+  double image_mib = 0;  // training: working memory for each image at a time
+  const auto measure = [&](const std::function<void()>& work) {
+    times = times_of(work, o.repeats);
+    if (o.profile) phases.record(work, o.repeats);
+  };
   mv::Index macs = 0;
   double factor = 2;  // FLOP per MAC
   if (o.mode == "infer") {
@@ -67,24 +112,27 @@ void bench(BenchOptions o) {
       engine = make_engine(config, &file, o.engine);
     }
     macs = engine->macs();
-    times = times_of([&] { engine->logits(images.data(), o.batch); }, o.repeats);
+    measure([&] { engine->logits(images.data(), o.batch); });
   } else {
-    if (o.engine.precision != "f32") mv::fail({.where = "bench --mode train", .what = "training runs in f32", .found = o.engine.precision});
+    if (o.engine.precision == "int8") mv::fail({.where = "bench --mode train", .what = "--precision", .expected = "f32 or bf16", .found = "int8"});
     if (!o.weights.empty()) mv::fail({.where = "bench --mode train", .what = "weights are not read", .hint = "leave --weights out"});
     factor = 6;  // forward, gradient of the input, gradient of the weights
     bool done = false;
     with_config(config, o.model, [&]<mv::ViTConfig C>() {
       if constexpr (C.image == 32 || C == mv::presets::deit_tiny || C == mv::presets::mini_deit_tiny) {
-        using Model = mv::ViT<C>;
-        macs = Model::macs;
-        Model model;
-        mv::initialise(model, 1);
-        mv::Trainer<Model> trainer(model, {.schedule = {.peak = 1e-4, .total_steps = 1000}, .threads = o.engine.threads});
+        macs = mv::ViT<C>::macs;
         mv::Tensor<float, mv::Dyn, C.channels, C.image, C.image> images(o.batch);
         mv::Tensor<float, mv::Dyn, C.classes> targets(o.batch);
         for (mv::Index i = 0; i < images.size(); ++i) images.data()[i] = static_cast<float>(mv::Random(1).uniform(static_cast<std::uint64_t>(i)) * 2 - 1);
         for (mv::Index b = 0; b < o.batch; ++b) targets.data()[b * C.classes + b % C.classes] = 1;
-        times = times_of([&] { trainer.step(images, targets); }, o.repeats);
+        with_products(o.engine.precision, [&]<class W>(W) {
+          mv::ViT<C> model;
+          mv::initialise(model, 1);
+          mv::Trainer<mv::ViT<C>, void, mv::SoftTargetCrossEntropy, W> trainer(
+              model, {.schedule = {.peak = 1e-4, .total_steps = 1000}, .threads = o.engine.threads, .memory = o.recompute ? mv::Memory::recompute : mv::Memory::keep});
+          image_mib = static_cast<double>(trainer.bytes_per_image()) / 1048576;
+          measure([&] { trainer.step(images, targets); });
+        });
         done = true;
       }
     });
@@ -98,10 +146,13 @@ void bench(BenchOptions o) {
   getrusage(RUSAGE_SELF, &usage);
   const double rss = static_cast<double>(usage.ru_maxrss) / 1024;  // Linux counts KiB
   if (o.json) {
-    fmt::print("{}\n", nlohmann::json{{"model", o.model}, {"mode", o.mode}, {"precision", o.engine.precision}, {"batch", o.batch},
+    nlohmann::json out{{"model", o.model}, {"mode", o.mode}, {"precision", o.engine.precision}, {"batch", o.batch},
                                       {"threads", threads}, {"repeats", o.repeats}, {"median_ms", median * 1e3}, {"min_ms", times.front() * 1e3},
                                       {"images_per_s", static_cast<double>(o.batch) / median}, {"gflops", gflops}, {"peak_gflops", peak},
-                                      {"share_of_peak", gflops / peak}, {"peak_rss_mib", rss}, {"instruction_set", mv::instruction_set()}, {"compiler", compiler}}.dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
+                                      {"share_of_peak", gflops / peak}, {"peak_rss_mib", rss}, {"instruction_set", mv::instruction_set()}, {"compiler", compiler}};
+    if (image_mib > 0) out["training_mib_per_image"] = image_mib;
+    if (o.profile) out["profile"] = phases.json();
+    fmt::print("{}\n", out.dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
     return;
   }
   fmt::print("{} ({}, {}), batch {}, {} threads, {}, {} runs\n", o.model, o.mode, o.engine.precision, o.batch, threads, mv::instruction_set(), o.repeats);
@@ -109,6 +160,8 @@ void bench(BenchOptions o) {
   fmt::print("  rate   {:>10.1f} images/s\n", static_cast<double>(o.batch) / median);
   fmt::print("  speed  {:>10.1f} GFLOP/s, {:.0f} % of the {:.1f} measured in this run\n", gflops, 100 * gflops / peak, peak);
   fmt::print("  memory {:>10.1f} MiB at the most\n", rss);
+  if (image_mib > 0) fmt::print("         {:>10.2f} MiB for each image that is computed at the same time\n", image_mib);
+  if (o.profile) phases.print();
 }
 
 }  // namespace
@@ -123,9 +176,11 @@ void add_bench(CLI::App& app) {
   sub->add_option("--precision", o->engine.precision, "Arithmetic of the products")->check(CLI::IsMember({"f32", "bf16", "int8"}))->capture_default_str();
   sub->add_option("--mode", o->mode, "infer, or train for a whole training step")->check(CLI::IsMember({"infer", "train"}))->capture_default_str();
   sub->add_option("--repeats", o->repeats, "Timed runs")->check(CLI::Range(1, 100000))->capture_default_str();
+  sub->add_flag("--profile", o->profile, "Also the time of each phase, on one thread");
+  sub->add_flag("--recompute", o->recompute, "Training: compute layers again in backward, in less than half of the memory per image");
   sub->add_flag("--json", o->json, "Print JSON");
   sub->add_flag("--allow-debug", o->allow_debug, "Run even though this build is not optimised");
-  sub->footer("Examples:\n  minivit bench --model deit_small_patch16_224 --batch 8 --threads 1\n  minivit bench --model vit_tiny_patch4_32 --batch 128 --mode train --json");
+  sub->footer("Examples:\n  minivit bench --model deit_small_patch16_224 --batch 8 --threads 1\n  minivit bench --model mini_deit_base_patch16_224 --precision bf16 --profile\n  minivit bench --model vit_tiny_patch4_32 --batch 128 --mode train --precision bf16 --json");
   sub->callback([o] { bench(*o); });
 }
 

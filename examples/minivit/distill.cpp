@@ -32,7 +32,11 @@ void distill(const TrainingOptions& o) {
           using Student = mv::ViT<S>;
           using Teacher = mv::ViT<T>;
           const auto teacher = mv::load<Teacher>(file);
-          run_training<Student>(o, loss, [&](Student& student, const auto& options) { return mv::Trainer<Student, Teacher>(student, teacher, options); });
+          with_products(o.precision, [&]<class W>(W) {
+            run_training<Student>(o, loss, [&](Student& student, const auto& options) {
+              return mv::Trainer<Student, Teacher, mv::DeiTDistillation, W>(student, teacher, options);
+            });
+          });
         }
       });
   });

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
-// From a name or a config at run time to a model type: the presets this program was compiled with.
+// From names at run time to types: a model's config among the presets this program was compiled with, and a precision.
 #pragma once
 
 #include <minivit/core/errors.hpp>
 #include <minivit/io/config_json.hpp>
 #include <minivit/models/presets.hpp>
+#include <minivit/simd/bf16.hpp>
 
 #include <algorithm>
 #include <string>
@@ -24,6 +25,13 @@ void with_config(const mv::ViTConfig& config, const std::string& where, F&& f) {
   if (!found)
     mv::fail({.where = where, .what = "the config is none of this program's presets", .found = mv::to_json(config),
               .hint = "compile an example with your config: docs/how-to/own_config.md"});
+}
+
+/// Calls f(W{}) with the type that products multiply.
+template <class F>
+void with_products(const std::string& precision, F&& f) {
+  if (precision == "bf16") f(mv::bf16{});
+  else f(float{});
 }
 
 /// Letters to insert, delete or replace to turn a into b.

@@ -22,6 +22,8 @@ void add_training_options(CLI::App& sub, TrainingOptions& o) {
   sub.add_flag("--flip,!--no-flip", o.flip, "Mirror half of the images");
   sub.add_option("--seed", o.seed, "Same seed, same run")->capture_default_str();
   sub.add_option("--threads", o.threads, "Threads; 0: all that the process may use. The result does not depend on it")->check(CLI::Range(0, 4096));
+  sub.add_option("--precision", o.precision, "What products multiply; sums, weights and optimiser stay in float32")->check(CLI::IsMember({"f32", "bf16"}))->capture_default_str();
+  sub.add_flag("--recompute", o.recompute, "Less than half of the memory per image for a third more work; same bits");
   sub.add_option("--log", o.log, "JSON lines, one per epoch");
   sub.add_option("--plot", o.plot, "Curves as SVG");
   sub.add_flag("--resume", o.resume, "Go on from FILE.training if it exists");
@@ -36,7 +38,7 @@ void add_train(CLI::App& app) {
       "Examples:\n"
       "  minivit train --model vit_nano_patch4_32 --data synthetic --epochs 8 --output teacher.safetensors\n"
       "  minivit train --model vit_nano_patch4_32 --data cifar10 --epochs 22 --padding 4 --flip --lr 1.5e-3 \\\n"
-      "    --output teacher.safetensors --log teacher.jsonl --plot teacher.svg --resume");
+      "    --precision bf16 --output teacher.safetensors --log teacher.jsonl --plot teacher.svg --resume");
   sub->callback([o] {
     const mv::ViTConfig config = config_named(o->model);
     if (config.image != 32)
@@ -45,7 +47,10 @@ void add_train(CLI::App& app) {
     with_config(config, o->model, [&]<mv::ViTConfig C>() {
       if constexpr (C.image == 32) {
         using Student = mv::ViT<C>;
-        run_training<Student>(*o, mv::SoftTargetCrossEntropy{}, [](Student& student, const auto& options) { return mv::Trainer<Student>(student, options); });
+        using Loss = mv::SoftTargetCrossEntropy;
+        with_products(o->precision, [&]<class W>(W) {
+          run_training<Student>(*o, Loss{}, [](Student& student, const auto& options) { return mv::Trainer<Student, void, Loss, W>(student, options); });
+        });
       }
     });
   });

@@ -17,11 +17,11 @@
 namespace cli {
 
 struct TrainingOptions {
-  std::string model, data = "synthetic", output, log, plot, teacher;
+  std::string model, data = "synthetic", output, log, plot, teacher, precision = "f32";
   mv::Index epochs = 10, batch = 64, count = 0;
   double lr = 1e-3, weight_decay = 0.05, warmup_epochs = 1, clip = 1, drop_path = 0, smoothing = 0, mixup = 0, cutmix = 0;
   int padding = 0, threads = 0;
-  bool flip = false, resume = false;
+  bool flip = false, resume = false, recompute = false;
   std::uint64_t seed = 1;
   std::string kind = "soft";
   double alpha = 0.9, tau = 2;
@@ -33,9 +33,9 @@ void add_training_options(CLI::App& sub, TrainingOptions& o);
 /// The settings that must not change when a run is resumed, as one line.
 inline std::string settings_line(const TrainingOptions& o) {
   return fmt::format("{} on {} ({}), {} epochs of batch {}, lr {}, warmup {}, decay {}, clip {}, drop path {}, smoothing {}, mixup {}, "
-                     "cutmix {}, padding {}, flip {}, seed {}, teacher '{}', {} alpha {} tau {} reference scale {}",
+                     "cutmix {}, padding {}, flip {}, seed {}, {}, teacher '{}', {} alpha {} tau {} reference scale {}",
                      o.model, o.data, o.count, o.epochs, o.batch, o.lr, o.warmup_epochs, o.weight_decay, o.clip, o.drop_path, o.smoothing,
-                     o.mixup, o.cutmix, o.padding, o.flip, o.seed, o.teacher, o.kind, o.alpha, o.tau, o.reference_scale);
+                     o.mixup, o.cutmix, o.padding, o.flip, o.seed, o.precision, o.teacher, o.kind, o.alpha, o.tau, o.reference_scale);
 }
 
 /// Normalisation for small images: mean and deviation of CIFAR-10's training set; pictures are not cropped.
@@ -71,12 +71,14 @@ void run_training(const TrainingOptions& o, const Loss& loss, MakeTrainer&& make
                    .warmup_steps = std::min(steps, static_cast<mv::Index>(o.warmup_epochs * static_cast<double>(per_epoch))), .total_steps = steps},
       .drop_path = o.drop_path,
       .seed = o.seed,
-      .threads = o.threads};
+      .threads = o.threads,
+      .memory = o.recompute ? mv::Memory::recompute : mv::Memory::keep};
   Student student;
   mv::initialise(student, o.seed);
   auto trainer = make_trainer(student, options);
-  fmt::print(stderr, "{}: {} parameters, {} images, {} steps, {} threads, {:.0f} MiB\n", o.model, Student::parameters, train.size(), steps,
-             mv::Threads(o.threads).count(), static_cast<double>(trainer.bytes()) / 1048576);
+  fmt::print(stderr, "{}: {} parameters, {} images, {} steps, {} threads, {}, {:.0f} MiB, {:.2f} MiB per image at a time\n", o.model, Student::parameters, train.size(), steps,
+             mv::Threads(o.threads).count(), o.precision, static_cast<double>(trainer.bytes()) / 1048576,
+             static_cast<double>(trainer.bytes_per_image()) / 1048576);
   const mv::FitReport report = mv::fit(trainer, train, fit);
   exit_code = report.exit_code;
   if (report.stopped) {

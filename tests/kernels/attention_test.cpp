@@ -29,6 +29,8 @@ const std::int8_t* offsets_of(Index side) {
       return relative_offsets<5>.center();
     case 8:
       return relative_offsets<8>.center();
+    case 18:
+      return relative_offsets<18>.center();
     default:
       return nullptr;
   }
@@ -41,7 +43,7 @@ std::vector<AttentionShape> shapes() {
     for (const Index tokens : {1, 2, 7, 17, 32, 33, 65})
       for (const auto& [heads, head_dim] : {std::pair<Index, Index>{1, 16}, {3, 5}, {5, 17}})
         out.push_back({.tokens = tokens, .heads = heads, .head_dim = head_dim, .mix = mix});
-    for (const Index side : {1, 3, 5, 8})
+    for (const Index side : {1, 3, 5, 8, 18})  // 18: wider than any register
       for (const Index extra : {0, 1, 2})
         for (const auto& [heads, head_dim] : {std::pair<Index, Index>{1, 7}, {4, 8}})
           out.push_back({.tokens = side * side + extra,

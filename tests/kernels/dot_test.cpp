@@ -125,16 +125,41 @@ TEMPLATE_LIST_TEST_CASE("dot_gemm: 8-bit products are exact before the scales", 
   }
 }
 
-TEST_CASE("dot_pack: both orders give what packing value by value gives", "[kernel]") {
-  for (const auto& [k, n] : {std::pair<Index, Index>{1, 1}, {2, 32}, {7, 33}, {64, 197}, {197, 64}, {50, 20}}) {
+TEMPLATE_LIST_TEST_CASE("dot_gemm: A in words of two rows gives the same bits as A in rows", "[kernel]", FloatKernelTypes) {
+  using Arch = typename TestType::Arch;
+  for (const Size s : sizes()) {
+    const Index lda = kernels::dot_stride<bf16>(s.k), ld = s.m + 3;
+    const auto a = left<bf16>(s, lda);
+    const auto b = floats(2, s.k * s.n, -2, 2), residual = floats(4, s.m * s.n, -2, 2);
+    std::vector<bf16> packed(static_cast<std::size_t>(kernels::dot_packed_size<bf16>(s.k, s.n)));
+    kernels::dot_pack(packed.data(), b.data(), s.n, Order::plain, s.k, s.n);
+    std::vector<bf16> turned(static_cast<std::size_t>(s.k * s.m)), pairs(static_cast<std::size_t>(kernels::dot_stride<bf16>(s.k) * ld));
+    for (Index i = 0; i < s.m; ++i)
+      for (Index p = 0; p < s.k; ++p) turned[static_cast<std::size_t>(p * s.m + i)] = a[static_cast<std::size_t>(i * lda + p)];
+    kernels::dot_pair_rows(pairs.data(), ld, turned.data(), s.m, s.k, s.m, ld);
+    const kernels::DotEpilogue e{.residual = residual.data(), .ldr = s.n};
+    Guarded<float> expected(s.m, s.n, s.n), c(s.m, s.n, s.n + 1);
+    kernels::dot_gemm<Arch>(expected.data(), s.n, a.data(), lda, packed.data(), s.m, s.n, s.k, e);
+    kernels::dot_gemm<Arch, Order::transposed>(c.data(), c.ld(), pairs.data(), ld, packed.data(), s.m, s.n, s.k, e);
+    Index wrong = 0;
+    for (Index i = 0; i < s.m; ++i)
+      for (Index j = 0; j < s.n; ++j) wrong += c(i, j) != expected(i, j);
+    INFO("m " << s.m << " n " << s.n << " k " << s.k);
+    REQUIRE(wrong == 0);
+    REQUIRE(c.intact());
+  }
+}
+
+TEMPLATE_TEST_CASE("dot_pack: both orders give what packing value by value gives", "[kernel]", float, bf16) {
+  for (const auto& [k, n] : {std::pair<Index, Index>{1, 1}, {2, 32}, {7, 33}, {64, 197}, {197, 64}, {50, 20}, {3, 16}}) {
     const Index ld = std::max(k, n) + 3;
-    std::vector<bf16> b(static_cast<std::size_t>(ld * ld));
-    for (std::size_t i = 0; i < b.size(); ++i) b[i] = bf16(static_cast<float>(uniform(5, static_cast<Index>(i), -2, 2)));
+    std::vector<TestType> b(static_cast<std::size_t>(ld * ld));
+    for (std::size_t i = 0; i < b.size(); ++i) b[i] = TestType(static_cast<float>(uniform(5, static_cast<Index>(i), -2, 2)));
     for (const Order order : {Order::plain, Order::transposed}) {
       std::vector<bf16> quick(static_cast<std::size_t>(kernels::dot_packed_size<bf16>(k, n)), bf16(9.f)), slow = quick;
       kernels::dot_pack(quick.data(), b.data(), ld, order, k, n);
       kernels::dot_pack_values(slow.data(), k, n, [&](Index p, Index j) {
-        return b[static_cast<std::size_t>(order == Order::plain ? p * ld + j : j * ld + p)];
+        return bf16(static_cast<float>(b[static_cast<std::size_t>(order == Order::plain ? p * ld + j : j * ld + p)]));
       });
       REQUIRE(std::memcmp(quick.data(), slow.data(), quick.size() * sizeof(bf16)) == 0);
     }

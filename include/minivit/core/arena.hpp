@@ -3,10 +3,12 @@
 //   counting  no memory at all; the compiler runs the pass on it to learn how much the real ones need
 //   rewind    inference: a Scope gives its memory back when it ends
 //   keep      training: a Scope keeps everything, because backward needs it; only a Scratch gives back
+//   recompute training in less memory: of each layer only the input is kept, and backward runs the layer's forward again
 // It also knows who else may work on the pass: ops cut their rows with split().
 #pragma once
 
 #include <minivit/core/buffer.hpp>
+#include <minivit/core/profile.hpp>
 #include <minivit/core/threads.hpp>
 
 #include <cassert>
@@ -14,7 +16,7 @@
 namespace minivit::inline MINIVIT_ISA {
 
 /// What a Scope does with its memory when it ends.
-enum class Memory { rewind, keep };
+enum class Memory { rewind, keep, recompute };
 
 /// Hands out aligned arrays of T from one block. Never allocates. Usable in constant expressions.
 template <class T>
@@ -26,7 +28,8 @@ class Arena {
   constexpr Arena(T* base, Index capacity, Memory memory) : base_(base), capacity_(capacity), memory_(memory) {}
 
   constexpr bool counting() const { return base_ == nullptr; }
-  constexpr bool keeps() const { return memory_ == Memory::keep; }
+  constexpr bool keeps() const { return memory_ != Memory::rewind; }
+  constexpr bool recomputes() const { return memory_ == Memory::recompute; }
   constexpr Index used() const { return used_; }
   constexpr Index peak() const { return peak_; }
   constexpr void reset() { used_ = 0; }

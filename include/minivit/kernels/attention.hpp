@@ -4,10 +4,12 @@
 // by one. Nothing of it is kept for backward, which computes the probabilities of its block again.
 #pragma once
 
+#include <minivit/core/profile.hpp>
 #include <minivit/kernels/attention_shape.hpp>
 #include <minivit/kernels/gemm.hpp>
 #include <minivit/kernels/head_mixing.hpp>
 #include <minivit/kernels/rows.hpp>
+#include <minivit/simd/pick.hpp>
 
 #include <cmath>
 
@@ -53,9 +55,9 @@ struct AttentionBlock {
 
   /// What every thread needs for itself.
   constexpr void take_private(Cutter<T>& cut, const AttentionShape& s) {
-    products = cut.take(s.relative ? rows * s.columns() : 0);
+    products = cut.take(s.relative ? rows * s.columns() + 8 : 0);  // simd::Pick reads eight at a time
     query = cut.take(s.heads * rows * s.head_dim);
-    scores = cut.take(s.heads * plane);
+    scores = cut.take(s.heads * plane + simd::lanes<T, Arch>);  // write_relative runs over the end
     mixed = cut.take(s.mix ? s.heads * plane : 0);
   }
 
@@ -73,22 +75,40 @@ struct AttentionBlock {
 
   /// scores[h, i, j] = (q_i . k_j + relative) / sqrt(D) for `count` rows from `first`, before any mixing.
   void score(const T* qkv, Index ldq, Index first, Index count, const AttentionShape& s, const AttentionWeights<T>& w) const {
+    const Profile::Scope profile("attn scores");
     const Index D = s.head_dim, size = packed_size<Arch, T>(D, padded);
     const T scale = T{1} / std::sqrt(static_cast<T>(D));
     for (Index h = 0; h < s.heads; ++h) {
       T* const q = query + h * rows * D;
       for (Index r = 0; r < count; ++r)
         for (Index c = 0; c < D; ++c) q[r * D + c] = qkv[(first + r) * ldq + h * D + c] * scale;
-      gemm<Arch>(scores + h * plane, padded, q, D, keys + h * size, count, padded, D);
-      if (!s.relative) continue;
-      gemm<Arch>(products, s.columns(), q, D, table, count, s.columns(), D);
-      for (Index r = 0; r < count; ++r) add_relative(scores + h * plane + r * padded, products + r * s.columns(), first + r, s, w.offsets);
+      T* const start = scores + h * plane;
+      if (s.relative) {
+        const Profile::Scope relative("attn relative position");
+        gemm<Arch>(products, s.columns(), q, D, table, count, s.columns(), D);
+        for (Index r = 0; r < count; ++r) {
+          write_relative(start + r * padded, products + r * s.columns(), first + r, s, w.offsets);
+          std::fill(start + r * padded + s.tokens, start + (r + 1) * padded, T{0});
+        }
+      }
+      gemm<Arch>(start, padded, q, D, keys + h * size, count, padded, D, {.residual = s.relative ? start : nullptr, .ldr = padded});
     }
   }
 
-  /// row[j] += product[bucket(i, j)]
-  static void add_relative(T* row, const T* product, Index i, const AttentionShape& s, const std::int8_t* offsets) {
-    each_bucket(i, s, offsets, [&](Index j, Index bucket) { row[j] += product[bucket]; });
+  /// row[j] = product[bucket(i, j)] for all keys, and anything up to a register behind them; eight more elements of `product` than
+  /// there are columns may be read. The seven buckets of a row of keys are neighbours, and which of them a key takes depends on
+  /// its column only. (Adding to the row instead took three times as long: partial stores that the next load meets.)
+  static void write_relative(T* row, const T* product, Index i, const AttentionShape& s, const std::int8_t* offsets) {
+    constexpr Index L = simd::lanes<T, Arch>;
+    const Index extra = s.extra_tokens;
+    if (extra > 0) std::fill_n(row, i < extra ? s.tokens : extra, product[relative_buckets]);
+    if (i < extra) return;
+    const Index query_row = (i - extra) / s.side, query_column = (i - extra) % s.side;
+    for (Index column = (s.side - 1) / L * L; column >= 0; column -= L) {  // from the right: what runs over is written again later
+      const simd::Pick<T, Arch> bucket(offsets + column - query_column, 2 * relative_range);
+      for (Index key_row = 0; key_row < s.side; ++key_row)
+        simd::store<Arch>(row + extra + key_row * s.side + column, bucket(product + offsets[query_row - key_row] * relative_side));
+    }
   }
 
   /// Calls f(j, bucket(i, j)) for every key j.
@@ -111,6 +131,7 @@ struct AttentionBlock {
 /// softmax over the first `s.tokens` columns of every head's rows
 template <class Arch, class T>
 void softmax_planes(T* planes, Index plane, Index padded, Index count, const AttentionShape& s) {
+  const Profile::Scope profile("attn softmax");
   for (Index h = 0; h < s.heads; ++h) softmax<Arch>(planes + h * plane, padded, planes + h * plane, padded, count, s.tokens);
 }
 
@@ -135,6 +156,7 @@ class AttentionForward {
 
   /// Packs keys and values of `count` heads from `head`; qkv [N, 3 H D] with row stride ldq.
   void prepare(const T* qkv, Index ldq, const AttentionWeights<T>& w, Index head, Index count) const {
+    const Profile::Scope profile("attn pack k, v");
     block_.prepare(qkv, ldq, s_, w, head, count);
     for (Index h = head; h < head + count; ++h)
       pack<Arch, T>(values_ + h * value_size_, qkv + 2 * s_.dim() + h * s_.head_dim, ldq, Order::plain, s_.tokens, s_.head_dim);
@@ -151,6 +173,7 @@ class AttentionForward {
       mix_heads<Arch>(b.scores, planes, w.mix_after, false, s_.heads, b.plane);                        // W' = A2 W
       planes = b.scores;
     }
+    const Profile::Scope profile("attn values");
     for (Index h = 0; h < s_.heads; ++h)
       gemm<Arch>(out + h * s_.head_dim, ldo, planes + h * b.plane, b.padded, values_ + h * value_size_, count, s_.head_dim, s_.tokens);
   }

@@ -3,6 +3,7 @@
 // plane per head; the planes of a block of query rows fit in L2, so heads are combined where they were made.
 #pragma once
 
+#include <minivit/core/profile.hpp>
 #include <minivit/simd/batch.hpp>
 
 #include <algorithm>
@@ -13,20 +14,38 @@ namespace minivit::inline MINIVIT_ISA::kernels {
 /// Precondition: `plane` is a multiple of the lanes.
 template <class Arch, class T>
 void mix_heads(T* dst, const T* src, const T* matrix, bool transposed, Index heads, Index plane) {
+  const Profile::Scope profile("attn mix heads");
   using Batch = simd::Batch<T, Arch>;
   constexpr Index L = simd::lanes<T, Arch>;
   constexpr Index group = 4;  // output heads that share one pass over the inputs
   const auto weight = [&](Index o, Index h) { return transposed ? matrix[h * heads + o] : matrix[o * heads + h]; };
-  const auto run = [&]<Index G>(std::integral_constant<Index, G>, Index o) {
-    for (Index p = 0; p < plane; p += L) {
-      Batch sum[G];
-      for (Index g = 0; g < G; ++g) sum[g] = Batch(T{0});
-      for (Index h = 0; h < heads; ++h) {
-        const Batch x = simd::load<Arch>(src + h * plane + p);
-        for (Index g = 0; g < G; ++g) sum[g] = simd::fma(Batch(weight(o + g, h)), x, sum[g]);
+  const auto columns = [&]<Index G, Index V>(std::integral_constant<Index, G>, std::integral_constant<Index, V>, Index o, Index p) {
+    Batch sum[G][V];
+#pragma GCC unroll 8
+    for (Index g = 0; g < G; ++g)
+#pragma GCC unroll 4
+      for (Index v = 0; v < V; ++v) sum[g][v] = Batch(T{0});
+    for (Index h = 0; h < heads; ++h) {
+      Batch x[V];
+#pragma GCC unroll 4
+      for (Index v = 0; v < V; ++v) x[v] = simd::load<Arch>(src + h * plane + p + v * L);
+#pragma GCC unroll 8
+      for (Index g = 0; g < G; ++g) {
+        const Batch w(weight(o + g, h));
+#pragma GCC unroll 4
+        for (Index v = 0; v < V; ++v) sum[g][v] = simd::fma(w, x[v], sum[g][v]);
       }
-      for (Index g = 0; g < G; ++g) simd::store<Arch>(dst + (o + g) * plane + p, sum[g]);
     }
+#pragma GCC unroll 8
+    for (Index g = 0; g < G; ++g)
+#pragma GCC unroll 4
+      for (Index v = 0; v < V; ++v) simd::store<Arch>(dst + (o + g) * plane + p + v * L, sum[g][v]);
+  };
+  constexpr Index V = simd::registers<Arch> == 32 ? 4 : 2;  // G x V sums and V inputs fit the registers
+  const auto run = [&]<Index G>(std::integral_constant<Index, G> g, Index o) {
+    Index p = 0;
+    for (; p + V * L <= plane; p += V * L) columns(g, std::integral_constant<Index, V>{}, o, p);
+    for (; p < plane; p += L) columns(g, std::integral_constant<Index, 1>{}, o, p);
   };
   Index o = 0;
   for (; o + group <= heads; o += group) run(std::integral_constant<Index, group>{}, o);

@@ -38,11 +38,13 @@ inline constexpr int relative_buckets = relative_side * relative_side;          
 /// Columns of a lookup table: one more bucket for every pair with a class or distillation token.
 constexpr int relative_columns(int extra_tokens) { return relative_buckets + (extra_tokens > 0 ? 1 : 0); }
 
-/// Piecewise index plus 3 for offsets -(Side-1) .. Side-1; `center()[t]` is the value for offset t.
+/// Piecewise index plus 3 for offsets -(Side-1) .. Side-1; `center()[t]` is the value for offset t. The index is odd, so the value
+/// for -t is 6 minus that for t. `padding` more values may be read behind the last one.
 template <int Side>
 struct RelativeOffsets {
-  std::array<std::int8_t, 2 * Side - 1> values = [] {
-    std::array<std::int8_t, 2 * Side - 1> out{};
+  static constexpr int padding = 15;
+  std::array<std::int8_t, 2 * Side - 1 + padding> values = [] {
+    std::array<std::int8_t, 2 * Side - 1 + padding> out{};
     for (int t = 1 - Side; t < Side; ++t)
       out[static_cast<std::size_t>(t + Side - 1)] = static_cast<std::int8_t>(PiecewiseIndex{}(t) + relative_range);
     return out;

@@ -86,24 +86,38 @@ struct Attention {
   constexpr Saved forward(Input x, const T* residual, Tokens y, Arena<T>& arena) const {
     const auto qkv = ops::take_array<Inner, N, 3 * D>(arena, y.batch());
     const auto context = ops::take_rows<D>(arena, x.batch(), typename S::template Rows<D>{});
-    shared.qkv.forward(x, qkv.template reshape<Dyn, 3 * D>(), arena);
-    ops::attention<Arch, D>(View<const Inner, Dyn, N, 3 * D>(qkv), context, A.shape(), weights(), arena);
+    {
+      const Profile::Scope profile("attn.qkv");
+      shared.qkv.forward(x, qkv.template reshape<Dyn, 3 * D>(), arena);
+    }
+    {
+      const Profile::Scope profile("attn");
+      ops::attention<Arch, D>(View<const Inner, Dyn, N, 3 * D>(qkv), context, A.shape(), weights(), arena);
+    }
+    const Profile::Scope profile("attn.proj");
     shared.proj.forward(context, y.template reshape<Dyn, D>(), arena, {.residual = residual});
     return {qkv, context};
   }
 
   /// dx is overwritten; gradients are added to `gshared` and `gown`.
   template <class GShared, class GOwn>
-  constexpr void backward(ConstTokens dy, ConstTokens x, const Saved& saved, Tokens dx, const GShared& gshared, const GOwn& gown,
+  constexpr void backward(ConstTokens dy, Input x, const Saved& saved, Tokens dx, const GShared& gshared, const GOwn& gown,
                           Arena<T>& arena) const {
     const auto scope = arena.scratch();
-    const auto dcontext = arena.template take<Dyn, N, D>(x.batch());
-    const auto dqkv = arena.template take<Dyn, N, 3 * D>(x.batch());
-    shared.proj.backward(rows(dy), saved.context, dcontext.template reshape<Dyn, D>(), gshared.proj, arena);
-    ops::attention_backward<Arch, T, N, 3 * D, D>(dcontext, saved.qkv, dqkv, A.shape(), weights(),
-                                                  {gown.conv_l.data(), gown.conv_w.data(), gown.rpe_k.data()}, arena);
-    shared.qkv.backward(View<const T, Dyn, N, 3 * D>(dqkv).template reshape<Dyn, 3 * D>(), rows(x), dx.template reshape<Dyn, D>(),
-                        gshared.qkv, arena);
+    const auto dcontext = arena.template take<Dyn, N, D>(dy.batch());
+    const auto dqkv = arena.template take<Dyn, N, 3 * D>(dy.batch());
+    {
+      const Profile::Scope profile("attn.proj backward");
+      shared.proj.backward(rows(dy), saved.context, dcontext.template reshape<Dyn, D>(), gshared.proj, arena);
+    }
+    {
+      const Profile::Scope profile("attn backward");
+      ops::attention_backward<Arch>(ConstTokens(dcontext), saved.qkv, dqkv, A.shape(), weights(),
+                                    {gown.conv_l.data(), gown.conv_w.data(), gown.rpe_k.data()}, arena);
+    }
+    const Profile::Scope profile("attn.qkv backward");
+    shared.qkv.backward(View<const T, Dyn, N, 3 * D>(dqkv).template reshape<Dyn, 3 * D>(), x, dx.template reshape<Dyn, D>(), gshared.qkv,
+                        arena);
   }
 
  private:

@@ -108,14 +108,13 @@ struct Block {
     shared.mlp.backward(rows(scaled(d, drop.mlp, branch, arena)), saved.norm2.y, saved.mlp, rows(dnorm), gshared.mlp, arena);
     own.norm2.backward(rows(ConstTokens(dnorm)), rows(saved.middle), saved.norm2, rows(d), gown.norm2, arena, true);
     // middle = x + drop * attn(norm1(x))
-    attention().backward(scaled(d, drop.attn, branch, arena), tokens(saved.norm1.y), saved.attn, dnorm, gshared.attn, gown.attn, arena);
+    attention().backward(scaled(d, drop.attn, branch, arena), saved.norm1.y, saved.attn, dnorm, gshared.attn, gown.attn, arena);
     own.norm1.backward(rows(ConstTokens(dnorm)), rows(saved.x), saved.norm1, rows(d), gown.norm1, arena, true);
   }
 
  private:
   static constexpr View<const T, Dyn, D> rows(ConstTokens x) { return x.template reshape<Dyn, D>(); }
   static constexpr View<T, Dyn, D> rows(Tokens x) { return x.template reshape<Dyn, D>(); }
-  static constexpr ConstTokens tokens(View<const T, Dyn, D> x) { return x.template reshape<Dyn, N, D>(); }
   constexpr Attn attention() const { return {shared.attn, own.attn}; }
 
   static constexpr ConstTokens scaled(ConstTokens d, const T* scale, Tokens into, Arena<T>& arena) {

@@ -31,6 +31,7 @@ struct LayerNorm {
   }
 
   constexpr Saved forward(View<const T, Dyn, D> x, Arena<T>& arena) const {
+    const Profile::Scope profile("norm");
     const auto y = ops::take_rows<D>(arena, x.batch(), typename S::template Rows<D>{});
     Saved saved{y, nullptr, nullptr};
     if (arena.keeps()) {
@@ -45,6 +46,7 @@ struct LayerNorm {
   template <class G>
   constexpr void backward(View<const T, Dyn, D> dy, View<const T, Dyn, D> x, const Saved& saved, View<T, Dyn, D> dx,
                           const G& gradients, Arena<T>& arena, bool accumulate = false) const {
+    const Profile::Scope profile("norm backward");
     ops::layer_norm_backward<Arch, T, D>(dy, x, saved.mean, saved.rstd, weight, dx, gradients.weight, gradients.bias, accumulate,
                                          arena);
   }

@@ -33,7 +33,7 @@ struct Linear {
 
   /// dx = dy W (skipped when dx is empty), gradients += . G: Linear over writable storage.
   template <class G>
-  constexpr void backward(View<const T, Dyn, Out> dy, View<const T, Dyn, In> x, View<T, Dyn, In> dx, const G& gradients,
+  constexpr void backward(View<const T, Dyn, Out> dy, typename S::template Input<In> x, View<T, Dyn, In> dx, const G& gradients,
                           Arena<T>& arena) const {
     ops::linear_weight_gradient<Arch, T>(dy, x, gradients.weight, gradients.bias.data(), arena);
     if (dx.batch() > 0) ops::linear_input_gradient<Arch, T>(dy, weight, dx, arena);

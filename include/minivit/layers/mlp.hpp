@@ -16,8 +16,10 @@ struct Mlp {
   Linear<S, D, M> fc1;
   Linear<S, M, D> fc2;
 
+  using Inner = typename S::Inner;
+
   struct Saved {
-    View<const T, Dyn, M> before;          // [rows, M] input of GELU
+    View<const Inner, Dyn, M> before;      // [rows, M] input of GELU
     typename S::template Input<M> hidden;  // [rows, M] output of GELU
   };
 
@@ -29,32 +31,46 @@ struct Mlp {
 
   /// y = mlp(x) + residual. `residual` may be null.
   constexpr Saved forward(typename S::template Input<D> x, const T* residual, View<T, Dyn, D> y, Arena<T>& arena) const {
-    using Rows = typename S::template Rows<M>;
-    const Rows hidden = ops::take_rows<M>(arena, x.batch(), Rows{});
+    const auto hidden = ops::take_rows<M>(arena, x.batch(), typename S::template Rows<M>{});
     Saved saved{{}, hidden};
     bool fused = true;
-    if constexpr (std::is_same_v<Rows, View<T, Dyn, M>>) {
+    if constexpr (S::trains) {
       if (arena.keeps()) {
-        const auto before = arena.template take<Dyn, M>(x.batch());
+        const auto before = ops::take_array<Inner, M>(arena, x.batch());
         saved.before = before;
-        fc1.forward(x, before, arena);
-        ops::gelu<Arch, T, M>(before, hidden, arena);
+        {
+          const Profile::Scope profile("mlp.fc1");
+          fc1.forward(x, before, arena);
+        }
+        const Profile::Scope profile("mlp.gelu");
+        ops::gelu<Arch>(View<const Inner, Dyn, M>(before), hidden, arena);
         fused = false;
       }
     }
-    if (fused) fc1.forward(x, hidden, arena, {.gelu = true});
+    if (fused) {
+      const Profile::Scope profile("mlp.fc1 + gelu");
+      fc1.forward(x, hidden, arena, {.gelu = true});
+    }
+    const Profile::Scope profile("mlp.fc2");
     fc2.forward(hidden, y, arena, {.residual = residual});
     return saved;
   }
 
   /// dx is overwritten.
   template <class G>
-  constexpr void backward(View<const T, Dyn, D> dy, View<const T, Dyn, D> x, const Saved& saved, View<T, Dyn, D> dx,
+  constexpr void backward(View<const T, Dyn, D> dy, typename S::template Input<D> x, const Saved& saved, View<T, Dyn, D> dx,
                           const G& gradients, Arena<T>& arena) const {
     const auto scope = arena.scratch();
     const auto dhidden = arena.template take<Dyn, M>(x.batch());
-    fc2.backward(dy, saved.hidden, dhidden, gradients.fc2, arena);
-    ops::gelu_backward<Arch, T, M>(dhidden, saved.before, dhidden, arena);
+    {
+      const Profile::Scope profile("mlp.fc2 backward");
+      fc2.backward(dy, saved.hidden, dhidden, gradients.fc2, arena);
+    }
+    {
+      const Profile::Scope profile("mlp.gelu backward");
+      ops::gelu_backward<Arch>(View<const T, Dyn, M>(dhidden), saved.before, dhidden, arena);
+    }
+    const Profile::Scope profile("mlp.fc1 backward");
     fc1.backward(dhidden, x, dx, gradients.fc1, arena);
   }
 };

@@ -31,6 +31,7 @@ struct PatchEmbed {
   /// Writes the tokens of image b to `tokens` + b * `stride`, with `position` [patches, D] (may be null) added. The stride
   /// leaves room for extra tokens between the images.
   constexpr void forward(Images images, T* tokens, Index stride, const T* position, Arena<T>& arena) const {
+    const Profile::Scope profile("patch_embed");
     const auto scope = arena.scratch();
     const auto cut = arena.template take<patches, inputs>();
     for (Index b = 0; b < (arena.counting() ? 1 : images.batch()); ++b) {
@@ -45,13 +46,16 @@ struct PatchEmbed {
   /// Gradients of the projection; images carry none. `dtokens` as `tokens` in forward.
   template <class G>
   constexpr void backward(Images images, const T* dtokens, Index stride, const G& gradients, Arena<T>& arena) const {
+    const Profile::Scope profile("patch_embed backward");
     const auto scope = arena.scratch();
     const auto cut = arena.template take<patches, inputs>();
     const auto dweight = matrix(gradients.proj.weight);
     for (Index b = 0; b < (arena.counting() ? 1 : images.batch()); ++b) {
       if (!arena.counting()) ops::cut_patches(images[b], cut, P, arena);
+      const auto inner = arena.scratch();
+      const auto x = ops::as_rows<Arch, inputs>(rows(cut), arena, typename S_::template Rows<inputs>{});
       const View<const T, Dyn, D> dy(arena.counting() ? nullptr : dtokens + b * stride, patches);
-      ops::linear_weight_gradient<Arch, T>(dy, rows(cut), dweight, gradients.proj.bias.data(), arena);
+      ops::linear_weight_gradient<Arch, T>(dy, x, dweight, gradients.proj.bias.data(), arena);
     }
   }
 

@@ -50,9 +50,9 @@ class ViT {
   }
 
   /// Bytes of working memory of forward and backward over `batch` images at once, outputs and their gradients included,
-  /// parameters and their gradients not.
-  static constexpr Index training_bytes(Index batch) {
-    Arena<T> arena(Memory::keep);
+  /// parameters and their gradients not. Memory::recompute: when the layers are computed again in backward.
+  static constexpr Index training_bytes(Index batch, Memory memory = Memory::keep) {
+    Arena<T> arena(memory);
     const auto take = [&](bool used) { return arena.template take<Dyn, Net::K>(used ? batch : 0); };
     const Output out{take(true), take(config.distilled)};
     const Output doutput{take(true), take(config.distilled)};

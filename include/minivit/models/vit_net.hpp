@@ -89,6 +89,7 @@ struct ViTNet {
       const auto y = arena.keeps() ? arena.template take<Dyn, N, D>(B) : buffers[static_cast<std::size_t>((l + 1) % 2)];
       auto& drop = saved.drop[static_cast<std::size_t>(l)];
       if (arena.keeps()) drop = draw_drop_path(l, B, depth, arena);
+      const auto inside = arena.recomputes() ? arena.scratch() : arena.scope();  // then of the layer's own views only x and y live on
       saved.layers[static_cast<std::size_t>(l)] = layer(l).forward(x, y, arena, drop);
       x = y;
     }
@@ -120,7 +121,7 @@ struct ViTNet {
       const auto inner = arena.scratch();
       const auto dpooled = arena.template take<Dyn, D>(B);
       const auto dnormed = arena.template take<Dyn, N, D>(B);
-      head.backward(doutput.logits, saved.pooled, dpooled, gradients.head, arena);
+      declassify(head, doutput.logits, saved.pooled, dpooled, gradients.head, arena);
       if constexpr (C.pool == Pool::mean) {
         ops::mean_pool_backward<Arch, T, N, D>(dpooled, dnormed, arena);
       } else {
@@ -128,7 +129,7 @@ struct ViTNet {
         ops::pick_token_backward<T, N, D>(dpooled, dnormed, 0, arena);
       }
       if constexpr (C.distilled) {
-        head_dist.backward(doutput.distilled, saved.pooled_dist, dpooled, gradients.head_dist, arena);
+        declassify(head_dist, doutput.distilled, saved.pooled_dist, dpooled, gradients.head_dist, arena);
         ops::pick_token_backward<T, N, D>(dpooled, dnormed, 1, arena);
       }
       const auto x = saved.layers.back().y.template reshape<Dyn, D>();
@@ -137,8 +138,11 @@ struct ViTNet {
     }
     for (int l = C.depth - 1; l >= 0; --l) {
       const auto& group = gradients.blocks[static_cast<std::size_t>(l / R)];
-      layer(l).backward(saved.layers[static_cast<std::size_t>(l)], d, group.shared, group.own[static_cast<std::size_t>(l % R)],
-                        arena, saved.drop[static_cast<std::size_t>(l)]);
+      const auto& drop = saved.drop[static_cast<std::size_t>(l)];
+      auto inside = saved.layers[static_cast<std::size_t>(l)];
+      const auto again = arena.scratch();
+      if (arena.recomputes()) inside = layer(l).forward(inside.x, arena.template take<Dyn, N, D>(B), arena, drop);
+      layer(l).backward(inside, d, group.shared, group.own[static_cast<std::size_t>(l % R)], arena, drop);
     }
     if (!arena.counting())
       for (Index b = 0; b < B; ++b) {
@@ -155,8 +159,17 @@ struct ViTNet {
 
  private:
   static constexpr void classify(const Head& head, View<const T, Dyn, D> pooled, Logits logits, Arena<T>& arena) {
+    const Profile::Scope profile("head");
     const auto scope = arena.scratch();
     head.forward(ops::as_rows<Arch, D>(pooled, arena, typename S::template Rows<D>{}), logits, arena);
+  }
+
+  template <class G>
+  static constexpr void declassify(const Head& head, View<const T, Dyn, K> dlogits, View<const T, Dyn, D> pooled, View<T, Dyn, D> dpooled,
+                                   const G& gradients, Arena<T>& arena) {
+    const Profile::Scope profile("head backward");
+    const auto scope = arena.scratch();
+    head.backward(dlogits, ops::as_rows<Arch, D>(pooled, arena, typename S::template Rows<D>{}), dpooled, gradients, arena);
   }
 
   /// x = (cls | dist | patches) + position

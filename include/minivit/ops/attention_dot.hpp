@@ -34,4 +34,21 @@ constexpr void attention(View<const float, Dyn, N, D3> qkv, Rows out, const kern
   write_rows<Arch, D>(context.data(), out, arena);
 }
 
+/// Backward in float32 from bf16 queries, keys and values.
+template <class Arch, int N, int D3, int D>
+constexpr void attention_backward(View<const float, Dyn, N, D> dout, View<const bf16, Dyn, N, D3> qkv, View<float, Dyn, N, D3> dqkv,
+                                  const kernels::AttentionShape& shape, const kernels::AttentionWeights<float>& weights,
+                                  const kernels::AttentionGradients<float>& gradients, Arena<float>& arena) {
+  static_assert(D3 == 3 * D);
+  const auto scope = arena.scratch();
+  const auto wide = arena.template take<N, D3>();
+  float* const scratch = arena.raw(kernels::attention_backward_scratch<Arch, float>(shape));
+  if (arena.counting()) return;
+  for (Index b = 0; b < qkv.batch(); ++b) {
+    const bf16* const image = qkv[b].data();
+    simd::sweep<Arch, float>(wide.size(), [&](Index i, auto io, auto) { io.store(wide.data() + i, io.load(image + i)); });
+    kernels::attention_backward<Arch, float>(dqkv[b].data(), gradients, dout.data() + b * N * D, D, wide.data(), D3, shape, weights, scratch);
+  }
+}
+
 }  // namespace minivit::inline MINIVIT_ISA::ops

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// DotMatrix: a weight matrix in bf16 or 8-bit words, for inference. 8-bit weights are quantised when they are packed, one scale
+// DotMatrix: a weight matrix in bf16 or 8-bit words. 8-bit weights are quantised when they are packed, one scale
 // for each output channel.
 #pragma once
 
@@ -7,19 +7,23 @@
 
 namespace minivit::inline MINIVIT_ISA {
 
-/// A weight matrix [Out, In] packed for products of words (kernels/dot/). E: bf16 or int8.
-template <class E, int Out, int In>
+/// A weight matrix [Out, In] packed for products of words (kernels/dot/). E: bf16 or int8. `words` computes x W^T; `backward`,
+/// bf16 only, computes dy W and is null in inference.
+template <class E, int Out, int In, bool Both = false>
 struct DotMatrix {
+  static_assert(!Both || std::is_same_v<E, bf16>);
   using Element = E;
   const E* words = nullptr;
+  const E* backward = nullptr;
   const float* scale = nullptr;  // [Out], int8 only
   const float* sum = nullptr;    // [Out], sums of the codes of a channel, int8 only
 
   static constexpr Index words_size = kernels::dot_packed_size<E>(In, Out);
+  static constexpr Index backward_size = Both ? kernels::dot_packed_size<E>(Out, In) : 0;
   static constexpr Index channels = kernels::dot_columns(Out);
   /// Elements of E to reserve; a multiple of 64 bytes.
   static constexpr Index size() {
-    return words_size + (std::is_same_v<E, int8> ? 2 * channels * static_cast<Index>(sizeof(float) / sizeof(E)) : 0);
+    return words_size + backward_size + (std::is_same_v<E, int8> ? 2 * channels * static_cast<Index>(sizeof(float) / sizeof(E)) : 0);
   }
 
   /// Fills `memory` (size() elements, aligned to 64 bytes) from row-major [Out, In] and points at it.
@@ -32,7 +36,11 @@ struct DotMatrix {
       scale = scales;
       sum = scales + channels;
     } else {
-      kernels::dot_pack_values(memory, Index{In}, Index{Out}, [&](Index p, Index j) { return E(static_cast<float>(source[j * In + p])); });
+      kernels::dot_pack(memory, source, Index{In}, kernels::Order::transposed, Index{In}, Index{Out});
+      if constexpr (Both) {
+        kernels::dot_pack(memory + words_size, source, Index{In}, kernels::Order::plain, Index{Out}, Index{In});
+        backward = memory + words_size;
+      }
     }
   }
 };

@@ -24,14 +24,14 @@ constexpr void layer_norm(View<const T, Dyn, D> x, View<const T, D> weight, View
     });
 }
 
-/// The same into rows of words, for inference.
+/// The same into rows of words.
 template <class Arch, class T, int D>
-constexpr void layer_norm(View<const T, Dyn, D> x, View<const T, D> weight, View<const T, D> bias, Bf16Rows<D> y, T*, T*, T eps,
-                          Arena<T>& arena) {
+constexpr void layer_norm(View<const T, Dyn, D> x, View<const T, D> weight, View<const T, D> bias, Bf16Rows<D> y, T* mean, T* rstd,
+                          T eps, Arena<T>& arena) {
   if (arena.counting()) return;
   arena.split(x.batch(), 1, element_cost * D, [&](Index first, Index count, int) {
-    kernels::layer_norm<Arch, T>(y.data + first * y.stride, y.stride, nullptr, nullptr, x.data() + first * D, D, weight.data(),
-                                 bias.data(), count, D, eps);
+    kernels::layer_norm<Arch, T>(y.data + first * y.stride, y.stride, mean ? mean + first : nullptr, rstd ? rstd + first : nullptr,
+                                 x.data() + first * D, D, weight.data(), bias.data(), count, D, eps);
   });
   if constexpr (y.stride != D)
     for (Index r = 0; r < y.rows; ++r) y.data[r * y.stride + D] = bf16{};

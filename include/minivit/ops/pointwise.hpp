@@ -5,6 +5,7 @@
 #include <minivit/core/arena.hpp>
 #include <minivit/kernels/pointwise.hpp>
 #include <minivit/kernels/reference/pointwise.hpp>
+#include <minivit/ops/rows.hpp>
 
 namespace minivit::inline MINIVIT_ISA::ops {
 
@@ -16,9 +17,23 @@ constexpr void gelu(View<const T, Dyn, M> x, View<T, Dyn, M> y, Arena<T>& arena)
   else kernels::gelu<Arch>(y.data(), x.data(), x.size());
 }
 
-/// dx = dy * gelu'(x); may be in place (dx == dy).
-template <class Arch, class T, int M>
-constexpr void gelu_backward(View<const T, Dyn, M> dy, View<const T, Dyn, M> x, View<T, Dyn, M> dx, Arena<T>& arena) {
+/// The same from bf16 into rows of words.
+template <class Arch, int M, class T>
+constexpr void gelu(View<const bf16, Dyn, M> x, Bf16Rows<M> y, Arena<T>& arena) {
+  if (arena.counting()) return;
+  if constexpr (y.stride == M) {
+    kernels::gelu<Arch>(y.data, x.data(), x.size());
+  } else {
+    for (Index r = 0; r < y.rows; ++r) {
+      kernels::gelu<Arch>(y.data + r * y.stride, x.data() + r * M, Index{M});
+      y.data[r * y.stride + M] = bf16{};
+    }
+  }
+}
+
+/// dx = dy * gelu'(x); may be in place (dx == dy). X: T or bf16.
+template <class Arch, class T, class X, int M>
+constexpr void gelu_backward(View<const T, Dyn, M> dy, View<const X, Dyn, M> x, View<T, Dyn, M> dx, Arena<T>& arena) {
   if (arena.counting()) return;
   kernels::gelu_backward<Arch>(dx.data(), dy.data(), x.data(), x.size());
 }

@@ -49,11 +49,11 @@ constexpr U* take_as(Arena<T>& arena, Index count) {
   return at ? reinterpret_cast<U*>(at) : nullptr;
 }
 
-/// An uninitialised array [batch, N, K] of U.
-template <class U, int N, int K, class T>
-constexpr View<U, Dyn, N, K> take_array(Arena<T>& arena, Index batch) {
-  if constexpr (std::is_same_v<U, T>) return arena.template take<Dyn, N, K>(batch);
-  else return View<U, Dyn, N, K>(take_as<U>(arena, batch * N * K), batch);
+/// An uninitialised array [batch, Extents...] of U.
+template <class U, int... Extents, class T>
+constexpr View<U, Dyn, Extents...> take_array(Arena<T>& arena, Index batch) {
+  if constexpr (std::is_same_v<U, T>) return arena.template take<Dyn, Extents...>(batch);
+  else return View<U, Dyn, Extents...>(take_as<U>(arena, batch * (Index{1} * ... * Extents)), batch);
 }
 
 /// Uninitialised rows of the kind that the last argument names.

@@ -3,7 +3,7 @@
 // ops, which are overloaded on the matrix type.
 //   Dense      row-major views into a slab: master weights, gradients, optimiser moments
 //   Packed     what the forward product reads, in W = float, double, bf16 or int8: inference
-//   Trainable  panels for the forward product and for its input gradient: training, packed again after each step
+//   Trainable  the same for the forward product and for its input gradient: training, packed again after each step
 #pragma once
 
 #include <minivit/kernels/gemm.hpp>
@@ -37,7 +37,8 @@ struct PackedMatrix {
 };
 
 /// What every policy says, here for those whose activations are plain: `Rows<K>` are written by the step in front of a product
-/// and read by it as `Input<K>`; `Inner` is the type of queries, keys and values; `Plain` the same policy with plain rows.
+/// and read by it as `Input<K>`; `Inner` is the type of queries, keys, values and the input of GELU; `Plain` the same policy
+/// with plain rows; `trains` whether backward may follow.
 template <class Policy, class T, class A>
 struct PlainRows {
   using Scalar = T;
@@ -52,6 +53,7 @@ struct PlainRows {
 
 template <class T, class A = simd::best>
 struct Dense : PlainRows<Dense<T, A>, std::remove_const_t<T>, A> {
+  static constexpr bool trains = true;
   template <int... Extents>
   using Vector = View<T, Extents...>;
   template <int Out, int... In>
@@ -62,6 +64,7 @@ struct Dense : PlainRows<Dense<T, A>, std::remove_const_t<T>, A> {
 /// is loaded, and everything else is as in float32.
 template <class W, class T, class A = simd::best>
 struct Packed : PlainRows<Packed<W, T, A>, T, A> {
+  static constexpr bool trains = false;
   template <int... Extents>
   using Vector = View<const T, Extents...>;
   template <int Out, int... In>
@@ -69,8 +72,9 @@ struct Packed : PlainRows<Packed<W, T, A>, T, A> {
 };
 
 /// Weights and inputs of products in words of W = bf16 or int8, everything else in float32.
-template <class W, class A>
+template <class W, class A, bool Trains>
 struct Words {
+  static constexpr bool trains = Trains;
   using Scalar = float;
   using Arch = A;
   using Inner = std::conditional_t<kernels::has_dot<A, bf16>, bf16, float>;
@@ -82,22 +86,28 @@ struct Words {
   template <int... Extents>
   using Vector = View<const float, Extents...>;
   template <int Out, int... In>
-  using Matrix = DotMatrix<W, Out, (In * ...)>;
+  using Matrix = DotMatrix<W, Out, (In * ...), Trains>;
 };
 
 template <class A>
   requires(kernels::has_dot<A, bf16>)
-struct Packed<bf16, float, A> : Words<bf16, A> {};
+struct Packed<bf16, float, A> : Words<bf16, A, false> {};
 
 template <class A>
-struct Packed<int8, float, A> : Words<int8, A> {};
+struct Packed<int8, float, A> : Words<int8, A, false> {};
 
-template <class T, class A = simd::best>
-struct Trainable : PlainRows<Trainable<T, A>, T, A> {
+/// bf16 without an instruction that multiplies it: rounded weights, everything else as in float32.
+template <class W, class T = W, class A = simd::best>
+struct Trainable : PlainRows<Trainable<W, T, A>, T, A> {
+  static constexpr bool trains = true;
   template <int... Extents>
   using Vector = View<const T, Extents...>;
   template <int Out, int... In>
-  using Matrix = PackedMatrix<T, T, A, Out, (In * ...), true>;
+  using Matrix = PackedMatrix<W, T, A, Out, (In * ...), true>;
 };
+
+template <class A>
+  requires(kernels::has_dot<A, bf16>)
+struct Trainable<bf16, float, A> : Words<bf16, A, true> {};
 
 }  // namespace minivit::inline MINIVIT_ISA

@@ -30,6 +30,9 @@ struct TrainerOptions {
   std::uint64_t seed = 0;     ///< of stochastic depth
   int threads = 0;            ///< 0: all the process may use
   Index micro_batch = 0;      ///< images computed together; 0: about 512 tokens' worth
+  /// keep: backward finds all that forward computed. recompute: it runs each layer's forward again, a third more work in less
+  /// than half of the memory, with the same bits.
+  Memory memory = Memory::keep;
 };
 
 /// What one step did.
@@ -47,23 +50,28 @@ template <class Teacher>
 using DefaultLoss = std::conditional_t<std::is_void_v<Teacher>, SoftTargetCrossEntropy, DeiTDistillation>;
 
 /// A teacher's packed weights, or nothing.
-template <class Teacher>
+template <class Teacher, class W>
 struct TeacherWeights {
-  using T = typename Teacher::Scalar;
-  using type = PackedWeights<Teacher, Packed<T, T>, T>;
+  using type = PackedWeights<Teacher, Packed<W, typename Teacher::Scalar>, W>;
 };
-template <>
-struct TeacherWeights<void> {
+template <class W>
+struct TeacherWeights<void, W> {
   struct type {};
 };
+
 }  // namespace detail
 
 /// Trains `Student`, with the predictions of `Teacher` when there is one (same image size and classes). `Loss` is called as
 /// loss(LossInputs, dlogits, ddistilled) and adds to the gradients; see train/losses.hpp.
-template <class Student, class Teacher = void, class Loss = detail::DefaultLoss<Teacher>>
+///
+/// W is what the products of both models multiply: the student's own type, or bf16. With bf16 the weights, what the layers hand
+/// on and what backward keeps are rounded to bf16 before they are multiplied; sums, master weights, gradients, the residual
+/// stream, layer norm, softmax, attention's backward and the optimiser stay in float32 (Micikevicius et al. 2018, without loss
+/// scaling, which bf16's range does not need).
+template <class Student, class Teacher = void, class Loss = detail::DefaultLoss<Teacher>, class W = typename Student::Scalar>
 class Trainer {
   using T = typename Student::Scalar;
-  using Net = ViTNet<Student::config, Trainable<T>>;
+  using Net = ViTNet<Student::config, Trainable<W, T>>;
   static constexpr int K = Student::config.classes;
   static constexpr bool distils = !std::is_void_v<Teacher>;
   static constexpr bool two_heads = Student::config.distilled;
@@ -95,6 +103,7 @@ class Trainer {
   StepReport step(Images images, Targets targets) {
     const StepReport report = accumulate(images, targets);
     const double scale = clip_factor(report.gradient_norm, options_.optimiser.clip_norm);
+    const Profile::Scope profile("optimiser");
     minivit::step(options_.optimiser, state_, Student::parameter_table(), student_.data(), gradients_.data(), report.lr, scale, threads_);
     return report;
   }
@@ -105,7 +114,10 @@ class Trainer {
     if (batch < 1 || targets.batch() != batch)
       fail({.where = "Trainer", .what = "targets do not fit the images", .expected = std::to_string(batch) + " rows, at least 1",
             .found = std::to_string(targets.batch())});
-    weights_.pack(student_, threads_);
+    {
+      const Profile::Scope profile("pack weights");
+      weights_.pack(student_, threads_);
+    }
     std::fill(gradients_.data(), gradients_.data() + gradients_.size(), T{0});
     const Index pieces = (batch + micro_batch_ - 1) / micro_batch_;
     const auto workers = static_cast<Index>(slots_.size());
@@ -123,6 +135,7 @@ class Trainer {
         report.correct += slots_[static_cast<std::size_t>(s)]->correct;
       }
     }
+    const Profile::Scope profile("gradient norm");
     report.gradient_norm = global_norm(Student::parameter_table(), gradients_.data(), threads_);
     if (!std::isfinite(report.loss.total) || !std::isfinite(report.gradient_norm)) fail_diverged(report);
     return report;
@@ -137,6 +150,8 @@ class Trainer {
   const Options& options() const { return options_; }
   Index micro_batch() const { return micro_batch_; }
 
+  /// Bytes of working memory for each image that is computed at the same time.
+  Index bytes_per_image() const { return slots_.front()->memory.size() * static_cast<Index>(sizeof(T)) / micro_batch_; }
   /// Bytes of everything but the student: moments, gradients, packed weights, working memory.
   Index bytes() const {
     Index total = (2 + 1 + static_cast<Index>(slots_.size())) * student_.size() * static_cast<Index>(sizeof(T)) + weights_.bytes();
@@ -154,7 +169,7 @@ class Trainer {
     Index correct = 0;
 
     void compute(const Trainer& trainer, Images images, Targets targets, Index first_image, Index batch) {
-      Arena<T> arena(memory.data(), memory.size(), Memory::keep);
+      Arena<T> arena(memory.data(), memory.size(), trainer.options_.memory);
       run(trainer, gradients, images, targets, first_image, batch, arena, loss, correct);
     }
   };
@@ -183,6 +198,7 @@ class Trainer {
   /// The teacher's logits, averaged over two heads if it has them; nothing without a teacher.
   static View<const T, Dyn, K> teach(const Trainer& trainer, Images images, Arena<T>& arena) {
     if constexpr (distils) {
+      const Profile::Scope profile("teacher");
       const Index batch = images.batch();
       const auto logits = arena.template take<Dyn, K>(batch);
       const auto scope = arena.scratch();
@@ -201,7 +217,7 @@ class Trainer {
   static constexpr Index teacher_size(Index batch) {
     if constexpr (distils) {
       Arena<T> arena(Memory::rewind);
-      typename detail::TeacherWeights<Teacher>::type::Net net;
+      typename detail::TeacherWeights<Teacher, W>::type::Net net;
       const auto second = arena.template take<Dyn, K>(Teacher::config.distilled ? batch : 0);
       net.forward(Images(nullptr, batch), {View<T, Dyn, K>(nullptr, batch), second}, arena);
       return arena.peak();
@@ -211,8 +227,8 @@ class Trainer {
   }
 
   /// Elements of a slot's arena.
-  static constexpr Index memory_size(Index batch) {
-    Arena<T> arena(Memory::keep);
+  static constexpr Index memory_size(Index batch, Memory memory) {
+    Arena<T> arena(memory);
     const auto take = [&](bool used) { return arena.template take<Dyn, K>(used ? batch : 0); };
     const typename Net::Output out{take(true), take(two_heads)}, dout{take(true), take(two_heads)};
     if constexpr (distils) {
@@ -230,6 +246,8 @@ class Trainer {
     options.schedule.check();
     if (!(options.drop_path >= 0 && options.drop_path < 1))
       fail({.where = "Trainer", .what = "drop_path", .expected = "0 <= drop_path < 1", .found = std::to_string(options.drop_path)});
+    if (options.memory == Memory::rewind)
+      fail({.where = "Trainer", .what = "memory", .expected = "Memory::keep or Memory::recompute", .found = "Memory::rewind"});
     if (options.micro_batch < 0)
       fail({.where = "Trainer", .what = "micro_batch", .expected = "0 or more", .found = std::to_string(options.micro_batch)});
     return options;
@@ -239,12 +257,13 @@ class Trainer {
     micro_batch_ = options_.micro_batch > 0 ? options_.micro_batch : std::max<Index>(1, 512 / Student::tokens);
     for (int i = 0; i < threads_.count(); ++i) {
       slots_.push_back(std::make_unique<Slot>());
-      slots_.back()->memory = Buffer<T>(memory_size(micro_batch_));
+      slots_.back()->memory = Buffer<T>(memory_size(micro_batch_, options_.memory));
     }
   }
 
   /// gradients_ += slot 0, slot 1, ... in this order, and clears the slots.
   void add_gradients(Index count) {
+    const Profile::Scope profile("add gradients");
     threads_.for_ranges(gradients_.size(), Index{16384}, [&](Index begin, Index end) {
       for (Index s = 0; s < count; ++s) {
         T* const part = slots_[static_cast<std::size_t>(s)]->gradients.data();
@@ -271,8 +290,8 @@ class Trainer {
   Options options_;
   Threads threads_;
   AdamWState<T> state_;
-  PackedWeights<Student, Trainable<T>, T> weights_;
-  [[no_unique_address]] typename detail::TeacherWeights<Teacher>::type teacher_;
+  PackedWeights<Student, Trainable<W, T>, W> weights_;
+  [[no_unique_address]] typename detail::TeacherWeights<Teacher, W>::type teacher_;
   Student gradients_;
   Index micro_batch_ = 1;
   std::vector<std::unique_ptr<Slot>> slots_;

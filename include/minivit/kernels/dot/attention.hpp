@@ -39,6 +39,7 @@ class DotAttention {
 
   /// Packs keys and values of `count` heads from `head`, and with head 0 the table; qkv [N, 3 H D] with row stride ldq.
   void prepare(const bf16* qkv, Index ldq, const AttentionWeights<float>& w, Index head, Index count) const {
+    const Profile::Scope profile("attn pack k, v");
     for (Index h = head; h < head + count; ++h) {
       dot_pack(keys_ + h * key_size_, qkv + s_.dim() + h * s_.head_dim, ldq, Order::transposed, s_.head_dim, s_.tokens);
       dot_pack(values_ + h * value_size_, qkv + 2 * s_.dim() + h * s_.head_dim, ldq, Order::plain, s_.tokens, s_.head_dim);
@@ -52,19 +53,23 @@ class DotAttention {
     const Index D = s_.head_dim;
     const float scale = 1 / std::sqrt(static_cast<float>(D));
     for (Index h = 0; h < s_.heads; ++h) {                                                  // S  [H, rows, N]
+      const Profile::Scope profile("attn scores");
       const bf16* const q = qkv + first * ldq + h * D;
       float* const scores = scores_ + h * plane_;
-      dot_gemm<Arch>(scores, padded_, q, ldq, keys_ + h * key_size_, count, s_.tokens, D, {.scale = scale});
-      if (!s_.relative) continue;
-      dot_gemm<Arch>(products_, s_.columns(), q, ldq, table_, count, s_.columns(), D, {.scale = scale});
-      for (Index r = 0; r < count; ++r)
-        detail::AttentionBlock<Arch, float>::add_relative(scores + r * padded_, products_ + r * s_.columns(), first + r, s_, w.offsets);
+      if (s_.relative) {
+        const Profile::Scope relative("attn relative position");
+        dot_gemm<Arch>(products_, s_.columns(), q, ldq, table_, count, s_.columns(), D, {.scale = scale});
+        for (Index r = 0; r < count; ++r)
+          detail::AttentionBlock<Arch, float>::write_relative(scores + r * padded_, products_ + r * s_.columns(), first + r, s_, w.offsets);
+      }
+      dot_gemm<Arch>(scores, padded_, q, ldq, keys_ + h * key_size_, count, s_.tokens, D,
+                     {.residual = s_.relative ? scores : nullptr, .ldr = padded_, .scale = scale});
     }
     float* planes = scores_;
     if (s_.mix) mix_heads<Arch>(planes = mixed_, scores_, w.mix_before, false, s_.heads, plane_);   // S' = A1 S
-    for (Index h = 0; h < s_.heads; ++h)                                                    // W  = softmax(S')
-      softmax<Arch>(planes + h * plane_, padded_, planes + h * plane_, padded_, count, s_.tokens);
+    detail::softmax_planes<Arch>(planes, plane_, padded_, count, s_);                       // W  = softmax(S')
     if (s_.mix) mix_heads<Arch>(scores_, planes, w.mix_after, false, s_.heads, plane_), planes = scores_;  // W' = A2 W
+    const Profile::Scope profile("attn values");
     for (Index h = 0; h < s_.heads; ++h) {                                                  // out = W' v
       for (Index r = 0; r < count; ++r) {
         const float* const from = planes + h * plane_ + r * padded_;
@@ -78,8 +83,8 @@ class DotAttention {
 
  private:
   constexpr void take_private(detail::Cutter<float>& cut) {
-    products_ = cut.take(s_.relative ? rows_ * s_.columns() : 0);
-    scores_ = cut.take(s_.heads * plane_);
+    products_ = cut.take(s_.relative ? rows_ * s_.columns() + 8 : 0);  // simd::Pick reads eight at a time
+    scores_ = cut.take(s_.heads * plane_ + simd::lanes<float, Arch>);  // write_relative runs over the end
     mixed_ = cut.take(s_.mix ? s_.heads * plane_ : 0);
     probabilities_ = narrow(cut, plane_);
   }

@@ -51,12 +51,12 @@ inline void dot_finish(Y* c, Index ldc, const typename Dot<E>::Sum* sums, Index 
   }
 }
 
-template <class Arch, Index R, Index V, class E, class Y>
+template <class Arch, Index R, Index V, Order AOrder, class E, class Y>
 void dot_block(Y* c, Index ldc, const typename Dot<E>::Left* a, Index lda, const E* panel, Index words, Index row, Index column,
                Index columns, const DotEpilogue& e) {
   alignas(64) typename Dot<E>::Sum sums[static_cast<std::size_t>(R * V * dot_half)];  // whole registers, also where C has none
   constexpr Index L = simd::lanes<float, Arch>;
-  dot_tile<Arch, R, V>(sums, a + row * lda, lda, panel, words);
+  dot_tile<Arch, R, V, AOrder>(sums, a + row * (AOrder == Order::plain ? lda : Dot<E>::group), lda, panel, words);
   Index i = 0;
   for (; i + L <= columns; i += L) dot_finish<Arch, R, V, E>(c, ldc, sums + i, row, column + i, simd::Whole<float, Arch>{}, e);
   if (i < columns) dot_finish<Arch, R, V, E>(c, ldc, sums + i, row, column + i, simd::Part<float, Arch>{columns - i}, e);
@@ -64,9 +64,10 @@ void dot_block(Y* c, Index ldc, const typename Dot<E>::Left* a, Index lda, const
 
 }  // namespace detail
 
-/// C [m, n] = epilogue(A [m, k] B [k, n]). `lda` is at least dot_stride<E>(k), and what stands between k and that is finite.
+/// C [m, n] = epilogue(A [m, k] B [k, n]). Order::plain: rows of A are `lda` >= dot_stride<E>(k) values apart, and what stands
+/// between k and that is finite. Order::transposed: word w of row r stands at a + (w * lda + r) * group (dot_pair_rows).
 /// Y: float or bf16. C overlaps neither A nor B; C may be the residual.
-template <class Arch, class E, class Y>
+template <class Arch, Order AOrder = Order::plain, class E, class Y>
 void dot_gemm(Y* c, Index ldc, const typename Dot<E>::Left* a, Index lda, const E* packed, Index m, Index n, Index k,
               const DotEpilogue& e = {}) {
   const Index words = dot_words<E>(k);
@@ -80,8 +81,8 @@ void dot_gemm(Y* c, Index ldc, const typename Dot<E>::Left* a, Index lda, const 
       Index r = first;
       const auto run = [&]<Index R>(std::integral_constant<Index, R>) {
         for (; r + R <= last; r += R) {
-          if (columns > dot_half) detail::dot_block<Arch, R, 2, E>(c, ldc, a, lda, panel, words, r, column, columns, e);
-          else detail::dot_block<Arch, R, 1, E>(c, ldc, a, lda, panel, words, r, column, columns, e);
+          if (columns > dot_half) detail::dot_block<Arch, R, 2, AOrder, E>(c, ldc, a, lda, panel, words, r, column, columns, e);
+          else detail::dot_block<Arch, R, 1, AOrder, E>(c, ldc, a, lda, panel, words, r, column, columns, e);
         }
       };
       run(std::integral_constant<Index, dot_rows>{});

@@ -27,26 +27,65 @@ void dot_pack_values(E* dst, Index k, Index n, Value&& value) {
         for (Index g = 0; g < group; ++g) *dst++ = p + g < k && j < n ? value(p + g, j) : E{};
 }
 
-/// The same from bf16 in memory, for operands that are made anew for every image. Order::transposed: B(p, j) = b[j * ldb + p].
-inline void dot_pack(bf16* dst, const bf16* b, Index ldb, Order order, Index k, Index n) {
-  const Index words = dot_words<bf16>(k), whole = k / 2;
+namespace detail {
+
+/// Rounds; a bf16 stays as it is.
+template <class X>
+inline bf16 to_bf16(X x) {
+  if constexpr (std::is_same_v<X, bf16>) return x;
+  else return bf16(static_cast<float>(x));
+}
+
+#if defined(__AVX512BF16__)
+inline __m256i sixteen_bf16(const bf16* x) { return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(x)); }
+inline __m256i sixteen_bf16(const float* x) { return std::bit_cast<__m256i>(_mm512_cvtneps_pbh(_mm512_loadu_ps(x))); }
+#endif
+
+}  // namespace detail
+
+/// Words of two rows: word (w, j), at dst + 2 * (w * ld + j), holds x(2 w, j) and x(2 w + 1, j). A row behind the last one and the
+/// columns from n to `width` are zero. X: float or bf16.
+template <class X>
+void dot_pair_rows(bf16* dst, Index ld, const X* x, Index ldx, Index rows, Index n, Index width) {
+  for (Index w = 0; w < dot_words<bf16>(rows); ++w, dst += 2 * ld) {
+    const X* const even = x + 2 * w * ldx;
+    const X* const odd = 2 * w + 1 < rows ? even + ldx : nullptr;
+    Index j = 0;
+#if defined(__AVX512BF16__)
+    if constexpr (!std::is_same_v<X, double>)
+      for (; odd && j + 16 <= n; j += 16) {  // full masks: see simd/bf16.hpp
+        const __m512i low = _mm512_maskz_cvtepu16_epi32(0xffff, detail::sixteen_bf16(even + j));
+        const __m512i high = _mm512_maskz_cvtepu16_epi32(0xffff, detail::sixteen_bf16(odd + j));
+        _mm512_storeu_si512(dst + 2 * j, _mm512_or_si512(low, _mm512_maskz_slli_epi32(0xffff, high, 16)));
+      }
+#endif
+    for (; j < n; ++j) {
+      dst[2 * j] = detail::to_bf16(even[j]);
+      dst[2 * j + 1] = odd ? detail::to_bf16(odd[j]) : bf16{};
+    }
+    std::fill(dst + 2 * n, dst + 2 * width, bf16{});
+  }
+}
+
+/// Packs B [k, n] in bf16 from float or bf16 in memory. Order::plain: B(p, j) = b[p * ldb + j]; transposed: b[j * ldb + p].
+template <class X>
+void dot_pack(bf16* dst, const X* b, Index ldb, Order order, Index k, Index n) {
+  const Index words = dot_words<bf16>(k);
   for (Index column = 0; column < n; column += dot_width) {
     const Index valid = std::min(dot_width, n - column), width = dot_columns(valid);
-    std::fill_n(dst, valid < width || whole < words ? words * 2 * width : 0, bf16{});
-    if (order == Order::transposed) {
-      for (Index j = 0; j < valid; ++j) {  // both values of a word are neighbours
-        const bf16* const source = b + (column + j) * ldb;
-        for (Index w = 0; w < whole; ++w) std::memcpy(dst + (w * width + j) * 2, source + 2 * w, 2 * sizeof(bf16));
-        if (whole < words) dst[(whole * width + j) * 2] = source[k - 1];
-      }
+    if (order == Order::plain) {
+      dot_pair_rows(dst, width, b + column, ldb, k, valid, width);
     } else {
-      for (Index w = 0; w < words; ++w) {  // a word takes one value from each of two rows
-        const bf16* const even = b + 2 * w * ldb + column;
-        bf16* const to = dst + w * 2 * width;
-        for (Index j = 0; j < valid; ++j) to[2 * j] = even[j];
-        if (w < whole)
-          for (Index j = 0; j < valid; ++j) to[2 * j + 1] = even[ldb + j];
-      }
+      constexpr Index strip = 16;  // words of a column at a time, so that whole lines are read and written
+      for (Index w0 = 0; w0 < words; w0 += strip)
+        for (Index j = 0; j < width; ++j) {
+          const X* const source = b + (column + j) * ldb;
+          for (Index w = w0; w < std::min(words, w0 + strip); ++w) {
+            bf16* const word = dst + (w * width + j) * 2;
+            word[0] = j < valid ? detail::to_bf16(source[2 * w]) : bf16{};
+            word[1] = j < valid && 2 * w + 1 < k ? detail::to_bf16(source[2 * w + 1]) : bf16{};
+          }
+        }
     }
     dst += words * 2 * width;
   }
