@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Compares minivit with PyTorch on this machine in one interleaved run and prints times and ratios.
+"""Compares minivit with PyTorch and ONNX Runtime on this machine in one interleaved run and prints times and ratios.
 
 Every round measures every engine once (the median of a few calls, warmed up before), so what the machine's neighbours do
 touches all engines alike; the ratios are medians over the rounds of the ratio inside a round. PyTorch runs in each form it
-offers (eager, and traced with optimize_for_inference), and the faster one is the peer. Needs `minivit bench` of a release
-build and Debian's python3-torch; an engine or precision that is missing is left out.
+offers (eager, and traced with optimize_for_inference), ONNX Runtime in float32 and with its dynamic quantisation, and the
+fastest one is the peer. Needs `minivit bench` of a release build, Debian's python3-torch and libopenblas0-openmp, and for ONNX
+Runtime Debian's python3-onnx and a folder where `npm install onnxruntime-node` was run. What is missing is left out.
 """
 import argparse
 import datetime
@@ -22,6 +23,7 @@ INFERENCE = [("deit_tiny_patch16_224", 1), ("deit_tiny_patch16_224", 8), ("deit_
 TRAINING = [("deit_tiny_patch16_224", 16), ("vit_tiny_patch4_32", 128)]
 PRECISIONS = ("f32", "bf16", "int8")
 TORCH_MODES = {"f32": ("f32", "f32_jit"), "bf16": ("bf16", "bf16_jit"), "int8": ("int8",)}
+ORT_FILES = {"f32": "", "int8": "_int8"}  # its CPU kernels have no bf16
 
 
 class Minivit:
@@ -43,17 +45,15 @@ class Minivit:
         pass
 
 
-class Torch:
-    """One process that stays alive and answers a line for each round."""
+class Peer:
+    """A process that stays alive, says `ready VERSION`, and answers a line for each round."""
 
-    def __init__(self, python, case, mode, calls):
-        self.process = subprocess.Popen([python, str(HERE / "torch_peer.py"), mode, case["model"], str(case["batch"]),
-                                         str(case["threads"]), str(calls)], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                        stderr=subprocess.DEVNULL, text=True)
+    def __init__(self, command):
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
         greeting = self.process.stdout.readline().split()
         if not greeting:
             self.process.wait()
-            raise RuntimeError("PyTorch cannot run this")
+            raise RuntimeError("cannot run this")
         self.version = greeting[1]
 
     def measure(self):
@@ -66,6 +66,21 @@ class Torch:
         self.process.wait()
 
 
+def torch_peer(options, case, mode):
+    return Peer([options.python, str(HERE / "torch_peer.py"), mode, case["model"], str(case["batch"]), str(case["threads"]), str(options.calls)])
+
+
+def ort_peer(options, case, suffix):
+    """Writes the ONNX files first, if they are not there yet."""
+    if not options.ort:
+        raise RuntimeError("no --ort FOLDER")
+    file = Path(options.ort) / f"{case['model']}_b{case['batch']}{suffix}.onnx"
+    if not file.exists():
+        subprocess.run([options.python, str(HERE / "onnx_export.py"), options.ort, case["model"], str(case["batch"])],
+                       check=True, capture_output=True)
+    return Peer(["node", str(HERE / "ort_peer.mjs"), options.ort, str(file), str(case["batch"]), "224", str(case["threads"]), str(options.calls)])
+
+
 def run_case(case, options, versions):
     """Rounds over all engines of one model, batch and thread count."""
     engines = {}
@@ -73,7 +88,7 @@ def run_case(case, options, versions):
     def start(name, make):
         try:
             engines[name] = make()
-        except (RuntimeError, OSError) as error:
+        except (RuntimeError, OSError, subprocess.SubprocessError) as error:
             print(f"  left out: {name}: {error}", file=sys.stderr)
 
     training = case["mode"] == "train"
@@ -81,22 +96,23 @@ def run_case(case, options, versions):
         start(("minivit", precision), lambda: Minivit(options.minivit, case, precision, options.calls))
         modes = {"f32": ("train",), "bf16": ("train_bf16",)}.get(precision, ()) if training else TORCH_MODES[precision]
         for mode in modes:
-            start(("torch " + mode, precision), lambda: Torch(options.python, case, mode, options.calls))
+            start(("torch " + mode, precision), lambda: torch_peer(options, case, mode))
+        if not training and precision in ORT_FILES:
+            start(("ort " + precision, precision), lambda: ort_peer(options, case, ORT_FILES[precision]))
     rounds = []
     for number in range(options.rounds):
         row = {}
         for name, engine in engines.items():
             row[name] = engine.measure()
-            if name == ("minivit", "f32"):
-                row["peak_gflops"] = engine.last["peak_gflops"]
-                row["gflops"] = engine.last["gflops"]
+            if name[0] == "minivit":
+                row["share " + name[1]] = engine.last["share_of_peak"]
         rounds.append(row)
         print(f"\r  {case['mode']} {case['model']} x {case['batch']}, {case['threads']} thread(s): round {number + 1}/{options.rounds} ",
               end="", file=sys.stderr, flush=True)
     print(file=sys.stderr)
     for name, engine in engines.items():
         if hasattr(engine, "version"):
-            versions["torch"] = engine.version
+            versions[name[0].split()[0]] = engine.version
         elif name[1] == "f32":
             versions["minivit"] = f"{engine.last['compiler']}, {engine.last['instruction_set']}"
         engine.close()
@@ -109,8 +125,7 @@ def summarise(case, rounds):
     peers = [name for name in names if name[0] != "minivit"]
 
     def fastest(row, allowed):
-        times = [row[name] for name in allowed]
-        return min(times) if times else None
+        return min(row[name] for name in allowed)
 
     def median_ratio(allowed, precision):
         ratios = [fastest(row, allowed) / row[("minivit", precision)] for row in rounds] if allowed else []
@@ -121,11 +136,12 @@ def summarise(case, rounds):
         if ("minivit", precision) not in names:
             continue
         same = [name for name in peers if name[1] == precision]
+        medians = {name[0]: statistics.median(row[name] for row in rounds) for name in same}
         rows.append({**case, "precision": precision, "minivit_ms": statistics.median(row[("minivit", precision)] for row in rounds),
+                     "peer": min(medians, key=medians.get) if same else None,
                      "peer_ms": statistics.median(fastest(row, same) for row in rounds) if same else None,
                      "ratio": median_ratio(same, precision), "ratio_any": median_ratio(peers, precision),
-                     "share_of_f32_peak": statistics.median(
-                         row["gflops"] / row["peak_gflops"] * row[("minivit", "f32")] / row[("minivit", precision)] for row in rounds)})
+                     "share_of_peak": statistics.median(row["share " + precision] for row in rounds)})
     return rows
 
 
@@ -134,11 +150,11 @@ def table(rows):
     def number(value, digits):
         return "n/a" if value is None else f"{value:.{digits}f}"
 
-    lines = ["| what | model | images | threads | precision | minivit, ms | PyTorch, ms | times faster | than any PyTorch | share of f32 peak |",
-             "|---|---|---:|---:|---|---:|---:|---:|---:|---:|"]
+    lines = ["| what | model | images | threads | precision | minivit, ms | fastest peer, ms | which | times faster | than any peer | share of peak |",
+             "|---|---|---:|---:|---|---:|---:|---|---:|---:|---:|"]
     for r in rows:
         lines.append(f"| {r['mode']} | {r['model']} | {r['batch']} | {r['threads']} | {r['precision']} | {number(r['minivit_ms'], 2)} | "
-                     f"{number(r['peer_ms'], 2)} | {number(r['ratio'], 2)} | {number(r['ratio_any'], 2)} | {number(r['share_of_f32_peak'], 2)} |")
+                     f"{number(r['peer_ms'], 2)} | {r['peer'] or 'n/a'} | {number(r['ratio'], 2)} | {number(r['ratio_any'], 2)} | {number(r['share_of_peak'], 2)} |")
     return "\n".join(lines)
 
 
@@ -162,9 +178,11 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, epilog="""Examples:
   bench/compare.py                                all rows, one thread, 20 rounds (about 20 minutes)
   bench/compare.py --quick --only tiny            a first look
-  bench/compare.py --threads 2 --only small --json result.json""")
+  bench/compare.py --threads 2 --only small --json result.json
+  mkdir -p build/ort && npm install --prefix build/ort onnxruntime-node --ignore-scripts && bench/compare.py --ort build/ort""")
     parser.add_argument("--minivit", default=str(HERE.parent / "build/release/bin/minivit"), help="the program (default: that of the release preset)")
     parser.add_argument("--python", default="/usr/bin/python3", help="an interpreter that has torch (default: %(default)s)")
+    parser.add_argument("--ort", metavar="FOLDER", help="where onnxruntime-node is installed; ONNX files are written there too")
     parser.add_argument("--threads", type=int, nargs="+", default=[1])
     parser.add_argument("--rounds", type=int, default=20)
     parser.add_argument("--calls", type=int, default=3, help="timed calls of an engine in a round (default: %(default)s)")

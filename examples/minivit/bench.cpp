@@ -23,7 +23,7 @@ namespace {
 struct BenchOptions {
   std::string model, weights, mode = "infer";
   mv::Index batch = 1, repeats = 20;
-  bool json = false, allow_debug = false, recompute = false, profile = false;
+  bool json = false, allow_debug = false, recompute = false, profile = false, no_amx = false, calibrate = false;
   EngineOptions engine{};
 };
 
@@ -90,6 +90,7 @@ void bench(BenchOptions o) {
     mv::fail({.where = "bench", .what = "this is not an optimised build, its times mean nothing", .expected = "-O2 or more and -DNDEBUG",
               .hint = "cmake --preset release, or --allow-debug"});
   const mv::ViTConfig config = config_named(o.model);
+  if (o.no_amx) mv::kernels::amx::allowed() = false;
   if (o.profile) o.engine.threads = 1;  // phases are those of one thread
   std::vector<double> times;
   Phases phases;
@@ -112,6 +113,7 @@ void bench(BenchOptions o) {
       engine = make_engine(config, &file, o.engine);
     }
     macs = engine->macs();
+    if (o.calibrate) engine->calibrate(images.data(), 1);
     measure([&] { engine->logits(images.data(), o.batch); });
   } else {
     if (o.engine.precision == "int8") mv::fail({.where = "bench --mode train", .what = "--precision", .expected = "f32 or bf16", .found = "int8"});
@@ -140,7 +142,13 @@ void bench(BenchOptions o) {
   }
 
   const int threads = mv::Threads(o.engine.threads).count();
-  const double median = times[times.size() / 2], peak = mv::testing::peak_gflops(threads);
+  const bool amx = o.engine.precision == "int8" ? mv::kernels::amx::available<mv::int8>() : o.engine.precision == "bf16" && mv::kernels::amx::available<mv::bf16>();
+  const std::string instructions = mv::instruction_set() + std::string(amx ? " + amx" : "");
+  double peak = 0;
+  if (o.engine.precision == "bf16") peak = mv::testing::peak_gflops<mv::bf16>(threads);
+  else if (o.engine.precision == "int8") peak = mv::testing::peak_gflops<mv::int8>(threads);
+  else peak = mv::testing::peak_gflops(threads);
+  const double median = times[times.size() / 2];
   const double gflops = factor * static_cast<double>(macs * o.batch) / median * 1e-9;
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);
@@ -149,13 +157,13 @@ void bench(BenchOptions o) {
     nlohmann::json out{{"model", o.model}, {"mode", o.mode}, {"precision", o.engine.precision}, {"batch", o.batch},
                                       {"threads", threads}, {"repeats", o.repeats}, {"median_ms", median * 1e3}, {"min_ms", times.front() * 1e3},
                                       {"images_per_s", static_cast<double>(o.batch) / median}, {"gflops", gflops}, {"peak_gflops", peak},
-                                      {"share_of_peak", gflops / peak}, {"peak_rss_mib", rss}, {"instruction_set", mv::instruction_set()}, {"compiler", compiler}};
+                                      {"share_of_peak", gflops / peak}, {"peak_rss_mib", rss}, {"instruction_set", instructions}, {"compiler", compiler}};
     if (image_mib > 0) out["training_mib_per_image"] = image_mib;
     if (o.profile) out["profile"] = phases.json();
     fmt::print("{}\n", out.dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
     return;
   }
-  fmt::print("{} ({}, {}), batch {}, {} threads, {}, {} runs\n", o.model, o.mode, o.engine.precision, o.batch, threads, mv::instruction_set(), o.repeats);
+  fmt::print("{} ({}, {}), batch {}, {} threads, {}, {} runs\n", o.model, o.mode, o.engine.precision, o.batch, threads, instructions, o.repeats);
   fmt::print("  median {:>10.3f} ms   fastest {:.3f} ms   slowest {:.3f} ms\n", median * 1e3, times.front() * 1e3, times.back() * 1e3);
   fmt::print("  rate   {:>10.1f} images/s\n", static_cast<double>(o.batch) / median);
   fmt::print("  speed  {:>10.1f} GFLOP/s, {:.0f} % of the {:.1f} measured in this run\n", gflops, 100 * gflops / peak, peak);
@@ -178,6 +186,8 @@ void add_bench(CLI::App& app) {
   sub->add_option("--repeats", o->repeats, "Timed runs")->check(CLI::Range(1, 100000))->capture_default_str();
   sub->add_flag("--profile", o->profile, "Also the time of each phase, on one thread");
   sub->add_flag("--recompute", o->recompute, "Training: compute layers again in backward, in less than half of the memory per image");
+  sub->add_flag("--calibrate", o->calibrate, "int8 with fixed scales, found on one of the images");
+  sub->add_flag("--no-amx", o->no_amx, "bf16 and int8 without AMX, where the processor has it");
   sub->add_flag("--json", o->json, "Print JSON");
   sub->add_flag("--allow-debug", o->allow_debug, "Run even though this build is not optimised");
   sub->footer("Examples:\n  minivit bench --model deit_small_patch16_224 --batch 8 --threads 1\n  minivit bench --model mini_deit_base_patch16_224 --precision bf16 --profile\n  minivit bench --model vit_tiny_patch4_32 --batch 128 --mode train --precision bf16 --json");

@@ -24,6 +24,8 @@ class Engine {
   virtual ~Engine() = default;
   /// `images`: [batch, channels, image, image]; returns [batch, classes], valid until the next call.
   virtual const float* logits(const float* images, mv::Index batch) = 0;
+  /// Inference::calibrate; throws Error in another precision than int8.
+  virtual void calibrate(const float* images, mv::Index batch) = 0;
   virtual mv::Index macs() const = 0;
   virtual mv::Index parameters() const = 0;
 };

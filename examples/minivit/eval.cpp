@@ -22,7 +22,7 @@ namespace {
 
 struct EvalOptions {
   std::string weights, data = "synthetic", split = "test";
-  mv::Index count = 0, batch = 64;
+  mv::Index count = 0, batch = 64, calibrate = 0;
   bool json = false;
   EngineOptions engine{};
 };
@@ -41,6 +41,16 @@ void evaluate(EvalOptions o) {
   std::array<std::array<float, 256>, 3> table{};
   for (int c = 0; c < 3; ++c) table[static_cast<std::size_t>(c)] = info.preprocessing.table(c);
   const mv::Index size = data.image_size(), plane = size / 3;
+  const auto normalise = [&](const std::uint8_t* pixels, float* to) {
+    for (mv::Index k = 0; k < size; ++k) to[k] = table[static_cast<std::size_t>(k / plane)][pixels[k]];
+  };
+  if (o.calibrate > 0) {
+    const auto train = mv::open_dataset(o.data, mv::Split::train, config.image, {});
+    const mv::Index count = std::min(o.calibrate, train.size());
+    std::vector<float> some(static_cast<std::size_t>(count * size));
+    for (mv::Index i = 0; i < count; ++i) normalise(train.image(i * train.size() / count), some.data() + i * size);  // of every class
+    engine->calibrate(some.data(), count);
+  }
   std::vector<float> input(static_cast<std::size_t>(o.batch * size));
   mv::Accuracy accuracy(std::min<mv::Index>(5, config.classes));
   mv::ConfusionMatrix confusion(config.classes);
@@ -49,9 +59,7 @@ void evaluate(EvalOptions o) {
   const auto start = std::chrono::steady_clock::now();
   for (mv::Index first = 0; first < data.size(); first += o.batch) {
     const mv::Index count = std::min(o.batch, data.size() - first);
-    for (mv::Index i = 0; i < count; ++i)
-      for (mv::Index k = 0; k < size; ++k)
-        input[static_cast<std::size_t>(i * size + k)] = table[static_cast<std::size_t>(k / plane)][data.image(first + i)[k]];
+    for (mv::Index i = 0; i < count; ++i) normalise(data.image(first + i), input.data() + i * size);
     const float* const logits = engine->logits(input.data(), count);
     for (mv::Index i = 0; i < count; ++i) {
       const float* const row = logits + i * config.classes;
@@ -92,8 +100,9 @@ void add_eval(CLI::App& app) {
   sub->add_option("--batch", o->batch, "Images per call")->check(CLI::Range(1, 4096))->capture_default_str();
   sub->add_option("--threads", o->engine.threads, "Threads; 0: all that the process may use")->check(CLI::Range(0, 4096));
   sub->add_option("--precision", o->engine.precision, "Arithmetic of the products")->check(CLI::IsMember({"f32", "bf16", "int8"}))->capture_default_str();
+  sub->add_option("--calibrate", o->calibrate, "int8: fixed scales from this many training images; 0: each token finds its own")->check(CLI::Range(0, 65536));
   sub->add_flag("--json", o->json, "Print JSON");
-  sub->footer("Example:\n  minivit eval --weights student.safetensors --data cifar10 --json");
+  sub->footer("Example:\n  minivit eval --weights student.safetensors --data cifar10 --json\n  minivit eval --weights student.safetensors --data cifar10 --precision int8 --calibrate 64");
   sub->callback([o] { evaluate(*o); });
 }
 

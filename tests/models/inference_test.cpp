@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: MIT
 // Inference on several threads: same bits however images and rows are cut, exactly the planned memory, and the callers it may have.
+#include <minivit/io/checkpoint.hpp>
 #include <minivit/models/inference.hpp>
 #include <minivit/models/init.hpp>
 #include <minivit/models/presets.hpp>
 
+#include <filesystem>
 #include <vector>
+
+#include <unistd.h>
 
 #include "../catch.hpp"
 #include "generated.hpp"
@@ -59,6 +63,26 @@ TEMPLATE_TEST_CASE("Inference: any number of workers inside the layers gives the
   for (const int workers : {2, 3, 4, 5, 16}) CHECK(forward(workers) == alone);
 }
 
+TEMPLATE_TEST_CASE("Inference: parameters given one by one, as drawn or from a file, give the same bits as a model", "[model]", float, mv::bf16, mv::int8) {
+  using Model = mv::ViT<large>;
+  Model model;
+  mv::initialise(model, 7);
+  const auto images = some_images<large>(1);
+  mv::Inference<Model, TestType> from_model(model, {.threads = 1});
+  const auto expected = copy(from_model(images));
+  for (const int threads : {1, 3}) {
+    mv::Inference<Model, TestType> drawn(mv::initial_parameters<Model>(7), {.threads = threads});
+    CHECK(copy(drawn(images)) == expected);
+    const std::string path = std::filesystem::temp_directory_path() / ("minivit_inference_test_" + std::to_string(::getpid()) + ".safetensors");
+    mv::save(model, path);
+    const auto file = mv::SafeTensors::open(path);
+    std::filesystem::remove(path);
+    mv::Inference<Model, TestType> read(mv::parameters_of<Model>(file), {.threads = threads});
+    CHECK(copy(read(images)) == expected);
+    CHECK_THROWS_AS(mv::parameters_of<mv::ViT<small>>(file), mv::Error);
+  }
+}
+
 TEST_CASE("Inference: every batch gives the same bits on every number of threads, left-over images included", "[model]") {
   const auto check = []<mv::ViTConfig C>(mv::ViT<C> model) {
     mv::initialise(model, 1);
@@ -77,6 +101,35 @@ TEST_CASE("Inference: every batch gives the same bits on every number of threads
   };
   check(mv::ViT<large>{});
   check(mv::ViT<small>{});
+}
+
+TEST_CASE("Inference: int8 after a calibration is near float32, the same for every number of threads, and can be calibrated again", "[model]") {
+  using Model = mv::ViT<large>;
+  Model model;
+  mv::initialise(model, 1);
+  const auto images = some_images<large>(6);
+  mv::Inference<Model> exact(model, {.max_batch = 6, .threads = 1});
+  const auto expected = copy(exact(images));
+  float largest = 0;
+  for (const float v : expected) largest = std::max(largest, std::abs(v));
+  mv::Inference<Model, mv::int8> infer(model, {.max_batch = 6, .threads = 1});
+  const auto dynamic = copy(infer(images));
+  infer.calibrate(images.view().slice(0, 4));  // the other two come out of the same distribution
+  const auto fixed = copy(infer(images));
+  CHECK(fixed != dynamic);
+  for (std::size_t i = 0; i < expected.size(); ++i) CHECK(std::abs(fixed[i] - expected[i]) < 0.08f * largest);
+  for (const int threads : {2, 3}) {
+    mv::Inference<Model, mv::int8> again(model, {.max_batch = 6, .threads = threads});
+    again.calibrate(images);
+    again.calibrate(images.view().slice(0, 4));
+    CHECK(copy(again(images)) == fixed);
+    CHECK(copy(again(images.view().slice(5, 1))) == std::vector<float>(fixed.end() - large.classes, fixed.end()));
+  }
+  CHECK_THROWS_WITH(infer.calibrate(images.view().slice(0, 0)), Catch::Contains("no images"));
+  auto damaged = some_images<large>(1);
+  damaged.data()[5] = std::numeric_limits<float>::infinity();
+  CHECK_THROWS_WITH(infer.calibrate(damaged), Catch::Contains("not finite"));
+  CHECK(copy(infer(images)) == dynamic);  // as if it had never been calibrated
 }
 
 TEST_CASE("Inference: works inside a loop of another engine's threads", "[model]") {

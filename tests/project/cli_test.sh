@@ -40,13 +40,17 @@ small=(--data synthetic --count 128 --batch 32 --seed 3)
 ok "test accuracy" "$program" train --model vit_nano_patch4_32 "${small[@]}" --epochs 1 --output teacher.safetensors --log teacher.jsonl --plot teacher.svg
 grep -q '"epoch": 0' teacher.jsonl || { echo "FAILED: no epoch in the log"; failed=1; }
 grep -q '<svg' teacher.svg || { echo "FAILED: no curve"; failed=1; }
-ok "test accuracy" "$program" distill --teacher teacher.safetensors --model mini_vit_nano_patch4_32 "${small[@]}" --epochs 2 --output student.safetensors
-ok "already complete" "$program" distill --teacher teacher.safetensors --model mini_vit_nano_patch4_32 "${small[@]}" --epochs 2 --output student.safetensors --resume
-refused 1 "other settings" "$program" distill --teacher teacher.safetensors --model mini_vit_nano_patch4_32 "${small[@]}" --epochs 3 --output student.safetensors --resume
+ok "test accuracy" "$program" distill --teacher teacher.safetensors --model mini_vit_nano_patch4_32 "${small[@]}" --precision bf16 --epochs 2 --output student.safetensors
+ok "already complete" "$program" distill --teacher teacher.safetensors --model mini_vit_nano_patch4_32 "${small[@]}" --precision bf16 --epochs 2 --output student.safetensors --resume
+refused 1 "other settings" "$program" distill --teacher teacher.safetensors --model mini_vit_nano_patch4_32 "${small[@]}" --precision bf16 --epochs 3 --output student.safetensors --resume
 ok '"vit_nano_patch4_32"' "$program" inspect teacher.safetensors --json
 ok '"images": 200' "$program" eval --weights student.safetensors --data synthetic --count 200 --json
 ok '"accuracy"' "$program" eval --weights student.safetensors --data synthetic --count 200 --precision bf16 --json
 ok '"accuracy"' "$program" eval --weights student.safetensors --data synthetic --count 200 --precision int8 --json
+ok '"accuracy"' "$program" eval --weights student.safetensors --data synthetic --count 200 --precision int8 --calibrate 16 --json
+ok '"phase": "attn' "$program" bench --model vit_nano_patch4_32 --precision int8 --calibrate --profile --repeats 2 --json --allow-debug
+ok '"training_mib_per_image"' "$program" bench --model vit_nano_patch4_32 --mode train --precision bf16 --recompute --batch 8 --repeats 2 --json --allow-debug
+refused 1 "only int8" "$program" eval --weights student.safetensors --data synthetic --calibrate 16
 
 # one thread and two threads write the same bytes
 "$program" train --model vit_nano_patch4_32 "${small[@]}" --epochs 1 --threads 1 --output one.safetensors > /dev/null 2>&1

@@ -5,6 +5,7 @@
 
 #include <minivit/core/view.hpp>
 
+#include <concepts>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -52,5 +53,10 @@ struct ParameterInfo {
 };
 
 using ParameterTable = std::vector<ParameterInfo>;
+
+/// Gives parameters one by one: source(info, to) writes the info.size elements of one of them, row-major. Several threads may ask
+/// at the same time.
+template <class Source, class T>
+concept ParameterSource = requires(const Source& source, const ParameterInfo& info, T* to) { source(info, to); };
 
 }  // namespace minivit::inline MINIVIT_ISA

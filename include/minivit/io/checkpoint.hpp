@@ -86,10 +86,10 @@ LoadReport load_into(Model& model, const SafeTensors& file) {
   return report;
 }
 
-/// The model in `file`, complete: every parameter present, nothing extra, shapes equal, and the config in the metadata, if
-/// any, equal to the model's. Throws Error.
-template <Checkpointable Model>
-Model load(const SafeTensors& file) {
+/// The parameters of the model in `file` one by one, a ParameterSource; `file` must outlive it. The file must be complete: every
+/// parameter present, nothing extra, shapes equal, and the config in the metadata, if any, equal to the model's. Throws Error.
+template <class Model>
+auto parameters_of(const SafeTensors& file) {
   if (const auto config = read_config(file))
     if (const auto difference = first_difference(Model::config, *config))
       fail({.where = file.where(),
@@ -100,8 +100,15 @@ Model load(const SafeTensors& file) {
   detail::check_class_names(read_info(file), Model::config.classes, file.where());
   const LoadReport report = compare(Model::parameter_table(), file);
   if (!report.ok()) detail::fail_load(report, file.where(), Model::parameter_table().size());
+  return [&file]<class T>(const ParameterInfo& p, T* to) { file.copy_to(file.at(p.name), to); };
+}
+
+/// The model in `file`; parameters_of() says what is checked. Throws Error.
+template <Checkpointable Model>
+Model load(const SafeTensors& file) {
+  const auto source = parameters_of<Model>(file);
   Model model;
-  detail::copy_parameters(file, Model::parameter_table(), model.data(), {});
+  for (const ParameterInfo& p : Model::parameter_table()) source(p, model.data() + p.offset);
   return model;
 }
 

@@ -165,12 +165,13 @@ class AttentionForward {
   /// out [count, H D] (row stride ldo) for the query rows [first, first + count); count <= block_rows.
   void rows(T* out, Index ldo, const T* qkv, Index ldq, Index first, Index count, const AttentionWeights<T>& w) const {
     const auto& b = block_;
-    b.score(qkv, ldq, first, count, s_, w);                                                            // S  [H, rows, N]
+    const Index used = count * b.padded;  // elements of a plane
+    b.score(qkv, ldq, first, count, s_, w);                                                                // S  [H, rows, N]
     T* planes = b.scores;
-    if (s_.mix) mix_heads<Arch>(planes = b.mixed, b.scores, w.mix_before, false, s_.heads, b.plane);   // S' = A1 S
-    detail::softmax_planes<Arch>(planes, b.plane, b.padded, count, s_);                                // W  = softmax(S')
+    if (s_.mix) mix_heads<Arch>(planes = b.mixed, b.scores, w.mix_before, false, s_.heads, b.plane, used);  // S' = A1 S
+    detail::softmax_planes<Arch>(planes, b.plane, b.padded, count, s_);                                    // W  = softmax(S')
     if (s_.mix) {
-      mix_heads<Arch>(b.scores, planes, w.mix_after, false, s_.heads, b.plane);                        // W' = A2 W
+      mix_heads<Arch>(b.scores, planes, w.mix_after, false, s_.heads, b.plane, used);                      // W' = A2 W
       planes = b.scores;
     }
     const Profile::Scope profile("attn values");

@@ -69,15 +69,15 @@ void attention_backward(T* dqkv, const AttentionGradients<T>& g, const T* dout, 
   if (s.relative) pack<Arch, T>(b.table_t, w.table, s.columns(), Order::transposed, s.columns(), D);
 
   for (Index first = 0; first < N; first += f.rows) {
-    const Index count = std::min(f.rows, N - first);
+    const Index count = std::min(f.rows, N - first), used = count * f.padded;  // elements of a plane
     const Epilogue<T> none{};
     // forward again: S, W = softmax(A1 S), W' = A2 W
     f.score(qkv, ldq, first, count, s, w);
     const T* probabilities = b.soft;
-    if (s.mix) mix_heads<Arch>(b.soft, f.scores, w.mix_before, false, H, f.plane);
+    if (s.mix) mix_heads<Arch>(b.soft, f.scores, w.mix_before, false, H, f.plane, used);
     detail::softmax_planes<Arch>(b.soft, f.plane, f.padded, count, s);
     if (s.mix) {
-      mix_heads<Arch>(f.mixed, b.soft, w.mix_after, false, H, f.plane);
+      mix_heads<Arch>(f.mixed, b.soft, w.mix_after, false, H, f.plane, used);
       probabilities = f.mixed;
     }
     // out = W' v
@@ -88,14 +88,10 @@ void attention_backward(T* dqkv, const AttentionGradients<T>& g, const T* dout, 
       gemm_unpacked<Arch>(dv, ldq, probabilities + h * f.plane, f.padded, Order::transposed, dy, ldo, Order::plain, N, D, count,
                           b.panel, first == 0 ? none : Epilogue<T>{.residual = dv, .ldr = ldq});
     }
-    // rows behind `count` of a short last block hold numbers of the block before: they must not reach the sums below
-    if (count < f.rows)
-      for (Index h = 0; h < H; ++h)
-        for (T* const plane : {b.outer, f.scores}) std::fill(plane + h * f.plane + count * f.padded, plane + (h + 1) * f.plane, T{0});
     // W' = A2 W, W = softmax(S'), S' = A1 S
     if (s.mix) {
-      mix_heads_gradient<Arch>(g.mix_after, b.outer, b.soft, H, f.plane);
-      mix_heads<Arch>(b.inner, b.outer, w.mix_after, true, H, f.plane);
+      mix_heads_gradient<Arch>(g.mix_after, b.outer, b.soft, H, f.plane, used);
+      mix_heads<Arch>(b.inner, b.outer, w.mix_after, true, H, f.plane, used);
     }
     for (Index h = 0; h < H; ++h) {
       T* const d = b.inner + h * f.plane;
@@ -103,8 +99,8 @@ void attention_backward(T* dqkv, const AttentionGradients<T>& g, const T* dout, 
     }
     const T* dscores = b.inner;
     if (s.mix) {
-      mix_heads_gradient<Arch>(g.mix_before, b.inner, f.scores, H, f.plane);
-      mix_heads<Arch>(b.outer, b.inner, w.mix_before, true, H, f.plane);
+      mix_heads_gradient<Arch>(g.mix_before, b.inner, f.scores, H, f.plane, used);
+      mix_heads<Arch>(b.outer, b.inner, w.mix_before, true, H, f.plane, used);
       dscores = b.outer;
     }
     // S = (q scale) (k + table)

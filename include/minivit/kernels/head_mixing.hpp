@@ -10,10 +10,10 @@
 
 namespace minivit::inline MINIVIT_ISA::kernels {
 
-/// dst[o] = sum_h A[o, h] src[h], or with A transposed; `heads` planes of `plane` elements each. dst and src do not overlap.
-/// Precondition: `plane` is a multiple of the lanes.
+/// dst[o] = sum_h A[o, h] src[h], or with A transposed, for the first `length` elements of `heads` planes, which are `plane` elements
+/// apart. dst and src do not overlap. Precondition: `length` is a multiple of the lanes.
 template <class Arch, class T>
-void mix_heads(T* dst, const T* src, const T* matrix, bool transposed, Index heads, Index plane) {
+void mix_heads(T* dst, const T* src, const T* matrix, bool transposed, Index heads, Index plane, Index length) {
   const Profile::Scope profile("attn mix heads");
   using Batch = simd::Batch<T, Arch>;
   constexpr Index L = simd::lanes<T, Arch>;
@@ -44,28 +44,28 @@ void mix_heads(T* dst, const T* src, const T* matrix, bool transposed, Index hea
   constexpr Index V = simd::registers<Arch> == 32 ? 4 : 2;  // G x V sums and V inputs fit the registers
   const auto run = [&]<Index G>(std::integral_constant<Index, G> g, Index o) {
     Index p = 0;
-    for (; p + V * L <= plane; p += V * L) columns(g, std::integral_constant<Index, V>{}, o, p);
-    for (; p < plane; p += L) columns(g, std::integral_constant<Index, 1>{}, o, p);
+    for (; p + V * L <= length; p += V * L) columns(g, std::integral_constant<Index, V>{}, o, p);
+    for (; p < length; p += L) columns(g, std::integral_constant<Index, 1>{}, o, p);
   };
   Index o = 0;
   for (; o + group <= heads; o += group) run(std::integral_constant<Index, group>{}, o);
   for (; o < heads; ++o) run(std::integral_constant<Index, 1>{}, o);
 }
 
-/// dA[o, h] += sum over the plane of dy[o] * x[h].
+/// dA[o, h] += sum over the first `length` elements of the planes of dy[o] * x[h].
 template <class Arch, class T>
-void mix_heads_gradient(T* dmatrix, const T* dy, const T* x, Index heads, Index plane) {
+void mix_heads_gradient(T* dmatrix, const T* dy, const T* x, Index heads, Index plane, Index length) {
   using Batch = simd::Batch<T, Arch>;
   constexpr Index L = simd::lanes<T, Arch>;
   for (Index o = 0; o < heads; ++o)
     for (Index h = 0; h < heads; ++h) {
       Batch even(T{0}), odd(T{0});
       Index p = 0;
-      for (; p + 2 * L <= plane; p += 2 * L) {
+      for (; p + 2 * L <= length; p += 2 * L) {
         even = simd::fma(simd::load<Arch>(dy + o * plane + p), simd::load<Arch>(x + h * plane + p), even);
         odd = simd::fma(simd::load<Arch>(dy + o * plane + p + L), simd::load<Arch>(x + h * plane + p + L), odd);
       }
-      for (; p < plane; p += L) even = simd::fma(simd::load<Arch>(dy + o * plane + p), simd::load<Arch>(x + h * plane + p), even);
+      for (; p < length; p += L) even = simd::fma(simd::load<Arch>(dy + o * plane + p), simd::load<Arch>(x + h * plane + p), even);
       dmatrix[o * heads + h] += simd::sum(even + odd);
     }
 }

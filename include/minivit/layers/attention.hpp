@@ -85,7 +85,7 @@ struct Attention {
   /// y = proj(attention(qkv(x))) + residual. `residual` may be null.
   constexpr Saved forward(Input x, const T* residual, Tokens y, Arena<T>& arena) const {
     const auto qkv = ops::take_array<Inner, N, 3 * D>(arena, y.batch());
-    const auto context = ops::take_rows<D>(arena, x.batch(), typename S::template Rows<D>{});
+    const auto context = ops::take_rows<D>(arena, x.batch(), shared.proj.input_rows());
     {
       const Profile::Scope profile("attn.qkv");
       shared.qkv.forward(x, qkv.template reshape<Dyn, 3 * D>(), arena);

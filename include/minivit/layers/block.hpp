@@ -85,12 +85,12 @@ struct Block {
     saved.x = x;
     // middle = x + attn(norm1(x))
     const auto middle = arena.template take<Dyn, N, D>(x.batch());
-    saved.norm1 = own.norm1.forward(rows(x), arena);
+    saved.norm1 = own.norm1.forward(rows(x), arena, shared.attn.qkv.input_rows());
     saved.attn = attention().forward(saved.norm1.y, drop.attn ? nullptr : x.data(), middle, arena);
     if (drop.attn) ops::add_scaled_branch<T, N, D>(x, drop.attn, middle, arena);
     saved.middle = middle;
     // y = middle + mlp(norm2(middle))
-    saved.norm2 = own.norm2.forward(rows(middle), arena);
+    saved.norm2 = own.norm2.forward(rows(middle), arena, shared.mlp.fc1.input_rows());
     saved.mlp = shared.mlp.forward(saved.norm2.y, drop.mlp ? nullptr : middle.data(), y.template reshape<Dyn, D>(), arena);
     if (drop.mlp) ops::add_scaled_branch<T, N, D>(middle, drop.mlp, y, arena);
     saved.y = y;

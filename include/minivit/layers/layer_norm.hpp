@@ -30,9 +30,10 @@ struct LayerNorm {
     f(at / "bias", self.bias);
   }
 
-  constexpr Saved forward(View<const T, Dyn, D> x, Arena<T>& arena) const {
+  /// `kind`: the rows that the layer behind reads.
+  constexpr Saved forward(View<const T, Dyn, D> x, Arena<T>& arena, typename S::template Rows<D> kind = {}) const {
     const Profile::Scope profile("norm");
-    const auto y = ops::take_rows<D>(arena, x.batch(), typename S::template Rows<D>{});
+    const auto y = ops::take_rows<D>(arena, x.batch(), kind);
     Saved saved{y, nullptr, nullptr};
     if (arena.keeps()) {
       saved.mean = arena.raw(x.batch());

@@ -22,6 +22,9 @@ struct Linear {
     f(at / "bias", self.bias);
   }
 
+  /// Empty rows of the kind that the step in front has to write.
+  constexpr auto input_rows() const { return ops::input_rows<typename S::template Rows<In>>(weight); }
+
   constexpr void forward(typename S::template Input<In> x, View<T, Dyn, Out> y, Arena<T>& arena, ops::LinearOptions<T> options = {}) const {
     ops::linear<Arch, T>(x, weight, bias.data(), y, arena, options);
   }

@@ -31,7 +31,7 @@ struct Mlp {
 
   /// y = mlp(x) + residual. `residual` may be null.
   constexpr Saved forward(typename S::template Input<D> x, const T* residual, View<T, Dyn, D> y, Arena<T>& arena) const {
-    const auto hidden = ops::take_rows<M>(arena, x.batch(), typename S::template Rows<M>{});
+    const auto hidden = ops::take_rows<M>(arena, x.batch(), fc2.input_rows());
     Saved saved{{}, hidden};
     bool fused = true;
     if constexpr (S::trains) {

@@ -9,6 +9,7 @@
 
 #include <atomic>
 #include <string>
+#include <vector>
 
 namespace minivit::inline MINIVIT_ISA {
 
@@ -32,14 +33,17 @@ class Inference {
   /// Images computed together by one task: enough rows to keep the matrix product busy, few enough to stay in L2.
   static constexpr Index images_per_task = std::max<Index>(1, 256 / Model::tokens);
 
-  /// Packs the weights of `model`, which is not needed afterwards. Throws Error for a batch below 1.
-  explicit Inference(const Model& model, InferenceOptions options = {})
+  /// Packs `weights`, a Model or a source of parameters (parameters_of<Model>(file), initial_parameters<Model>(seed)), which is
+  /// not needed afterwards. From a source the weights are in memory once. Throws Error for a batch below 1.
+  template <class Source>
+    requires(std::is_same_v<Source, Model> || ParameterSource<Source, T>)
+  explicit Inference(const Source& weights, InferenceOptions options = {})
       : max_batch_(options.max_batch),
         threads_(options.threads),
         workers_(std::clamp<Index>(options.max_batch, 1, threads_.running())) {
     if (max_batch_ < 1)
       fail({.where = "Inference", .what = "max_batch", .expected = "at least 1", .found = std::to_string(max_batch_)});
-    weights_.pack(model, threads_);
+    weights_.pack(weights, threads_);
     logits_ = Tensor<T, Dyn, Model::config.classes>(max_batch_);
     if constexpr (Model::config.distilled) distilled_ = Tensor<T, Dyn, Model::config.classes>(max_batch_);
     arenas_ = Buffer<T>(std::max(workers_ * arena_size(), team() > 1 ? arena_size(team()) : 0));
@@ -82,6 +86,37 @@ class Inference {
   int threads() const { return threads_.count(); }
   /// Largest number of elements of one arena that was in use so far; equals arena_size() after a full task.
   Index peak() const { return peak_; }
+
+  /// int8 only: runs `images` and gives the input of every product one scale and zero point for all tokens, the range that was seen
+  /// (of all layers that share the weights), instead of one for each token. Faster, because nothing is searched for a range and fc1
+  /// writes codes at once; how accurate depends on the images. Tokens beyond the range are cut. Throws Error without images, and
+  /// when something is not finite.
+  void calibrate(Images images)
+    requires(std::is_same_v<W, int8>)
+  {
+    if (images.batch() < 1) fail({.where = "Inference::calibrate", .what = "no images", .expected = "at least 1"});
+    std::vector<InputRange> ranges;
+    weights_.visit_matrices([&](const Name&, auto&) { ranges.emplace_back(); });
+    auto range = ranges.begin();
+    weights_.visit_matrices([&](const Name&, auto& matrix) {
+      matrix.input = {};
+      matrix.seen = &*range++;
+    });
+    for (Index i = 0; i < images.batch(); ++i) compute(images.slice(i, 1), 0, 1, arenas_.data(), arena_size(), false, 1);
+    std::string damaged;
+    weights_.visit_matrices([&](const Name& name, auto& matrix) {
+      if (damaged.empty() && !std::isfinite(matrix.seen->high - matrix.seen->low)) damaged = name.str();
+      matrix.seen = nullptr;
+    });
+    if (!damaged.empty())
+      fail({.where = "Inference::calibrate", .what = "the input of '" + damaged + "' is not finite", .hint = "are the weights or images damaged?"});
+    range = ranges.begin();
+    weights_.visit_matrices([&](const Name&, auto& matrix) {
+      matrix.input = kernels::scale_of_range(range->low, range->high);
+      ++range;
+    });
+  }
+
   /// Elements of working memory for one task, with `workers` threads inside the layers: what the model's own forward took when
   /// the compiler ran it over this storage.
   static constexpr Index arena_size(int workers = 1) {

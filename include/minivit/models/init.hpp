@@ -27,13 +27,11 @@ inline InitRule init_rule(const ParameterInfo& p) {
   return InitRule::truncated_normal;
 }
 
-/// Sets every parameter of `model` from `seed`.
+/// The parameters of a new `Model` one by one, a ParameterSource.
 template <class Model>
-void initialise(Model& model, std::uint64_t seed) {
-  using T = typename Model::Scalar;
-  const auto& c = Model::config;
-  const double patch_bound = 1.0 / std::sqrt(static_cast<double>(c.channels) * c.patch * c.patch);
-  for (const ParameterInfo& p : Model::parameter_table()) {
+auto initial_parameters(std::uint64_t seed) {
+  constexpr double patch = static_cast<double>(Model::config.channels) * Model::config.patch * Model::config.patch;
+  return [seed, patch_bound = 1.0 / std::sqrt(patch)]<class T>(const ParameterInfo& p, T* to) {
     const Random random = Random(seed).fork("init").fork(p.name);
     const InitRule rule = init_rule(p);
     for (Index i = 0; i < p.size; ++i) {
@@ -45,9 +43,16 @@ void initialise(Model& model, std::uint64_t seed) {
         case InitRule::truncated_normal: value = std::clamp(0.02 * random.normal(key), -2.0, 2.0); break;  // 100 sigma: never cut
         case InitRule::uniform_fan_in: value = patch_bound * (2 * random.uniform(key) - 1); break;
       }
-      model.data()[p.offset + i] = static_cast<T>(value);
+      to[i] = static_cast<T>(value);
     }
-  }
+  };
+}
+
+/// Sets every parameter of `model` from `seed`.
+template <class Model>
+void initialise(Model& model, std::uint64_t seed) {
+  const auto source = initial_parameters<Model>(seed);
+  for (const ParameterInfo& p : Model::parameter_table()) source(p, model.data() + p.offset);
 }
 
 }  // namespace minivit::inline MINIVIT_ISA

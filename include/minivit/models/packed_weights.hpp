@@ -6,6 +6,7 @@
 #include <minivit/core/threads.hpp>
 #include <minivit/models/vit.hpp>
 
+#include <algorithm>
 #include <vector>
 
 namespace minivit::inline MINIVIT_ISA {
@@ -42,13 +43,30 @@ class PackedWeights {
   void pack(const Model& model, const Threads& threads) {
     threads.for_each(static_cast<Index>(jobs_.size()), [&](Index i) {
       const Job& job = jobs_[static_cast<std::size_t>(i)];
-      const T* const source = model.data() + job.offset;
-      if (job.pack) job.pack(job.target, job.memory, source);
-      else std::copy_n(source, job.count, static_cast<T*>(job.target));
+      job.run(model.data() + job.offset);
+    });
+  }
+  /// The same without a model in memory: each thread holds one parameter at a time.
+  template <ParameterSource<T> Source>
+  void pack(const Source& source, const Threads& threads) {
+    const ParameterTable& table = Model::parameter_table();
+    const Index largest = aligned_count<T>(std::ranges::max(table, {}, &ParameterInfo::size).size);
+    Buffer<T> memory(largest * threads.count());
+    threads.for_each(static_cast<Index>(jobs_.size()), [&](Index i, int worker) {
+      T* const one = memory.data() + worker * largest;
+      source(table[static_cast<std::size_t>(i)], one);
+      jobs_[static_cast<std::size_t>(i)].run(one);
     });
   }
 
   const Net& net() const { return net_; }
+  /// Calls f(name, matrix) for every packed matrix.
+  template <class F>
+  void visit_matrices(F&& f) {
+    Net::visit(net_, Name{}, [&](const Name& name, auto& p) {
+      if constexpr (is_matrix<std::remove_reference_t<decltype(p)>>) f(name, p);
+    });
+  }
   /// Bytes held.
   Index bytes() const { return panels_.size() * static_cast<Index>(sizeof(W)) + vectors_.size() * static_cast<Index>(sizeof(T)); }
 
@@ -59,6 +77,11 @@ class PackedWeights {
     Index offset;  // in the model's slab
     Index count;
     void (*pack)(void*, W*, const T*);
+
+    void run(const T* source) const {
+      if (pack) pack(target, memory, source);
+      else std::copy_n(source, count, static_cast<T*>(target));
+    }
   };
 
   template <class P>

@@ -161,7 +161,7 @@ struct ViTNet {
   static constexpr void classify(const Head& head, View<const T, Dyn, D> pooled, Logits logits, Arena<T>& arena) {
     const Profile::Scope profile("head");
     const auto scope = arena.scratch();
-    head.forward(ops::as_rows<Arch, D>(pooled, arena, typename S::template Rows<D>{}), logits, arena);
+    head.forward(ops::as_rows<Arch, D>(pooled, arena, head.input_rows()), logits, arena);
   }
 
   template <class G>

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
-// attention for narrow weights, inference only: from bf16 where the hardware multiplies it, and into rows of words for the next product.
+// attention for narrow weights and its backward: from bf16 where the hardware multiplies it, and into rows of words for the next
+// product.
 #pragma once
 
-#include <minivit/kernels/dot/attention.hpp>
+#include <minivit/kernels/dot/attention_backward.hpp>
 #include <minivit/ops/attention.hpp>
 #include <minivit/ops/rows.hpp>
 
@@ -34,21 +35,21 @@ constexpr void attention(View<const float, Dyn, N, D3> qkv, Rows out, const kern
   write_rows<Arch, D>(context.data(), out, arena);
 }
 
-/// Backward in float32 from bf16 queries, keys and values.
+/// dqkv is overwritten; gradients of the transformations are added.
 template <class Arch, int N, int D3, int D>
 constexpr void attention_backward(View<const float, Dyn, N, D> dout, View<const bf16, Dyn, N, D3> qkv, View<float, Dyn, N, D3> dqkv,
                                   const kernels::AttentionShape& shape, const kernels::AttentionWeights<float>& weights,
                                   const kernels::AttentionGradients<float>& gradients, Arena<float>& arena) {
   static_assert(D3 == 3 * D);
   const auto scope = arena.scratch();
-  const auto wide = arena.template take<N, D3>();
-  float* const scratch = arena.raw(kernels::attention_backward_scratch<Arch, float>(shape));
+  kernels::detail::Cutter<float> count(nullptr);
+  (void)kernels::DotAttentionBackward<Arch>(count, shape);
+  float* const scratch = arena.raw(count.used());
   if (arena.counting()) return;
-  for (Index b = 0; b < qkv.batch(); ++b) {
-    const bf16* const image = qkv[b].data();
-    simd::sweep<Arch, float>(wide.size(), [&](Index i, auto io, auto) { io.store(wide.data() + i, io.load(image + i)); });
-    kernels::attention_backward<Arch, float>(dqkv[b].data(), gradients, dout.data() + b * N * D, D, wide.data(), D3, shape, weights, scratch);
-  }
+  kernels::detail::Cutter<float> cut(scratch);
+  const kernels::DotAttentionBackward<Arch> image(cut, shape);
+  for (Index b = 0; b < qkv.batch(); ++b)
+    image.run(dqkv[b].data(), gradients, dout.data() + b * N * D, D, qkv[b].data(), D3, weights);
 }
 
 }  // namespace minivit::inline MINIVIT_ISA::ops

@@ -7,6 +7,11 @@
 
 namespace minivit::inline MINIVIT_ISA {
 
+/// The numbers that a product has read, while a calibration looks.
+struct InputRange {
+  float low = 0, high = 0;
+};
+
 /// A weight matrix [Out, In] packed for products of words (kernels/dot/). E: bf16 or int8. `words` computes x W^T; `backward`,
 /// bf16 only, computes dy W and is null in inference.
 template <class E, int Out, int In, bool Both = false>
@@ -17,6 +22,8 @@ struct DotMatrix {
   const E* backward = nullptr;
   const float* scale = nullptr;  // [Out], int8 only
   const float* sum = nullptr;    // [Out], sums of the codes of a channel, int8 only
+  kernels::RowScale input{};     // of all activations, found by a calibration; scale 0: each row has its own. int8 only
+  InputRange* seen = nullptr;    // widened by every product during a calibration. int8 only
 
   static constexpr Index words_size = kernels::dot_packed_size<E>(In, Out);
   static constexpr Index backward_size = Both ? kernels::dot_packed_size<E>(Out, In) : 0;

@@ -18,6 +18,13 @@ constexpr void dot_rows(Bf16Rows<In> x, const DotMatrix<bf16, Out, In, Both>& w,
 }
 template <class Arch, class Y, int In, int Out>
 constexpr void dot_rows(QuantisedRows<In> x, const DotMatrix<int8, Out, In>& w, Index first, Index count, Y* y, Index ldy, kernels::DotEpilogue e) {
+  if (w.seen)  // one thread then
+    for (Index r = first; r < first + count; ++r) {
+      const auto [scale, zero] = x.scales[r];
+      w.seen->low = std::min(w.seen->low, -zero * scale);
+      w.seen->high = std::max(w.seen->high, (255 - zero) * scale);
+      if (!std::isfinite(scale)) w.seen->high = scale;
+    }
   e.rows = x.scales + first;
   e.column_scale = w.scale;
   e.column_sum = w.sum;
@@ -52,7 +59,8 @@ constexpr void linear(Rows x, const DotMatrix<E, Out, In, Both>& weight, const T
   });
 }
 
-/// The same into 8-bit rows. Their scales need whole rows, so a few rows at a time pass through bf16 in scratch.
+/// The same into 8-bit rows: straight into codes after a calibration. Else their scales need whole rows, so a few rows at a time
+/// pass through bf16 in scratch.
 template <class Arch, class T, WordRows Rows, class E, int In, int Out, bool Both>
 constexpr void linear(Rows x, const DotMatrix<E, Out, In, Both>& weight, const T* bias, QuantisedRows<Out> y, Arena<T>& arena, LinearOptions<T> options = {}) {
   constexpr Index block = 4 * kernels::dot_rows;
@@ -60,6 +68,16 @@ constexpr void linear(Rows x, const DotMatrix<E, Out, In, Both>& weight, const T
   bf16* const memory = take_as<bf16>(arena, arena.workers() * block * Out);
   if (arena.counting()) return;
   arena.split(x.batch(), rows_step, Index{In} * Out / kernels::Dot<E>::group, [&](Index begin, Index rows, int worker) {
+    if (y.fixed.scale > 0) {
+      auto epilogue = detail::epilogue(bias, options, begin, Out);
+      epilogue.out = y.fixed;
+      detail::dot_rows<Arch>(x, weight, begin, rows, y.codes + begin * y.stride, y.stride, epilogue);
+      for (Index r = begin; r < begin + rows; ++r) {
+        y.scales[r] = y.fixed;
+        std::fill(y.codes + r * y.stride + Out, y.codes + (r + 1) * y.stride, std::uint8_t{0});
+      }
+      return;
+    }
     bf16* const wide = memory + worker * block * Out;
     for (Index first = begin; first < begin + rows; first += block) {
       const Index count = std::min(block, begin + rows - first);

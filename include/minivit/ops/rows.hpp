@@ -18,13 +18,14 @@ struct Bf16Rows {
   constexpr Index batch() const { return rows; }
 };
 
-/// Rows of K 8-bit codes, each row with its own scale and zero point.
+/// Rows of K 8-bit codes, each row with its own scale and zero point, or all with those of a calibration.
 template <int K>
 struct QuantisedRows {
   static constexpr Index stride = kernels::dot_stride<int8>(K);
   std::uint8_t* codes = nullptr;         // [rows, stride]
   kernels::RowScale* scales = nullptr;   // [rows]
   Index rows = 0;
+  kernels::RowScale fixed{};             // scale 0: every row finds its own
 
   constexpr Index batch() const { return rows; }
 };
@@ -66,9 +67,9 @@ constexpr Bf16Rows<K> take_rows(Arena<T>& arena, Index rows, Bf16Rows<K>) {
   return {take_as<bf16>(arena, rows * Bf16Rows<K>::stride), rows};
 }
 template <int K, class T>
-constexpr QuantisedRows<K> take_rows(Arena<T>& arena, Index rows, QuantisedRows<K>) {
+constexpr QuantisedRows<K> take_rows(Arena<T>& arena, Index rows, QuantisedRows<K> kind) {
   auto* const codes = take_as<std::uint8_t>(arena, rows * QuantisedRows<K>::stride);
-  return {codes, take_as<kernels::RowScale>(arena, rows), rows};
+  return {codes, take_as<kernels::RowScale>(arena, rows), rows, kind.fixed};
 }
 
 /// Writes one row of K numbers as row r. X: float or bf16.
@@ -80,7 +81,13 @@ inline void write_row(const X* x, Bf16Rows<K> to, Index r) {
 }
 template <class Arch, int K, class X>
 inline void write_row(const X* x, QuantisedRows<K> to, Index r) {
-  to.scales[r] = kernels::quantise_row<Arch>(to.codes + r * to.stride, x, K, to.stride);
+  std::uint8_t* const codes = to.codes + r * to.stride;
+  if (to.fixed.scale > 0) {
+    kernels::quantise_row<Arch>(codes, x, K, to.stride, to.fixed);
+    to.scales[r] = to.fixed;
+  } else {
+    to.scales[r] = kernels::quantise_row<Arch>(codes, x, K, to.stride);
+  }
 }
 
 /// Writes all rows of x [rows, K].

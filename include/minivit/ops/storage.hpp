@@ -36,6 +36,16 @@ struct PackedMatrix {
   }
 };
 
+namespace ops {
+/// Empty rows of the kind that a product with `weight` reads.
+template <class Rows, class Matrix>
+constexpr Rows input_rows(const Matrix& weight) {
+  Rows rows{};
+  if constexpr (requires { rows.fixed; }) rows.fixed = weight.input;
+  return rows;
+}
+}  // namespace ops
+
 /// What every policy says, here for those whose activations are plain: `Rows<K>` are written by the step in front of a product
 /// and read by it as `Input<K>`; `Inner` is the type of queries, keys, values and the input of GELU; `Plain` the same policy
 /// with plain rows; `trains` whether backward may follow.

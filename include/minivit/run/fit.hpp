@@ -63,8 +63,8 @@ inline std::string epoch_text(const EpochReport& e, Index epochs) {
 }  // namespace detail
 
 /// Trains until `options.epochs` are done or a signal comes. Throws Error; after an error the last checkpoint is intact.
-template <class Student, class Teacher, class Loss>
-FitReport fit(Trainer<Student, Teacher, Loss>& trainer, const Dataset& data, FitOptions options) {
+template <class Student, class Teacher, class Loss, class W>
+FitReport fit(Trainer<Student, Teacher, Loss, W>& trainer, const Dataset& data, FitOptions options) {
   constexpr ViTConfig C = Student::config;
   Loader<C.image, C.classes> loader(data, options.loader);
   const Index per_epoch = loader.batches();

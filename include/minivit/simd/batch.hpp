@@ -16,6 +16,7 @@
 #include <xsimd/xsimd.hpp>
 #endif
 
+#include <bit>
 #include <cstdint>
 #include <cstring>
 #include <type_traits>
@@ -131,6 +132,34 @@ inline Batch<T, Arch> min(const Batch<T, Arch>& a, const Batch<T, Arch>& b) { re
 template <class Arch>
 inline Batch<float, Arch> load_as_float(const std::int32_t* p) {
   return xsimd::to_float(Batch<std::int32_t, Arch>::load_unaligned(p));
+}
+
+/// Rounds `lanes` values to integers, ties to even, cuts them to [0, 255] and stores them; NaN becomes 0.
+template <class Arch>
+inline void store(std::uint8_t* p, const Batch<float, Arch>& v) {
+#if defined(__AVX512F__)
+  if constexpr (sizeof(typename Batch<float, Arch>::register_type) == 64) {  // full masks: see simd/bf16.hpp
+    const __m512i rounded = _mm512_maskz_cvtps_epi32(0xffff, _mm512_maskz_max_ps(0xffff, v, _mm512_setzero_ps()));  // max(NaN, 0) = 0
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm512_maskz_cvtusepi32_epi8(0xffff, rounded));
+    return;
+  }
+#endif
+  alignas(64) float lane[static_cast<std::size_t>(lanes<float, Arch>)];
+  v.store_aligned(lane);
+  for (Index i = 0; i < lanes<float, Arch>; ++i) {
+    constexpr float magic = 12582912.f;  // 1.5 * 2^23: adding it leaves the rounded integer in the low bits
+    float code = lane[i] > 0.f ? lane[i] : 0.f;
+    code = code < 255.f ? code : 255.f;
+    p[i] = static_cast<std::uint8_t>(std::bit_cast<std::uint32_t>(code + magic) & 255u);
+  }
+}
+
+/// The same for the first `count` lanes. 0 <= count <= lanes.
+template <class Arch>
+inline void store_partial(std::uint8_t* p, const Batch<float, Arch>& v, Index count) {
+  alignas(64) std::uint8_t lane[static_cast<std::size_t>(lanes<float, Arch>)];
+  store<Arch>(lane, v);
+  std::memcpy(p, lane, static_cast<std::size_t>(count));
 }
 
 template <class T, class Arch>

@@ -71,6 +71,8 @@ struct TeacherWeights<void, W> {
 template <class Student, class Teacher = void, class Loss = detail::DefaultLoss<Teacher>, class W = typename Student::Scalar>
 class Trainer {
   using T = typename Student::Scalar;
+  static_assert(std::is_same_v<W, T> || (std::is_same_v<W, bf16> && std::is_same_v<T, float>),
+                "Trainer: W, what products multiply, must be the student's own type, or bf16 for a student in float");
   using Net = ViTNet<Student::config, Trainable<W, T>>;
   static constexpr int K = Student::config.classes;
   static constexpr bool distils = !std::is_void_v<Teacher>;

@@ -9,30 +9,95 @@
 
 namespace minivit::inline MINIVIT_ISA::kernels {
 
-/// Working memory and steps of one image. Precondition: head_dim is even.
+namespace detail {
+
+/// bf16 memory out of a Cutter of floats.
+constexpr bf16* cut_bf16(Cutter<float>& cut, Index count) {
+  float* const memory = cut.take((count + 1) / 2);
+  return memory ? reinterpret_cast<bf16*>(memory) : nullptr;
+}
+
+/// to [count, width] (row stride ldt) = from [count, n] rounded, zeros behind n. Precondition: ldt >= width >= n.
+template <class Arch>
+void round_rows(bf16* to, Index ldt, const float* from, Index ldf, Index count, Index n, Index width) {
+  for (Index r = 0; r < count; ++r) {
+    simd::sweep<Arch, float>(n, [&](Index i, auto io, auto) { io.store(to + r * ldt + i, io.load(from + r * ldf + i)); });
+    std::fill(to + r * ldt + n, to + r * ldt + width, bf16{});
+  }
+}
+
+/// What forward and backward need of an image: packed keys, and the scores of a block of query rows.
+template <class Arch>
+struct DotAttentionBlock {
+  AttentionShape shape;
+  Index padded, rows, plane;  // N rounded up to whole panels; rows of a block; elements of one head's plane
+  Index key_size;             // packed elements per head
+  bf16 *keys, *table;         // [H] packed k^T (D x N); packed lookup table (D x columns)
+  float *products, *scores;   // [rows, columns] q . table; [H, rows, N'] before any mixing
+
+  constexpr DotAttentionBlock(Cutter<float>& cut, const AttentionShape& s)
+      : shape(s),
+        padded(dot_columns(s.tokens)),
+        rows(std::min(s.tokens, 3 * dot_rows)),  // three full tiles
+        plane(rows * padded),
+        key_size(dot_packed_size<bf16>(s.head_dim, s.tokens)) {
+    keys = cut_bf16(cut, s.heads * key_size);
+    table = cut_bf16(cut, s.relative ? dot_packed_size<bf16>(s.head_dim, s.columns()) : 0);
+    take_private(cut);
+  }
+
+  /// What every thread needs for itself.
+  constexpr void take_private(Cutter<float>& cut) {
+    products = cut.take(shape.relative ? rows * shape.columns() + 8 : 0);     // simd::Pick reads eight at a time
+    scores = cut.take(shape.heads * plane + simd::lanes<float, Arch>);        // write_relative runs over the end
+  }
+
+  /// Packs `count` heads from `head`; the table with head 0.
+  void prepare(const bf16* qkv, Index ldq, const AttentionWeights<float>& w, Index head, Index count) const {
+    for (Index h = head; h < head + count; ++h)
+      dot_pack(keys + h * key_size, qkv + shape.dim() + h * shape.head_dim, ldq, Order::transposed, shape.head_dim, shape.tokens);
+    if (shape.relative && head == 0) dot_pack(table, w.table, shape.columns(), Order::plain, shape.head_dim, shape.columns());
+  }
+
+  /// scores[h, i, j] = (q_i . k_j + relative) / sqrt(D) for `count` rows from `first`. Columns behind N may become anything finite.
+  void score(const bf16* qkv, Index ldq, Index first, Index count, const AttentionWeights<float>& w) const {
+    const Profile::Scope profile("attn scores");
+    const Index D = shape.head_dim;
+    const float scale = 1 / std::sqrt(static_cast<float>(D));
+    for (Index h = 0; h < shape.heads; ++h) {
+      const bf16* const q = qkv + first * ldq + h * D;
+      float* const start = scores + h * plane;
+      if (shape.relative) {
+        const Profile::Scope relative("attn relative position");
+        dot_gemm<Arch>(products, shape.columns(), q, ldq, table, count, shape.columns(), D, {.scale = scale});
+        for (Index r = 0; r < count; ++r)
+          AttentionBlock<Arch, float>::write_relative(start + r * padded, products + r * shape.columns(), first + r, shape, w.offsets);
+      }
+      dot_gemm<Arch>(start, padded, q, ldq, keys + h * key_size, count, shape.tokens, D,
+                     {.residual = shape.relative ? start : nullptr, .ldr = padded, .scale = scale});
+    }
+  }
+};
+
+}  // namespace detail
+
+/// Forward of one image: prepare all heads, then any rows. Threads share what prepare() made and need a worker() each.
+/// Precondition: head_dim is even.
 template <class Arch>
 class DotAttention {
  public:
-  /// Query rows of one block: three full tiles.
   static constexpr Index block_rows = 3 * dot_rows;
 
   /// Cuts its memory out of `cut`; a Cutter without memory only counts.
   constexpr DotAttention(detail::Cutter<float>& cut, const AttentionShape& s)
-      : s_(s),
-        padded_(dot_columns(s.tokens)),
-        rows_(std::min(s.tokens, block_rows)),
-        plane_(rows_ * padded_),
-        key_size_(dot_packed_size<bf16>(s.head_dim, s.tokens)),
-        value_size_(dot_packed_size<bf16>(s.tokens, s.head_dim)) {
-    keys_ = narrow(cut, s.heads * key_size_);
-    values_ = narrow(cut, s.heads * value_size_);
-    table_ = narrow(cut, s.relative ? dot_packed_size<bf16>(s.head_dim, s.columns()) : 0);
+      : s_(s), block_(cut, s), value_size_(dot_packed_size<bf16>(s.tokens, s.head_dim)), values_(detail::cut_bf16(cut, s.heads * value_size_)) {
     take_private(cut);
   }
 
   /// The same image for another thread, with working memory of its own.
   constexpr DotAttention worker(detail::Cutter<float>& cut) const {
     DotAttention copy = *this;
+    copy.block_.take_private(cut);
     copy.take_private(cut);
     return copy;
   }
@@ -40,65 +105,41 @@ class DotAttention {
   /// Packs keys and values of `count` heads from `head`, and with head 0 the table; qkv [N, 3 H D] with row stride ldq.
   void prepare(const bf16* qkv, Index ldq, const AttentionWeights<float>& w, Index head, Index count) const {
     const Profile::Scope profile("attn pack k, v");
-    for (Index h = head; h < head + count; ++h) {
-      dot_pack(keys_ + h * key_size_, qkv + s_.dim() + h * s_.head_dim, ldq, Order::transposed, s_.head_dim, s_.tokens);
+    block_.prepare(qkv, ldq, w, head, count);
+    for (Index h = head; h < head + count; ++h)
       dot_pack(values_ + h * value_size_, qkv + 2 * s_.dim() + h * s_.head_dim, ldq, Order::plain, s_.tokens, s_.head_dim);
-    }
-    if (s_.relative && head == 0)
-      dot_pack_values(table_, s_.head_dim, s_.columns(), [&](Index p, Index j) { return bf16(w.table[p * s_.columns() + j]); });
   }
 
   /// out [count, H D] (row stride ldo) for the query rows [first, first + count); count <= block_rows.
   void rows(float* out, Index ldo, const bf16* qkv, Index ldq, Index first, Index count, const AttentionWeights<float>& w) const {
-    const Index D = s_.head_dim;
-    const float scale = 1 / std::sqrt(static_cast<float>(D));
-    for (Index h = 0; h < s_.heads; ++h) {                                                  // S  [H, rows, N]
-      const Profile::Scope profile("attn scores");
-      const bf16* const q = qkv + first * ldq + h * D;
-      float* const scores = scores_ + h * plane_;
-      if (s_.relative) {
-        const Profile::Scope relative("attn relative position");
-        dot_gemm<Arch>(products_, s_.columns(), q, ldq, table_, count, s_.columns(), D, {.scale = scale});
-        for (Index r = 0; r < count; ++r)
-          detail::AttentionBlock<Arch, float>::write_relative(scores + r * padded_, products_ + r * s_.columns(), first + r, s_, w.offsets);
-      }
-      dot_gemm<Arch>(scores, padded_, q, ldq, keys_ + h * key_size_, count, s_.tokens, D,
-                     {.residual = s_.relative ? scores : nullptr, .ldr = padded_, .scale = scale});
+    const Index padded = block_.padded, plane = block_.plane, used = count * padded;  // elements of a plane
+    block_.score(qkv, ldq, first, count, w);                                                                // S  [H, rows, N]
+    float* planes = block_.scores;
+    if (s_.mix) mix_heads<Arch>(planes = mixed_, block_.scores, w.mix_before, false, s_.heads, plane, used);  // S' = A1 S
+    detail::softmax_planes<Arch>(planes, plane, padded, count, s_);                                         // W  = softmax(S')
+    if (s_.mix) {
+      mix_heads<Arch>(block_.scores, planes, w.mix_after, false, s_.heads, plane, used);                    // W' = A2 W
+      planes = block_.scores;
     }
-    float* planes = scores_;
-    if (s_.mix) mix_heads<Arch>(planes = mixed_, scores_, w.mix_before, false, s_.heads, plane_);   // S' = A1 S
-    detail::softmax_planes<Arch>(planes, plane_, padded_, count, s_);                       // W  = softmax(S')
-    if (s_.mix) mix_heads<Arch>(scores_, planes, w.mix_after, false, s_.heads, plane_), planes = scores_;  // W' = A2 W
     const Profile::Scope profile("attn values");
-    for (Index h = 0; h < s_.heads; ++h) {                                                  // out = W' v
-      for (Index r = 0; r < count; ++r) {
-        const float* const from = planes + h * plane_ + r * padded_;
-        bf16* const to = probabilities_ + r * padded_;
-        simd::sweep<Arch, float>(s_.tokens, [&](Index i, auto io, auto) { io.store(to + i, io.load(from + i)); });
-        if (s_.tokens % 2 != 0) to[s_.tokens] = bf16{};
-      }
-      dot_gemm<Arch>(out + h * D, ldo, probabilities_, padded_, values_ + h * value_size_, count, D, s_.tokens);
+    for (Index h = 0; h < s_.heads; ++h) {                                                                  // out = W' v
+      detail::round_rows<Arch>(probabilities_, padded, planes + h * plane, padded, count, s_.tokens, dot_stride<bf16>(s_.tokens));
+      dot_gemm<Arch>(out + h * s_.head_dim, ldo, probabilities_, padded, values_ + h * value_size_, count, s_.head_dim, s_.tokens);
     }
   }
 
  private:
   constexpr void take_private(detail::Cutter<float>& cut) {
-    products_ = cut.take(s_.relative ? rows_ * s_.columns() + 8 : 0);  // simd::Pick reads eight at a time
-    scores_ = cut.take(s_.heads * plane_ + simd::lanes<float, Arch>);  // write_relative runs over the end
-    mixed_ = cut.take(s_.mix ? s_.heads * plane_ : 0);
-    probabilities_ = narrow(cut, plane_);
-  }
-  static constexpr bf16* narrow(detail::Cutter<float>& cut, Index count) {
-    float* const memory = cut.take((count + 1) / 2);
-    return memory ? reinterpret_cast<bf16*>(memory) : nullptr;
+    mixed_ = cut.take(s_.mix ? s_.heads * block_.plane : 0);
+    probabilities_ = detail::cut_bf16(cut, block_.plane);
   }
 
   AttentionShape s_;
-  Index padded_, rows_, plane_;  // N rounded up to whole panels; rows of a block; elements of one head's plane
-  Index key_size_, value_size_;  // packed elements per head
-  bf16 *keys_, *values_, *table_;
-  float *products_, *scores_, *mixed_;  // [rows, columns] q . table; [H, rows, N'] before and after a mixing
-  bf16* probabilities_;                 // [rows, N'] of one head
+  detail::DotAttentionBlock<Arch> block_;
+  Index value_size_;     // packed elements per head
+  bf16* values_;         // [H] packed v (N x D)
+  float* mixed_;         // [H, rows, N'] after the first mixing
+  bf16* probabilities_;  // [rows, N'] of one head
 };
 
 }  // namespace minivit::inline MINIVIT_ISA::kernels

@@ -4,6 +4,7 @@
 // by row: scale, bias, residual, GELU, conversion. The order of every sum is fixed, so results do not depend on how rows are split.
 #pragma once
 
+#include <minivit/kernels/dot/amx.hpp>
 #include <minivit/kernels/dot/pack.hpp>
 #include <minivit/kernels/dot/tile.hpp>
 #include <minivit/kernels/pointwise.hpp>
@@ -22,13 +23,16 @@ struct DotEpilogue {
   const RowScale* rows = nullptr;       ///< [M]
   const float* column_scale = nullptr;  ///< [N]
   const float* column_sum = nullptr;    ///< [N]
+  RowScale out{};                       ///< C in 8-bit codes only: round(y / out.scale) + out.zero
 };
 
 namespace detail {
 
-/// One register of columns of a tile, for all its R rows: what depends on the column is loaded once. `io` is Whole or Part.
-template <class Arch, Index R, Index V, class E, class Y, class IO>
-inline void dot_finish(Y* c, Index ldc, const typename Dot<E>::Sum* sums, Index row, Index column, IO io, const DotEpilogue& e) {
+/// One register of columns of a tile, for all its rows: what depends on the column is loaded once. `io` is Whole or Part; rows of
+/// sums are `lds` apart.
+template <class Arch, class E, class Y, class IO>
+inline void dot_finish(Y* c, Index ldc, const typename Dot<E>::Sum* sums, Index lds, Index rows, Index row, Index column, IO io,
+                       const DotEpilogue& e) {
   using B = simd::Batch<float, Arch>;
   const B zero(0.f);
   const B bias = e.bias ? io.load(e.bias + column) : zero;
@@ -37,42 +41,80 @@ inline void dot_finish(Y* c, Index ldc, const typename Dot<E>::Sum* sums, Index 
     column_scale = io.load(e.column_scale + column) * B(e.scale);
     column_sum = io.load(e.column_sum + column);
   }
-  for (Index r = 0; r < R; ++r) {
+  const B out_inverse(std::is_same_v<Y, std::uint8_t> ? 1 / e.out.scale : 0.f), out_zero(e.out.zero);
+  for (Index r = 0; r < rows; ++r) {
     B v;
     if constexpr (std::is_same_v<E, int8>) {
-      const B exact = simd::fma(B(-e.rows[row + r].zero), column_sum, simd::load_as_float<Arch>(sums + r * V * dot_half));
+      const B exact = simd::fma(B(-e.rows[row + r].zero), column_sum, simd::load_as_float<Arch>(sums + r * lds));
       v = simd::fma(exact * column_scale, B(e.rows[row + r].scale), bias);
     } else {
-      v = simd::fma(simd::load<Arch>(sums + r * V * dot_half), B(e.scale), bias);
+      v = simd::fma(simd::load<Arch>(sums + r * lds), B(e.scale), bias);
     }
     if (e.residual) v = v + io.load(e.residual + (row + r) * e.ldr + column);
     if (e.gelu) v = gelu_near(v);
+    if constexpr (std::is_same_v<Y, std::uint8_t>) v = simd::fma(v, out_inverse, out_zero);
     io.store(c + (row + r) * ldc + column, v);
   }
+}
+
+/// All `columns` of a tile, for its rows from `row` on.
+template <class Arch, class E, class Y>
+inline void dot_finish_rows(Y* c, Index ldc, const typename Dot<E>::Sum* sums, Index lds, Index rows, Index row, Index column,
+                            Index columns, const DotEpilogue& e) {
+  constexpr Index L = simd::lanes<float, Arch>;
+  Index i = 0;
+  for (; i + L <= columns; i += L) dot_finish<Arch, E>(c, ldc, sums + i, lds, rows, row, column + i, simd::Whole<float, Arch>{}, e);
+  if (i < columns) dot_finish<Arch, E>(c, ldc, sums + i, lds, rows, row, column + i, simd::Part<float, Arch>{columns - i}, e);
+}
+
+/// Rows of A that take half of L2, a multiple of `step`.
+constexpr Index dot_block_rows(Index words, Index step) {
+  const Index fit = (Index{512} << 10) / (words * 4);
+  return std::max(step, fit / step * step);
 }
 
 template <class Arch, Index R, Index V, Order AOrder, class E, class Y>
 void dot_block(Y* c, Index ldc, const typename Dot<E>::Left* a, Index lda, const E* panel, Index words, Index row, Index column,
                Index columns, const DotEpilogue& e) {
   alignas(64) typename Dot<E>::Sum sums[static_cast<std::size_t>(R * V * dot_half)];  // whole registers, also where C has none
-  constexpr Index L = simd::lanes<float, Arch>;
   dot_tile<Arch, R, V, AOrder>(sums, a + row * (AOrder == Order::plain ? lda : Dot<E>::group), lda, panel, words);
-  Index i = 0;
-  for (; i + L <= columns; i += L) dot_finish<Arch, R, V, E>(c, ldc, sums + i, row, column + i, simd::Whole<float, Arch>{}, e);
-  if (i < columns) dot_finish<Arch, R, V, E>(c, ldc, sums + i, row, column + i, simd::Part<float, Arch>{columns - i}, e);
+  dot_finish_rows<Arch, E>(c, ldc, sums, V * dot_half, R, row, column, columns, e);
+}
+
+/// The same product through tiles of AMX.
+template <class Arch, class Tiles, class E, class Y>
+void amx_gemm(Y* c, Index ldc, const typename Dot<E>::Left* a, Index lda, const E* packed, Index m, Index n, Index k, const DotEpilogue& e) {
+  const Index words = dot_words<E>(k), block = dot_block_rows(words, amx::block_rows);
+  alignas(64) typename Dot<E>::Sum sums[static_cast<std::size_t>(amx::block_rows * dot_width)];
+  Index configured = 0;
+  for (Index first = 0; first < m; first += block) {
+    const Index last = std::min(m, first + block);
+    for (Index column = 0; column < n; column += dot_width) {
+      const E* const panel = packed + column * words * Dot<E>::group;
+      const Index columns = std::min(dot_width, n - column);
+      for (Index r = first; r < last; r += amx::block_rows) {
+        const Index count = std::min(amx::block_rows, last - r);
+        if (count != configured) amx::configure<Tiles>(configured = count);
+        if (columns > dot_half) amx::block<Tiles, 2, E>(sums, a + r * lda, lda, panel, words, count);
+        else amx::block<Tiles, 1, E>(sums, a + r * lda, lda, panel, words, count);
+        dot_finish_rows<Arch, E>(c, ldc, sums, dot_width, count, r, column, columns, e);
+      }
+    }
+  }
+  Tiles::release();
 }
 
 }  // namespace detail
 
 /// C [m, n] = epilogue(A [m, k] B [k, n]). Order::plain: rows of A are `lda` >= dot_stride<E>(k) values apart, and what stands
 /// between k and that is finite. Order::transposed: word w of row r stands at a + (w * lda + r) * group (dot_pair_rows).
-/// Y: float or bf16. C overlaps neither A nor B; C may be the residual.
+/// Y: float, bf16 or 8-bit codes. C overlaps neither A nor B; C may be the residual.
 template <class Arch, Order AOrder = Order::plain, class E, class Y>
 void dot_gemm(Y* c, Index ldc, const typename Dot<E>::Left* a, Index lda, const E* packed, Index m, Index n, Index k,
               const DotEpilogue& e = {}) {
-  const Index words = dot_words<E>(k);
-  const Index fit = (Index{512} << 10) / (words * 4);  // rows of A that take half of L2
-  const Index block = std::max(dot_rows, fit / dot_rows * dot_rows);
+  if constexpr (MINIVIT_HAS_AMX && AOrder == Order::plain && std::is_same_v<Arch, simd::best>)  // other Archs: to see what they do
+    if (amx::available<E>()) return detail::amx_gemm<Arch, amx::Hardware>(c, ldc, a, lda, packed, m, n, k, e);
+  const Index words = dot_words<E>(k), block = detail::dot_block_rows(words, dot_rows);
   for (Index first = 0; first < m; first += block) {
     const Index last = std::min(m, first + block);
     for (Index column = 0; column < n; column += dot_width) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Activations to 8 bits, row by row: each token gets the scale and the zero point that its own values need (dynamic per-token
-// quantisation, asymmetric), so nothing has to be known about the data beforehand and no image influences another.
+// Activations to 8 bits: each token with the scale and the zero point that its own values need (dynamic, nothing has to be known
+// about the data), or all with those that a calibration found for the whole tensor. Asymmetric, so 0 has a code of its own.
 #pragma once
 
 #include <minivit/kernels/dot/pack.hpp>
@@ -8,9 +8,24 @@
 
 namespace minivit::inline MINIVIT_ISA::kernels {
 
+/// The scale and zero point of numbers in [low, high], low <= 0 <= high: 0 has a code of its own.
+inline RowScale scale_of_range(float low, float high) {
+  const float scale = (high - low) / 255.f;
+  return {scale, scale > 0 ? std::nearbyint(-low / scale) : 0.f};
+}
+
 /// codes[i] = round(x[i] / scale) + zero in [0, 255], ties to even, for `n` values; codes up to `stride` are set to 0 (behind n the
-/// weights are zero). The range is that of the row together with 0. A row with a NaN or an infinity gets a scale that is not
-/// finite, so that the result shows it. X: float or bf16.
+/// weights are zero). X: float or bf16. NaN gets code 0. Precondition: scale.scale is positive, or x is all 0.
+template <class Arch = simd::best, class X>
+inline void quantise_row(std::uint8_t* codes, const X* x, Index n, Index stride, RowScale scale) {
+  using B = simd::Batch<float, Arch>;
+  const B inverse(scale.scale > 0 ? 1 / scale.scale : 0.f), zero(scale.zero);
+  simd::sweep<Arch, float>(n, [&](Index i, auto io, auto) { io.store(codes + i, simd::fma(io.load(x + i), inverse, zero)); });
+  std::fill(codes + n, codes + stride, std::uint8_t{0});
+}
+
+/// The same with the range of the row itself, together with 0. A row with a NaN or an infinity gets a scale that is not finite, so
+/// that the result shows it.
 template <class Arch = simd::best, class X>
 inline RowScale quantise_row(std::uint8_t* codes, const X* x, Index n, Index stride) {
   using B = simd::Batch<float, Arch>;
@@ -21,19 +36,10 @@ inline RowScale quantise_row(std::uint8_t* codes, const X* x, Index n, Index str
     highest = simd::max(highest, v);
     odd = simd::fma(v, B(0.f), odd);  // NaN after the first value that is not finite
   });
-  const float low = -simd::largest(B(0.f) - lowest), high = simd::largest(highest), bad = simd::sum(odd);
-  const float scale = (high - low) / 255.f + bad;
-  const float inverse = scale > 0 ? 1 / scale : 0.f;
-  constexpr float magic = 12582912.f;  // 1.5 * 2^23: adding it leaves the rounded integer in the low bits
-  const float zero = (-low * inverse + magic) - magic;
-  for (Index i = 0; i < n; ++i) {
-    float code = static_cast<float>(x[i]) * inverse + zero;
-    code = code > 0.f ? code : 0.f;  // also for NaN
-    code = code < 255.f ? code : 255.f;
-    codes[i] = static_cast<std::uint8_t>(std::bit_cast<std::uint32_t>(code + magic) & 255u);
-  }
-  std::fill(codes + n, codes + stride, std::uint8_t{0});
-  return {scale, zero};
+  RowScale scale = scale_of_range(-simd::largest(B(0.f) - lowest), simd::largest(highest));
+  quantise_row<Arch>(codes, x, n, stride, scale);
+  scale.scale += simd::sum(odd);
+  return scale;
 }
 
 }  // namespace minivit::inline MINIVIT_ISA::kernels
