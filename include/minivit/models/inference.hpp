@@ -20,7 +20,7 @@ struct InferenceOptions {
 
 /// W says how matrices are stored and multiplied: the model's own type, bf16, or int8 (weights quantised per output channel,
 /// activations per token while they are written). Narrow types read activations in W too where Arch has an instruction for
-/// it (AVX512_BF16, AVX512_VNNI); without one bf16 only halves the memory, and int8 is slow. docs/explanation/precision.md has
+/// it (AVX512_BF16, AVX512_VNNI; AMX at run time); without one bf16 only halves the memory, and int8 is slow. docs/explanation/precision.md has
 /// the errors. One object serves one caller at a time.
 template <class Model, class W = typename Model::Scalar, class Arch = simd::best>
 class Inference {
