@@ -20,6 +20,7 @@ class PackedWeights {
   using Net = ViTNet<Model::config, S>;
 
   PackedWeights() : panels_(total<true>()), vectors_(total<false>()) {
+    kernels::touch_gelu_constants<typename S::Arch, T>();
     W* panel = panels_.data();
     T* vector = vectors_.data();
     std::size_t row = 0;
