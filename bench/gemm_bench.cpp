@@ -7,8 +7,8 @@
 #include <minivit/testing/peak.hpp>
 
 #include "onednn_peer.hpp"
+#include "timing.hpp"
 
-#include <chrono>
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
@@ -94,18 +94,6 @@ double error_of(const Ours<W>& ours, const mv::Buffer<float>& w) {
   return std::sqrt(wrong / size);
 }
 
-double median(std::vector<double>& x) {
-  std::nth_element(x.begin(), x.begin() + static_cast<std::ptrdiff_t>(x.size() / 2), x.end());
-  return x[x.size() / 2];
-}
-
-template <class F>
-double seconds(F&& work) {
-  const auto start = std::chrono::steady_clock::now();
-  work();
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-}
-
 /// One line of the table; false when the result is wrong.
 template <class W>
 bool measure(const char* precision, double limit, Index m, const Product& p) {
@@ -140,10 +128,7 @@ bool measure(const char* precision, double limit, Index m, const Product& p) {
 }  // namespace
 
 int main() {
-#if !defined(NDEBUG) || !defined(__OPTIMIZE__)
-  std::fprintf(stderr, "gemm_bench: this is not an optimised build, its times mean nothing; use cmake --preset release\n");
-  return 1;
-#else
+  if (!is_optimised_build("gemm_bench")) return 1;
   if (const char* const omp = std::getenv("OMP_NUM_THREADS"); OneDnn<float>::present && (!omp || std::string(omp) != "1")) {
     std::fprintf(stderr, "gemm_bench: oneDNN would use several threads; run OMP_NUM_THREADS=1 gemm_bench\n");
     return 1;
@@ -157,5 +142,4 @@ int main() {
     for (const Product& p : products)
       if (!measure<float>("f32", 1e-6, m, p) || !measure<bf16>("bf16", 0.005, m, p) || !measure<int8>("int8", 0.02, m, p)) return 1;
   return 0;
-#endif
 }

@@ -7,8 +7,8 @@
 #include <minivit/models/init.hpp>
 #include <minivit/models/presets.hpp>
 
-#include <algorithm>
-#include <chrono>
+#include "timing.hpp"
+
 #include <cstdio>
 #include <functional>
 #include <memory>
@@ -31,7 +31,7 @@ struct Row {
   const char* kind;
   double megabytes;                 // packed weights
   std::function<void()> run;
-  std::vector<double> seconds{};
+  std::vector<double> times{};  // seconds
 };
 
 template <mv::ViTConfig C>
@@ -44,18 +44,10 @@ Row row(const char* kind) {
   return {C.image, Model::tokens, C.sharing.repeat, kind, static_cast<double>(engine->weight_bytes()) * 1e-6, [engine, images] { (*engine)(*images); }};
 }
 
-double median(std::vector<double> x) {
-  std::ranges::sort(x);
-  return x[x.size() / 2];
-}
-
 }  // namespace
 
 int main() {
-#if !defined(NDEBUG) || !defined(__OPTIMIZE__)
-  std::fprintf(stderr, "sharing_bench: this is not an optimised build, its times mean nothing; use cmake --preset release\n");
-  return 1;
-#else
+  if (!is_optimised_build("sharing_bench")) return 1;
   constexpr int rounds = 21;
   std::vector<Row> rows;
   rows.push_back(row<with(224, 1, false)>("plain"));
@@ -72,20 +64,17 @@ int main() {
   for (int r = 0; r < rounds; ++r)
     for (Row& at : rows) {
       at.run();  // its weights are where they are when the same model runs again and again
-      const auto start = std::chrono::steady_clock::now();
-      at.run();
-      at.seconds.push_back(std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
+      at.times.push_back(seconds(at.run));
     }
   std::printf("bf16, one image, one thread, %s, median of %d in turns\n\n", mv::instruction_set(), rounds);
   std::printf("| tokens | layers on one set | | packed weights, MB | ms | times as fast as unshared | GB/s of weights read |\n|---:|---:|---|---:|---:|---:|---:|\n");
   for (const Row& at : rows) {
     const Row& unshared = *std::ranges::find_if(rows, [&](const Row& other) { return other.image == at.image; });
     std::vector<double> ratio;
-    for (std::size_t i = 0; i < at.seconds.size(); ++i) ratio.push_back(unshared.seconds[i] / at.seconds[i]);
+    for (std::size_t i = 0; i < at.times.size(); ++i) ratio.push_back(unshared.times[i] / at.times[i]);
     // every layer reads its weights, shared or not: as many bytes as the unshared model holds
-    std::printf("| %d | %d | %s | %.1f | %.2f | %.2f | %.1f |\n", at.tokens, at.repeat, at.kind, at.megabytes, median(at.seconds) * 1e3, median(ratio),
-                unshared.megabytes * 1e-3 / median(at.seconds));
+    std::printf("| %d | %d | %s | %.1f | %.2f | %.2f | %.1f |\n", at.tokens, at.repeat, at.kind, at.megabytes, median(at.times) * 1e3, median(ratio),
+                unshared.megabytes * 1e-3 / median(at.times));
   }
   return 0;
-#endif
 }

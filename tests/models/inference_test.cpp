@@ -36,6 +36,18 @@ mv::Tensor<float, mv::Dyn, C.channels, C.image, C.image> some_images(Index batch
 
 std::vector<float> copy(const auto& logits) { return {logits.begin(), logits.end()}; }
 
+/// `large` as drawn from seed 1, some images, and their logits in float32 on one thread.
+struct Reference {
+  mv::ViT<large> model;
+  mv::Tensor<float, mv::Dyn, large.channels, large.image, large.image> images;
+  std::vector<float> logits;
+
+  explicit Reference(Index batch) : images(some_images<large>(batch)) {
+    mv::initialise(model, 1);
+    logits = copy(mv::Inference<mv::ViT<large>>(model, {.max_batch = batch, .threads = 1})(images));
+  }
+};
+
 }  // namespace
 
 TEMPLATE_TEST_CASE("Inference: any number of workers inside the layers gives the same bits in the memory planned for them", "[model]",
@@ -105,11 +117,10 @@ TEST_CASE("Inference: every batch gives the same bits on every number of threads
 
 TEST_CASE("Inference: int8 after a calibration is near float32, the same for every number of threads, and can be calibrated again", "[model]") {
   using Model = mv::ViT<large>;
-  Model model;
-  mv::initialise(model, 1);
-  const auto images = some_images<large>(6);
-  mv::Inference<Model> exact(model, {.max_batch = 6, .threads = 1});
-  const auto expected = copy(exact(images));
+  const Reference reference(6);
+  const auto& model = reference.model;
+  const auto& images = reference.images;
+  const auto& expected = reference.logits;
   float largest = 0;
   for (const float v : expected) largest = std::max(largest, std::abs(v));
   mv::Inference<Model, mv::int8> infer(model, {.max_batch = 6, .threads = 1});
@@ -134,11 +145,10 @@ TEST_CASE("Inference: int8 after a calibration is near float32, the same for eve
 
 TEST_CASE("Inference: works inside a loop of another engine's threads", "[model]") {
   using Model = mv::ViT<large>;
-  Model model;
-  mv::initialise(model, 1);
-  const auto images = some_images<large>(4);
-  mv::Inference<Model> alone(model, {.max_batch = 4, .threads = 1});
-  const auto expected = copy(alone(images));
+  const Reference reference(4);
+  const auto& model = reference.model;
+  const auto& images = reference.images;
+  const auto& expected = reference.logits;
   const mv::Threads outer(2);
   mv::Inference<Model> a(model, {.max_batch = 2, .threads = 2}), b(model, {.max_batch = 2, .threads = 2});
   for (int round = 0; round < 5; ++round)
