@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
-// minivit distill: a multiplexed student learns from a trained teacher's predictions.
+// minivit distill: a multiplexed student learns from a trained teacher: its predictions, attention and hidden states.
 #include "training.hpp"
+
+#include <minivit/models/multiplex.hpp>
 
 namespace cli {
 
@@ -12,6 +14,23 @@ constexpr bool is_pair(const mv::ViTConfig& teacher, const mv::ViTConfig& studen
          student.dim <= teacher.dim && student.depth <= teacher.depth;
 }
 
+/// Layers that are compared: every second one, as in the published Mini-Swin recipe.
+template <mv::ViTConfig S, mv::ViTConfig T>
+constexpr mv::LayerPairs matched = mv::spread_layers(S.depth, T.depth, std::max(1, std::min(S.depth, T.depth) / 2));
+
+/// The student's first weights, as --start says.
+template <mv::ViTConfig S, mv::ViTConfig T>
+void start_student(mv::ViT<S>& student, const mv::ViT<T>& teacher, const TrainingOptions& o) {
+  if (o.start == "random") return;
+  if constexpr (mv::can_multiplex(S, T)) {
+    student = mv::multiplex<S>(teacher, {.group = o.start == "average" ? mv::GroupStart::average : mv::GroupStart::first,
+                                         .transformations = o.transformations == "identity" ? mv::TransformStart::identity : mv::TransformStart::reference,
+                                         .seed = o.seed});
+  } else {
+    mv::fail({.where = "--start " + o.start, .what = "the student's size differs from the teacher's", .hint = "use --start random"});
+  }
+}
+
 void distill(const TrainingOptions& o) {
   const auto file = mv::SafeTensors::open(o.teacher);
   const auto teacher_config = mv::read_config(file);
@@ -21,7 +40,7 @@ void distill(const TrainingOptions& o) {
   if (!is_pair(*teacher_config, student_config))
     mv::fail({.where = "distill", .what = "this program has no such pair of models", .expected = "a vit_*_32 teacher and a mini_vit_*_32 student that is not larger",
               .found = name_of(*teacher_config) + " and " + o.model, .hint = "compile examples/04_distill.cpp with your configs"});
-  const mv::DeiTDistillation loss{.kind = o.kind == "soft" ? mv::Distill::soft : o.kind == "hard" ? mv::Distill::hard : mv::Distill::none,
+  const mv::DeiTDistillation prediction{.kind = o.kind == "soft" ? mv::Distill::soft : o.kind == "hard" ? mv::Distill::hard : mv::Distill::none,
                                   .alpha = o.alpha,
                                   .tau = o.tau,
                                   .normalise = o.reference_scale ? mv::Normalise::by_batch_and_classes : mv::Normalise::by_batch};
@@ -32,9 +51,12 @@ void distill(const TrainingOptions& o) {
           using Student = mv::ViT<S>;
           using Teacher = mv::ViT<T>;
           const auto teacher = mv::load<Teacher>(file);
+          using Loss = mv::WeightDistillation<mv::DeiTDistillation, mv::AttentionRelations<matched<S, T>>, mv::HiddenRelations<matched<S, T>>>;
+          const Loss loss(prediction, {.weight = o.attention}, {.weight = o.hidden});
           with_products(o.precision, [&]<class W>(W) {
             run_training<Student>(o, loss, [&](Student& student, const auto& options) {
-              return mv::Trainer<Student, Teacher, mv::DeiTDistillation, W>(student, teacher, options);
+              start_student(student, teacher, o);
+              return mv::Trainer<Student, Teacher, Loss, W>(student, teacher, options);
             });
           });
         }
@@ -45,7 +67,7 @@ void distill(const TrainingOptions& o) {
 }  // namespace
 
 void add_distill(CLI::App& app) {
-  auto* const sub = app.add_subcommand("distill", "Train a multiplexed student for 32x32 images with a teacher's predictions.");
+  auto* const sub = app.add_subcommand("distill", "Train a multiplexed student for 32x32 images with a teacher's predictions, attention and hidden states.");
   const auto o = std::make_shared<TrainingOptions>();
   sub->add_option("--teacher", o->teacher, "Weights written by 'minivit train'")->required();
   sub->add_option("--model", o->model, "The student: a mini_vit_*_32 preset")->required();
@@ -53,6 +75,12 @@ void add_distill(CLI::App& app) {
   sub->add_option("--alpha", o->alpha, "Share of the teacher in the loss")->check(CLI::Range(0.0, 1.0))->capture_default_str();
   sub->add_option("--tau", o->tau, "Temperature of soft distillation")->check(CLI::Range(0.01, 100.0))->capture_default_str();
   sub->add_flag("--reference-scale", o->reference_scale, "Divide the soft term by batch times classes, as the published code does");
+  sub->add_option("--attention", o->attention, "Weight of the relations between queries, keys and values of every second layer; 1 in the Mini-Swin recipe")->check(CLI::Range(0.0, 1e6));
+  sub->add_option("--hidden", o->hidden, "Weight of the relations between hidden states of every second layer; 0.1 in the Mini-Swin recipe")->check(CLI::Range(0.0, 1e6));
+  sub->add_option("--start", o->start, "The student's first weights: random, or the average or the first of the teacher's layers that become one")
+      ->check(CLI::IsMember({"random", "average", "first"}))->capture_default_str();
+  sub->add_option("--transformations", o->transformations, "How head mixing starts with --start average or first: identity, or near zero as in the reference")
+      ->check(CLI::IsMember({"identity", "reference"}))->capture_default_str();
   add_training_options(*sub, *o);
   sub->footer(
       "Example:\n"

@@ -20,11 +20,13 @@ void add_training_options(CLI::App& sub, TrainingOptions& o) {
   sub.add_option("--cutmix", o.cutmix, "Alpha of cutmix; 0: off")->check(CLI::Range(0.0, 100.0));
   sub.add_option("--padding", o.padding, "Random crop out of this many pixels of padding")->check(CLI::Range(0, 64));
   sub.add_flag("--flip,!--no-flip", o.flip, "Mirror half of the images");
+  sub.add_option("--ema", o.average, "Decay of a moving average of the weights, evaluated and saved as FILE.average.*; 0: none")->check(CLI::Range(0.0, 0.999999));
   sub.add_option("--seed", o.seed, "Same seed, same run")->capture_default_str();
   sub.add_option("--threads", o.threads, "Threads; 0: all that the process may use. The result does not depend on it")->check(CLI::Range(0, 4096));
   sub.add_option("--precision", o.precision, "What products multiply; sums, weights and optimiser stay in float32")->check(CLI::IsMember({"f32", "bf16"}))->capture_default_str();
   sub.add_flag("--recompute", o.recompute, "Less than half of the memory per image for a third more work; same bits");
   sub.add_option("--log", o.log, "JSON lines, one per epoch");
+  sub.add_option("--csv", o.csv, "The same as a table; needs --log")->needs("--log");
   sub.add_option("--plot", o.plot, "Curves as SVG");
   sub.add_flag("--resume", o.resume, "Go on from FILE.training if it exists");
 }
@@ -33,6 +35,9 @@ void add_train(CLI::App& app) {
   auto* const sub = app.add_subcommand("train", "Train a model for 32x32 images from scratch.");
   const auto o = std::make_shared<TrainingOptions>();
   sub->add_option("--model", o->model, "A preset for 32x32 images; see 'minivit models'")->required();
+  sub->add_option("--init", o->init, "Weights to start from: fine-tuning");
+  sub->add_option("--layer-decay", o->layer_decay, "Rate of each group of layers over that of the next: 0.75 trains the first slowly")->check(CLI::Range(0.01, 1.0));
+  sub->add_option("--freeze", o->freeze, "Parameters that do not move, by the beginning of their names: patch_embed, blocks.0");
   add_training_options(*sub, *o);
   sub->footer(
       "Examples:\n"

@@ -11,21 +11,25 @@
 #include <minivit/train/plot.hpp>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <memory>
 
 namespace cli {
 
 struct TrainingOptions {
-  std::string model, data = "synthetic", output, log, plot, teacher, precision = "f32";
+  std::string model, data = "synthetic", output, log, csv, plot, teacher, precision = "f32", init;
+  std::vector<std::string> freeze;
   mv::Index epochs = 10, batch = 64, count = 0;
-  double lr = 1e-3, weight_decay = 0.05, warmup_epochs = 1, clip = 1, drop_path = 0, smoothing = 0, mixup = 0, cutmix = 0;
+  double lr = 1e-3, weight_decay = 0.05, warmup_epochs = 1, clip = 1, drop_path = 0, smoothing = 0, mixup = 0, cutmix = 0, average = 0, layer_decay = 1;
   int padding = 0, threads = 0;
   bool flip = false, resume = false, recompute = false;
   std::uint64_t seed = 1;
   std::string kind = "soft";
   double alpha = 0.9, tau = 2;
   bool reference_scale = false;
+  double attention = 0, hidden = 0;
+  std::string start = "random", transformations = "identity";
 };
 
 void add_training_options(CLI::App& sub, TrainingOptions& o);
@@ -33,13 +37,21 @@ void add_training_options(CLI::App& sub, TrainingOptions& o);
 /// The settings that must not change when a run is resumed, as one line.
 inline std::string settings_line(const TrainingOptions& o) {
   return fmt::format("{} on {} ({}), {} epochs of batch {}, lr {}, warmup {}, decay {}, clip {}, drop path {}, smoothing {}, mixup {}, "
-                     "cutmix {}, padding {}, flip {}, seed {}, {}, teacher '{}', {} alpha {} tau {} reference scale {}",
+                     "cutmix {}, padding {}, flip {}, seed {}, {}, average {}, init '{}', layer decay {}, frozen '{}', teacher '{}', {} alpha {} tau {} "
+                     "reference scale {}, attention {}, hidden {}, start {} {}",
                      o.model, o.data, o.count, o.epochs, o.batch, o.lr, o.warmup_epochs, o.weight_decay, o.clip, o.drop_path, o.smoothing,
-                     o.mixup, o.cutmix, o.padding, o.flip, o.seed, o.precision, o.teacher, o.kind, o.alpha, o.tau, o.reference_scale);
+                     o.mixup, o.cutmix, o.padding, o.flip, o.seed, o.precision, o.average, o.init, o.layer_decay, fmt::join(o.freeze, " "), o.teacher,
+                     o.kind, o.alpha, o.tau, o.reference_scale, o.attention, o.hidden, o.start, o.transformations);
 }
 
 /// Normalisation for small images: mean and deviation of CIFAR-10's training set; pictures are not cropped.
 inline constexpr mv::Preprocessing small_image_preprocessing{.mean = {0.4914f, 0.4822f, 0.4465f}, .std = {0.2470f, 0.2435f, 0.2616f}, .crop_pct = 1};
+
+/// Where the moving average goes: student.safetensors -> student.average.safetensors.
+inline std::string average_path(const std::string& output) {
+  std::filesystem::path path(output);
+  return path.replace_extension(".average" + path.extension().string()).string();
+}
 
 /// Runs one training: `make_trainer(student, trainer_options)` gives the Trainer. Writes the weights, the curve and the log.
 template <class Student, class Loss, class MakeTrainer>
@@ -57,6 +69,7 @@ void run_training(const TrainingOptions& o, const Loss& loss, MakeTrainer&& make
   fit.loader.augment = {.padding = o.padding, .flip = o.flip, .mixup = o.mixup, .cutmix = o.cutmix, .smoothing = o.smoothing,
                         .preprocessing = small_image_preprocessing};
   fit.log = o.log;
+  fit.csv = o.csv;
   fit.checkpoint = o.output + ".training";
   fit.resume = o.resume;
   fit.settings = settings_line(o);
@@ -64,17 +77,23 @@ void run_training(const TrainingOptions& o, const Loss& loss, MakeTrainer&& make
   fit.validation = &test;
 
   const mv::Index per_epoch = train.size() / o.batch, steps = std::max<mv::Index>(1, o.epochs * per_epoch);
+  mv::RateScales scales;
+  if (o.layer_decay != 1) scales = mv::layer_decay<Student>(o.layer_decay);
+  if (!o.freeze.empty()) scales = mv::frozen<Student>(o.freeze, std::move(scales));
   const mv::TrainerOptions<Loss> options{
       .loss = loss,
       .optimiser = {.weight_decay = o.weight_decay, .clip_norm = o.clip},
       .schedule = {.peak = o.lr, .warmup_start = 1e-6, .minimum = 1e-5,
                    .warmup_steps = std::min(steps, static_cast<mv::Index>(o.warmup_epochs * static_cast<double>(per_epoch))), .total_steps = steps},
+      .rate_scales = scales,
+      .average = {.decay = o.average},
       .drop_path = o.drop_path,
       .seed = o.seed,
       .threads = o.threads,
       .memory = o.recompute ? mv::Memory::recompute : mv::Memory::keep};
   Student student;
-  mv::initialise(student, o.seed);
+  if (o.init.empty()) mv::initialise(student, o.seed);
+  else student = mv::load<Student>(o.init);
   auto trainer = make_trainer(student, options);
   fmt::print(stderr, "{}: {} parameters, {} images, {} steps, {} threads, {}, {:.0f} MiB, {:.2f} MiB per image at a time\n", o.model, Student::parameters, train.size(), steps,
              mv::Threads(o.threads).count(), o.precision, static_cast<double>(trainer.bytes()) / 1048576,
@@ -86,6 +105,7 @@ void run_training(const TrainingOptions& o, const Loss& loss, MakeTrainer&& make
     return;
   }
   mv::save(student, o.output, fit.info);
+  if (trainer.average()) mv::save(*trainer.average(), average_path(o.output), fit.info);
   if (!o.plot.empty()) {
     std::array<mv::Chart, 2> charts{mv::Chart{.title = "Loss", .x_title = "epoch", .y_title = "", .series = {{"training", {}, {}}, {"test", {}, {}}}},
                                     mv::Chart{.title = "Accuracy on the test split", .x_title = "epoch", .y_title = "%", .series = {{o.model, {}, {}}}}};

@@ -18,28 +18,34 @@
 
 namespace minivit::inline MINIVIT_ISA {
 
-/// Calls f(name, field) for each field, f(name, field, most) for each number, which lies in 1 .. most. `Config` is
-/// ViTConfig or const ViTConfig.
+/// What a file may say about a field.
+struct FieldRule {
+  int most = 0;          ///< numbers lie in 1 .. most
+  bool optional = false; ///< younger than the format: left out of files when it has its default, which is what its absence means
+};
+
+/// Calls f(name, field, FieldRule) for each field. `Config` is ViTConfig or const ViTConfig.
 template <class Config, class F>
 requires std::is_same_v<std::remove_const_t<Config>, ViTConfig>
 constexpr void for_each_field(Config& config, F&& f) {
   // A new field of ViTConfig does not compile here until it is named.
   auto& [image, patch, channels, dim, depth, heads, mlp_ratio, classes, pool, distilled, sharing, position] = config;
-  auto& [repeat, mix_heads] = sharing;
+  auto& [repeat, mix_heads, separate_norms] = sharing;
   auto& [keys] = position;
-  f("image", image, 16384);
-  f("patch", patch, 16384);
-  f("channels", channels, 1024);
-  f("dim", dim, 65536);
-  f("depth", depth, 4096);
-  f("heads", heads, 4096);
-  f("mlp_ratio", mlp_ratio, 64);
-  f("classes", classes, 1'000'000);
-  f("pool", pool);
-  f("distilled", distilled);
-  f("sharing.repeat", repeat, 4096);
-  f("sharing.mix_heads", mix_heads);
-  f("position.keys", keys);
+  f("image", image, FieldRule{16384});
+  f("patch", patch, FieldRule{16384});
+  f("channels", channels, FieldRule{1024});
+  f("dim", dim, FieldRule{65536});
+  f("depth", depth, FieldRule{4096});
+  f("heads", heads, FieldRule{4096});
+  f("mlp_ratio", mlp_ratio, FieldRule{64});
+  f("classes", classes, FieldRule{1'000'000});
+  f("pool", pool, FieldRule{});
+  f("distilled", distilled, FieldRule{});
+  f("sharing.repeat", repeat, FieldRule{4096});
+  f("sharing.mix_heads", mix_heads, FieldRule{});
+  f("sharing.separate_norms", separate_norms, FieldRule{.optional = true});
+  f("position.keys", keys, FieldRule{});
 }
 
 namespace detail {
@@ -84,12 +90,12 @@ inline std::string read_field(const nlohmann::json& json, int& value, int most) 
   value = json.get<int>();
   return {};
 }
-inline std::string read_field(const nlohmann::json& json, bool& value) {
+inline std::string read_field(const nlohmann::json& json, bool& value, int = 0) {
   if (!json.is_boolean()) return "true or false";
   value = json.get<bool>();
   return {};
 }
-inline std::string read_field(const nlohmann::json& json, Pool& value) {
+inline std::string read_field(const nlohmann::json& json, Pool& value, int = 0) {
   const auto pool = enum_value(pool_names, json);
   if (!pool) return enum_choices(pool_names);
   value = *pool;
@@ -107,9 +113,12 @@ inline std::string json_path(std::string_view name) {
 
 /// {"channels":3,...,"sharing":{"mix_heads":true,"repeat":2}}: the same config gives the same text.
 inline std::string to_json(const ViTConfig& config) {
-  nlohmann::json document;
-  for_each_field(config, [&](std::string_view name, const auto& field, int = 0) {
-    document[nlohmann::json::json_pointer(detail::json_path(name))] = detail::field_json(field);
+  nlohmann::json document, defaults;
+  const ViTConfig plain;
+  for_each_field(plain, [&](std::string_view name, const auto& field, FieldRule) { defaults[std::string(name)] = detail::field_json(field); });
+  for_each_field(config, [&](std::string_view name, const auto& field, FieldRule rule) {
+    const auto value = detail::field_json(field);
+    if (!rule.optional || value != defaults[std::string(name)]) document[nlohmann::json::json_pointer(detail::json_path(name))] = value;
   });
   return document.dump();
 }
@@ -122,12 +131,13 @@ inline ViTConfig config_from_json(std::string_view text, std::string_view where)
   const nlohmann::json flat = document.flatten();
   ViTConfig config;
   std::set<std::string> known;
-  for_each_field(config, [&](std::string_view name, auto& field, auto... most) {
+  for_each_field(config, [&](std::string_view name, auto& field, FieldRule rule) {
     const std::string path = detail::json_path(name);
     known.insert(path);
     const auto at = flat.find(path);
+    if (at == flat.end() && rule.optional) return;
     if (at == flat.end()) fail({.where = where, .what = "config field '" + std::string(name) + "' is missing"});
-    const std::string expected = detail::read_field(*at, field, most...);
+    const std::string expected = detail::read_field(*at, field, rule.most);
     if (!expected.empty())
       fail({.where = where,
             .what = "config field '" + std::string(name) + "' is wrong",
@@ -150,12 +160,12 @@ struct ConfigDifference {
 /// The first field in which the configs differ, or nothing.
 inline std::optional<ConfigDifference> first_difference(const ViTConfig& a, const ViTConfig& b) {
   std::vector<std::pair<std::string, std::string>> fields;
-  for_each_field(a, [&](std::string_view name, const auto& field, int = 0) {
+  for_each_field(a, [&](std::string_view name, const auto& field, FieldRule) {
     fields.emplace_back(name, detail::field_json(field).dump());
   });
   std::optional<ConfigDifference> found;
   std::size_t i = 0;
-  for_each_field(b, [&](std::string_view, const auto& field, int = 0) {
+  for_each_field(b, [&](std::string_view, const auto& field, FieldRule) {
     const auto& [name, text] = fields[i++];
     if (std::string other = detail::field_json(field).dump(); !found && other != text)
       found = ConfigDifference{name, text, std::move(other)};

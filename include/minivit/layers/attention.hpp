@@ -99,10 +99,11 @@ struct Attention {
     return {qkv, context};
   }
 
-  /// dx is overwritten; gradients are added to `gshared` and `gown`.
-  template <class GShared, class GOwn>
+  /// dx is overwritten; gradients are added to `gshared` and `gown`. listen(qkv, dqkv, arena) may add to the gradient of the
+  /// queries, keys and values: distillation.
+  template <class GShared, class GOwn, class Listen>
   constexpr void backward(ConstTokens dy, Input x, const Saved& saved, Tokens dx, const GShared& gshared, const GOwn& gown,
-                          Arena<T>& arena) const {
+                          Arena<T>& arena, Listen&& listen) const {
     const auto scope = arena.scratch();
     const auto dcontext = arena.template take<Dyn, N, D>(dy.batch());
     const auto dqkv = arena.template take<Dyn, N, 3 * D>(dy.batch());
@@ -115,6 +116,7 @@ struct Attention {
       ops::attention_backward<Arch>(ConstTokens(dcontext), saved.qkv, dqkv, A.shape(), weights(),
                                     {gown.conv_l.data(), gown.conv_w.data(), gown.rpe_k.data()}, arena);
     }
+    listen(saved.qkv, dqkv, arena);
     const Profile::Scope profile("attn.qkv backward");
     shared.qkv.backward(View<const T, Dyn, N, 3 * D>(dqkv).template reshape<Dyn, 3 * D>(), x, dx.template reshape<Dyn, D>(), gshared.qkv,
                         arena);

@@ -16,6 +16,9 @@ enum class Pool { cls, mean };
 struct Sharing {
   int repeat = 1;          ///< this many consecutive layers use one set of weights; must divide the depth
   bool mix_heads = false;  ///< mix attention heads before and after softmax, per layer, no bias
+  /// Every layer has norms of its own, as in all published models; false: the layers of a group share them, too. No other use than
+  /// to show what separate norms bring.
+  bool separate_norms = true;
   bool operator==(const Sharing&) const = default;
 };
 

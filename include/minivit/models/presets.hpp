@@ -34,6 +34,10 @@ constexpr ViTConfig small_image(int dim, int heads, int depth) {
   c.position = {.keys = true};
   return c;
 }
+constexpr ViTConfig slim(ViTConfig c) {
+  c.mlp_ratio = 2;
+  return c;
+}
 constexpr ViTConfig distilled(ViTConfig c) {
   c.distilled = true;
   return c;
@@ -65,9 +69,15 @@ inline constexpr ViTConfig mini_deit_base = mini_deit_base_patch16_224;
 inline constexpr ViTConfig vit_nano_patch4_32 = detail::small_image(96, 3, 6);
 inline constexpr ViTConfig vit_micro_patch4_32 = detail::small_image(128, 4, 8);
 inline constexpr ViTConfig vit_tiny_patch4_32 = detail::small_image(192, 3, 12);
+/// Deep and narrow, with a slim MLP: the teacher of the CIFAR-10 study (examples/reproduce).
+inline constexpr ViTConfig vit_lite_patch4_32 = detail::slim(detail::small_image(160, 5, 12));
 inline constexpr ViTConfig mini_vit_nano_patch4_32 = detail::mini(vit_nano_patch4_32);
 inline constexpr ViTConfig mini_vit_micro_patch4_32 = detail::mini(vit_micro_patch4_32);
 inline constexpr ViTConfig mini_vit_tiny_patch4_32 = detail::mini(vit_tiny_patch4_32);
+
+inline constexpr ViTConfig mini_vit_lite_patch4_32 = detail::mini(vit_lite_patch4_32);
+inline constexpr ViTConfig mini_vit_lite_repeat3_patch4_32 = detail::mini(vit_lite_patch4_32, 3);
+inline constexpr ViTConfig mini_vit_lite_repeat12_patch4_32 = detail::mini(vit_lite_patch4_32, 12);
 
 /// A preset under its name.
 struct Named {
@@ -90,9 +100,13 @@ inline constexpr std::array all{
     Named{"vit_nano_patch4_32", vit_nano_patch4_32},
     Named{"vit_micro_patch4_32", vit_micro_patch4_32},
     Named{"vit_tiny_patch4_32", vit_tiny_patch4_32},
+    Named{"vit_lite_patch4_32", vit_lite_patch4_32},
     Named{"mini_vit_nano_patch4_32", mini_vit_nano_patch4_32},
     Named{"mini_vit_micro_patch4_32", mini_vit_micro_patch4_32},
     Named{"mini_vit_tiny_patch4_32", mini_vit_tiny_patch4_32},
+    Named{"mini_vit_lite_patch4_32", mini_vit_lite_patch4_32},
+    Named{"mini_vit_lite_repeat3_patch4_32", mini_vit_lite_repeat3_patch4_32},
+    Named{"mini_vit_lite_repeat12_patch4_32", mini_vit_lite_repeat12_patch4_32},
 };
 
 }  // namespace minivit::inline MINIVIT_ISA::presets

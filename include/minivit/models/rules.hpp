@@ -28,10 +28,13 @@ constexpr bool repeat_divides_depth(const ViTConfig& c) { return !repeat(c) || c
 constexpr bool distilled_has_class_token(const ViTConfig& c) { return !c.distilled || c.pool == Pool::cls; }
 constexpr bool mixing_has_heads(const ViTConfig& c) { return !c.sharing.mix_heads || c.heads > 1; }
 
+constexpr bool shared_norms_are_shared(const ViTConfig& c) { return c.sharing.separate_norms || c.sharing.repeat > 1; }
+
 /// True when every rule holds.
 constexpr bool all(const ViTConfig& c) {
   return image(c) && patch(c) && patch_divides_image(c) && channels(c) && dim(c) && heads(c) && heads_divide_dim(c) && depth(c) &&
-         mlp_ratio(c) && classes(c) && repeat(c) && repeat_divides_depth(c) && distilled_has_class_token(c) && mixing_has_heads(c);
+         mlp_ratio(c) && classes(c) && repeat(c) && repeat_divides_depth(c) && distilled_has_class_token(c) && mixing_has_heads(c) &&
+         shared_norms_are_shared(c);
 }
 
 }  // namespace rules
@@ -53,6 +56,7 @@ struct Checked {
   static_assert(rules::repeat_divides_depth(C), "ViTConfig: sharing.repeat must divide depth");
   static_assert(rules::distilled_has_class_token(C), "ViTConfig: distilled needs pool == Pool::cls, because the distillation token stands behind the class token");
   static_assert(rules::mixing_has_heads(C), "ViTConfig: sharing.mix_heads needs at least 2 heads to mix");
+  static_assert(rules::shared_norms_are_shared(C), "ViTConfig: sharing.separate_norms can only be false where layers share weights (sharing.repeat above 1)");
 
   static constexpr ViTConfig value = rules::all(C) ? C : ViTConfig{};
 };

@@ -18,6 +18,20 @@ struct StochasticDepth {
   Index first_image = 0;  ///< number, inside the batch, of the first image of this call
 };
 
+/// Who may look at the layers of a pass, and in backward add to their gradients (train/losses/ has those who do). This one looks
+/// away. All calls also happen while a pass is counted: then the views are null and only arena.take() matters.
+struct Observer {
+  /// After layer l of a forward; `saved` is valid during the call.
+  template <class Saved, class T>
+  constexpr void forward(int /*layer*/, const Saved& /*saved*/, Arena<T>& /*arena*/) const {}
+  /// Before the backward of layer l: y [B, N, D] is its output, d the output's gradient.
+  template <class Y, class D, class T>
+  constexpr void output(int /*layer*/, Y /*y*/, D /*d*/, Arena<T>& /*arena*/) const {}
+  /// Within it: qkv [B, N, 3 D] are its queries, keys and values, dqkv their gradient.
+  template <class Qkv, class Dqkv, class T>
+  constexpr void attention(int /*layer*/, Qkv /*qkv*/, Dqkv /*dqkv*/, Arena<T>& /*arena*/) const {}
+};
+
 /// The layers of `ViT<C>` over storage S.
 template <ViTConfig Unchecked, class S>
 struct ViTNet {
@@ -26,7 +40,8 @@ struct ViTNet {
   using Arch = typename S::Arch;
   static constexpr int N = C.tokens(), D = C.dim, K = C.classes, G = C.groups(), R = C.sharing.repeat, Extra = C.extra_tokens();
   static constexpr BlockConfig block_config{
-      {N, D, C.heads, C.grid(), Extra, C.sharing.mix_heads, C.position.keys}, C.hidden()};
+      {N, D, C.heads, C.grid(), Extra, C.sharing.mix_heads, C.position.keys}, C.hidden(),
+      C.sharing.separate_norms};
   using Images = View<const T, Dyn, C.channels, C.image, C.image>;
   using Logits = View<T, Dyn, K>;
   using Tokens = View<T, Dyn, N, D>;
@@ -75,7 +90,9 @@ struct ViTNet {
   };
 
   /// Fills `out`. Takes every temporary from `arena`; never allocates. In a keeping arena the result serves backward.
-  constexpr Saved forward(Images images, const Output& out, Arena<T>& arena, const StochasticDepth& depth = {}) const {
+  template <class Watch = Observer>
+  constexpr Saved forward(Images images, const Output& out, Arena<T>& arena, const StochasticDepth& depth = {},
+                          const Watch& watch = {}) const {
     const Index B = images.batch();
     Saved saved{};
     saved.images = images;
@@ -91,6 +108,7 @@ struct ViTNet {
       if (arena.keeps()) drop = draw_drop_path(l, B, depth, arena);
       const auto inside = arena.recomputes() ? arena.scratch() : arena.scope();  // then of the layer's own views only x and y live on
       saved.layers[static_cast<std::size_t>(l)] = layer(l).forward(x, y, arena, drop);
+      watch.forward(l, saved.layers[static_cast<std::size_t>(l)], arena);
       x = y;
     }
 
@@ -112,8 +130,9 @@ struct ViTNet {
   }
 
   /// Adds the gradients of all parameters to `gradients`, a net over writable storage, given those of the outputs.
-  template <class Gradients>
-  constexpr void backward(const Saved& saved, const Output& doutput, const Gradients& gradients, Arena<T>& arena) const {
+  template <class Gradients, class Watch = Observer>
+  constexpr void backward(const Saved& saved, const Output& doutput, const Gradients& gradients, Arena<T>& arena,
+                          const Watch& watch = {}) const {
     const auto scope = arena.scratch();
     const Index B = saved.images.batch();
     const auto d = arena.template take<Dyn, N, D>(B);  // gradient of the token stream, changed in place
@@ -142,7 +161,9 @@ struct ViTNet {
       auto inside = saved.layers[static_cast<std::size_t>(l)];
       const auto again = arena.scratch();
       if (arena.recomputes()) inside = layer(l).forward(inside.x, arena.template take<Dyn, N, D>(B), arena, drop);
-      layer(l).backward(inside, d, group.shared, group.own[static_cast<std::size_t>(l % R)], arena, drop);
+      watch.output(l, inside.y, d, arena);
+      layer(l).backward(inside, d, group.shared, group.own[static_cast<std::size_t>(l % R)], arena, drop,
+                        [&](const auto& qkv, const auto& dqkv, Arena<T>& memory) { watch.attention(l, qkv, dqkv, memory); });
     }
     if (!arena.counting())
       for (Index b = 0; b < B; ++b) {

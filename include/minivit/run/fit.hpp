@@ -3,6 +3,7 @@
 // used one by one (train/trainer.hpp, data/loader.hpp); this is the loop that most runs need.
 #pragma once
 
+#include <minivit/run/csv_log.hpp>
 #include <minivit/run/evaluate.hpp>
 #include <minivit/run/training_checkpoint.hpp>
 #include <minivit/train/log.hpp>
@@ -10,6 +11,7 @@
 #include <minivit/train/trainer.hpp>
 
 #include <filesystem>
+#include <functional>
 
 namespace minivit::inline MINIVIT_ISA {
 
@@ -17,12 +19,15 @@ struct FitOptions {
   Index epochs = 1;
   LoaderOptions loader{};          ///< batch, augmentation, shuffling
   std::string log{};               ///< JSON lines; empty: none
+  std::string csv{};               ///< the same as a table, written anew after each epoch; needs `log`; empty: none
   std::string checkpoint{};        ///< training state, written after each epoch and when stopped; empty: none
   bool resume = false;             ///< go on from `checkpoint` when it exists
   std::string settings{};          ///< must be equal when a run is resumed
   CheckpointInfo info{};           ///< stored with the checkpoint
   const Dataset* validation = nullptr;  ///< evaluated after each epoch of `evaluate_every`, and after the last
   Index evaluate_every = 1;
+  /// Called after each epoch, before its checkpoint; the trainer still holds the gradients of the last step.
+  std::function<void(const struct EpochReport&)> after_epoch{};
   Progress::Options show = Progress::on_stderr();
 };
 
@@ -31,11 +36,13 @@ struct EpochReport {
   Index epoch = 0;              ///< from 0
   double train_loss = 0;
   double train_base = 0;        ///< part of the loss against the labels
-  double train_kd = 0;          ///< part of the loss against the teacher
+  double train_kd = 0;          ///< part of the loss against the teacher's predictions
+  std::vector<std::pair<std::string, double>> train_terms{};  ///< feature terms of the loss, unweighted, by name
   double train_accuracy = 0;    ///< on augmented images, while the weights change
   double lr = 0;                ///< of the last step
   double images_per_second = 0;
   std::optional<Evaluation> validation{};
+  std::optional<Evaluation> average{};  ///< of the moving average of the weights
 };
 
 struct FitReport {
@@ -49,14 +56,17 @@ namespace detail {
 inline JsonLine epoch_line(const EpochReport& e) {
   JsonLine line;
   line.add("epoch", e.epoch).add("loss", e.train_loss).add("base", e.train_base).add("kd", e.train_kd);
+  for (const auto& [name, value] : e.train_terms) line.add(name, value);
   line.add("train_accuracy", e.train_accuracy).add("lr", e.lr).add("images_per_s", e.images_per_second);
   if (e.validation) line.add("accuracy", e.validation->accuracy).add("validation_loss", e.validation->loss);
+  if (e.average) line.add("average_accuracy", e.average->accuracy).add("average_loss", e.average->loss);
   return line;
 }
 inline std::string epoch_text(const EpochReport& e, Index epochs) {
   char text[200];
   int n = std::snprintf(text, sizeof text, "epoch %3td/%td  loss %.4f  train %5.2f %%", e.epoch + 1, epochs, e.train_loss, 100 * e.train_accuracy);
   if (e.validation) n += std::snprintf(text + n, sizeof text - static_cast<std::size_t>(n), "  test %5.2f %%", 100 * e.validation->accuracy);
+  if (e.average) n += std::snprintf(text + n, sizeof text - static_cast<std::size_t>(n), "  average %5.2f %%", 100 * e.average->accuracy);
   std::snprintf(text + n, sizeof text - static_cast<std::size_t>(n), "  lr %.2e  %.0f images/s", e.lr, e.images_per_second);
   return text;
 }
@@ -69,13 +79,13 @@ FitReport fit(Trainer<Student, Teacher, Loss, W>& trainer, const Dataset& data, 
   Loader<C.image, C.classes> loader(data, options.loader);
   const Index per_epoch = loader.batches();
   if (options.resume && std::filesystem::exists(options.checkpoint))
-    load_training(options.checkpoint, trainer.student(), trainer.state(), options.settings);
+    load_training(options.checkpoint, trainer, options.settings);
   const Index first_step = trainer.state().step, last_step = options.epochs * per_epoch;
   TrainingLog log;
   if (!options.log.empty()) log = first_step > 0 ? TrainingLog::resume(options.log, first_step) : TrainingLog::create(options.log);
   const auto save_state = [&] {
     if (!options.checkpoint.empty())
-      save_training(options.checkpoint, trainer.student(), trainer.state(), options.settings, options.info);
+      save_training(options.checkpoint, trainer, options.settings, options.info);
   };
 
   const StopRequest stop;
@@ -88,6 +98,8 @@ FitReport fit(Trainer<Student, Teacher, Loss, W>& trainer, const Dataset& data, 
     const auto epoch_start = std::chrono::steady_clock::now();
     EpochReport epoch{.epoch = trainer.state().step / per_epoch};
     RunningMean loss, base, kd, correct;
+    const auto names = detail::term_names(trainer.options().loss);
+    std::vector<RunningMean> terms(names.size());
     do {
       const auto& next = loader.next();
       const StepReport step = trainer.step(next.images, next.targets);
@@ -95,6 +107,7 @@ FitReport fit(Trainer<Student, Teacher, Loss, W>& trainer, const Dataset& data, 
       loss.add(step.loss.total, weight);
       base.add(step.loss.base, weight);
       kd.add(step.loss.kd, weight);
+      for (std::size_t i = 0; i < terms.size(); ++i) terms[i].add(step.loss.terms[i], weight);
       correct.add(static_cast<double>(step.correct) / weight, weight);
       epoch.lr = step.lr;
       progress.update(trainer.state().step * batch, "epoch " + std::to_string(epoch.epoch + 1) + "/" + std::to_string(options.epochs), loss.mean());
@@ -106,13 +119,21 @@ FitReport fit(Trainer<Student, Teacher, Loss, W>& trainer, const Dataset& data, 
     epoch.train_loss = loss.mean();
     epoch.train_base = base.mean();
     epoch.train_kd = kd.mean();
+    for (std::size_t i = 0; i < terms.size(); ++i) epoch.train_terms.emplace_back(names[i], terms[i].mean());
     epoch.train_accuracy = correct.mean();
     epoch.images_per_second = loss.weight() / seconds.count();
     const bool last = trainer.state().step == last_step;
-    if (options.validation && (last || (epoch.epoch + 1) % options.evaluate_every == 0))
-      epoch.validation = evaluate(trainer.student(), *options.validation, options.loader.augment.preprocessing, trainer.options().threads);
+    if (options.validation && (last || (epoch.epoch + 1) % options.evaluate_every == 0)) {
+      const auto test = [&](const Student& model) {
+        return evaluate(model, *options.validation, options.loader.augment.preprocessing, trainer.options().threads);
+      };
+      epoch.validation = test(trainer.student());
+      if (trainer.average()) epoch.average = test(*trainer.average());
+    }
     log.write(trainer.state().step, detail::epoch_line(epoch));
+    if (!options.csv.empty()) write_csv(options.log, options.csv);
     progress.print(detail::epoch_text(epoch, options.epochs));
+    if (options.after_epoch) options.after_epoch(epoch);
     report.epochs.push_back(std::move(epoch));
     if (!report.stopped) save_state();
   }

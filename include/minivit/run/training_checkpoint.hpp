@@ -1,33 +1,34 @@
 // SPDX-License-Identifier: MIT
-// What a run needs to go on as if it had never stopped: weights, both optimiser moments, the step, and the settings it was
-// started with. The random streams and the sampler are functions of seed and step, so there is nothing more to keep.
+// What a run needs to go on as if it had never stopped: weights, both optimiser moments, the moving average and fitting layers if
+// there are any, the step, and the settings it was started with. The random streams and the sampler are functions of seed and step,
+// so there is nothing more to keep.
 #pragma once
 
 #include <minivit/io/checkpoint.hpp>
-#include <minivit/train/adamw.hpp>
+#include <minivit/train/trainer.hpp>
 
 namespace minivit::inline MINIVIT_ISA {
 
 /// Written atomically. `settings` is text that must be equal on resume (hyperparameters, data, seed). Throws Error; also when a
 /// weight is not finite.
-template <class Model, class State>
-void save_training(const std::string& path, const Model& model, const State& state, const std::string& settings,
+template <class Student, class Teacher, class Loss, class W>
+void save_training(const std::string& path, Trainer<Student, Teacher, Loss, W>& trainer, const std::string& settings,
                    const CheckpointInfo& info = {}) {
   const std::string where = "write " + path;
-  require_finite(Model::parameter_table(), model.data(), where);
   std::vector<TensorToWrite> tensors;
-  append_parameters(tensors, Model::parameter_table(), model.data());
-  append_parameters(tensors, Model::parameter_table(), state.m.data(), "optimiser.m.");
-  append_parameters(tensors, Model::parameter_table(), state.v.data(), "optimiser.v.");
-  auto metadata = metadata_of(Model::config, info, where);
-  metadata["minivit.step"] = std::to_string(state.step);
+  trainer.visit_state([&](const char* prefix, const ParameterTable& table, const auto* data) {
+    require_finite(table, data, where);
+    append_parameters(tensors, table, data, prefix);
+  });
+  auto metadata = metadata_of(Student::config, info, where);
+  metadata["minivit.step"] = std::to_string(trainer.state().step);
   metadata["minivit.settings"] = settings;
   write_safetensors(path, tensors, metadata);
 }
 
-/// Fills model and state. Throws Error when the file belongs to another model or to a run with other settings.
-template <class Model, class State>
-void load_training(const std::string& path, Model& model, State& state, const std::string& settings) {
+/// Fills the trainer's student and state. Throws Error when the file belongs to another model or to a run with other settings.
+template <class Student, class Teacher, class Loss, class W>
+void load_training(const std::string& path, Trainer<Student, Teacher, Loss, W>& trainer, const std::string& settings) {
   const SafeTensors file = SafeTensors::open(path);
   const auto text = [&](const char* key) {
     const auto at = file.metadata().find(key);
@@ -45,10 +46,8 @@ void load_training(const std::string& path, Model& model, State& state, const st
       fail({.where = file.where(), .what = "metadata 'minivit.step'", .expected = "a number of steps", .found = step});
     value = 10 * value + (c - '0');
   }
-  read_parameters(file, Model::parameter_table(), model.data());
-  read_parameters(file, Model::parameter_table(), state.m.data(), "optimiser.m.");
-  read_parameters(file, Model::parameter_table(), state.v.data(), "optimiser.v.");
-  state.step = value;
+  trainer.visit_state([&](const char* prefix, const ParameterTable& table, auto* data) { read_parameters(file, table, data, prefix); });
+  trainer.set_step(value);
 }
 
 }  // namespace minivit::inline MINIVIT_ISA

@@ -8,6 +8,7 @@
 #include <minivit/core/parameters.hpp>
 #include <minivit/core/threads.hpp>
 #include <minivit/kernels/adamw.hpp>
+#include <minivit/train/rates.hpp>
 
 #include <algorithm>
 #include <array>
@@ -72,6 +73,11 @@ inline bool decays(const ParameterInfo& parameter) {
 
 namespace detail {
 
+/// Factor of one row of the table.
+inline double scale_of(const ParameterTable& table, const ParameterInfo& p, const RateScales& scales) {
+  return scales.empty() ? 1.0 : scales[static_cast<std::size_t>(&p - table.data())];
+}
+
 /// Elements per task: 64 KiB of float, so that the four arrays of an update stay in the L2 cache.
 inline constexpr Index slab_grain = 16384;
 
@@ -104,16 +110,16 @@ double sum_of_squares(const T* x, Index n) {
 
 }  // namespace detail
 
-/// Euclidean norm over all parameters, in double, in an order fixed by the table alone. NaN or infinite when any gradient
-/// is.
+/// Euclidean norm over all parameters that are not frozen, in double, in an order fixed by the table alone. NaN or infinite when
+/// any of their gradients is.
 template <class T>
-double global_norm(const ParameterTable& table, const T* gradients, const Threads& threads) {
+double global_norm(const ParameterTable& table, const T* gradients, const Threads& threads, const RateScales& scales = {}) {
   const Index end = detail::slab_end(table);
   std::vector<double> parts(static_cast<std::size_t>((end + detail::slab_grain - 1) / detail::slab_grain));
   threads.for_ranges(end, detail::slab_grain, [&](Index first, Index last) {
     double sum = 0;
-    detail::for_parameters(table, first, last, [&](const ParameterInfo&, Index b, Index e) {
-      sum += detail::sum_of_squares(gradients + b, e - b);
+    detail::for_parameters(table, first, last, [&](const ParameterInfo& p, Index b, Index e) {
+      if (detail::scale_of(table, p, scales) != 0) sum += detail::sum_of_squares(gradients + b, e - b);
     });
     parts[static_cast<std::size_t>(first / detail::slab_grain)] = sum;
   });
@@ -130,32 +136,38 @@ inline double clip_factor(double norm, double max_norm) {
 
 /// One optimiser step: counts it in `state` and updates `weights` from `gradients * gradient_scale` at rate `lr_now`.
 /// `weights`, `gradients` and both moments have the layout of `table`; padding between parameters is left alone.
-/// Throws Error when the state belongs to another slab.
+/// `scales` multiply the rate. Throws Error when the state or the scales belong to another slab.
 template <class T>
 void step(const AdamW& settings, AdamWState<T>& state, const ParameterTable& table, T* weights, const T* gradients,
-          double lr_now, double gradient_scale, const Threads& threads) {
+          double lr_now, double gradient_scale, const Threads& threads, const RateScales& scales = {}) {
   const Index end = detail::slab_end(table);
   if (state.m.size() < end || state.v.size() < end)
     fail({.where = "AdamW",
           .what = "the state does not fit the model",
           .expected = std::to_string(end) + " elements",
           .found = std::to_string(std::min(state.m.size(), state.v.size()))});
+  if (!scales.empty() && scales.size() != table.size())
+    fail({.where = "AdamW", .what = "the rate factors do not fit the model", .expected = std::to_string(table.size()) + " factors",
+          .found = std::to_string(scales.size())});
   ++state.step;
-  kernels::AdamWStep with_decay{};
-  with_decay.lr = lr_now;
-  with_decay.beta1 = settings.beta1;
-  with_decay.beta2 = settings.beta2;
-  with_decay.eps = settings.eps;
-  with_decay.weight_decay = settings.weight_decay;
-  with_decay.bias_correction1 = 1 - std::pow(settings.beta1, static_cast<double>(state.step));
-  with_decay.bias_correction2 = 1 - std::pow(settings.beta2, static_cast<double>(state.step));
-  kernels::AdamWStep without_decay = with_decay;
-  without_decay.weight_decay = 0;
+  kernels::AdamWStep common{};
+  common.lr = lr_now;
+  common.beta1 = settings.beta1;
+  common.beta2 = settings.beta2;
+  common.eps = settings.eps;
+  common.weight_decay = settings.weight_decay;
+  common.bias_correction1 = 1 - std::pow(settings.beta1, static_cast<double>(state.step));
+  common.bias_correction2 = 1 - std::pow(settings.beta2, static_cast<double>(state.step));
 
   threads.for_ranges(end, detail::slab_grain, [&](Index first, Index last) {
     detail::for_parameters(table, first, last, [&](const ParameterInfo& p, Index b, Index e) {
-      kernels::adamw<simd::best, T>(weights + b, state.m.data() + b, state.v.data() + b, gradients + b, e - b,
-                                    decays(p) ? with_decay : without_decay, static_cast<T>(gradient_scale));
+      const double scale = detail::scale_of(table, p, scales);
+      if (scale == 0) return;
+      kernels::AdamWStep now = common;
+      now.lr *= scale;
+      if (!decays(p)) now.weight_decay = 0;
+      kernels::adamw<simd::best, T>(weights + b, state.m.data() + b, state.v.data() + b, gradients + b, e - b, now,
+                                    static_cast<T>(gradient_scale));
     });
   });
 }

@@ -7,62 +7,48 @@
 #pragma once
 
 #include <minivit/models/packed_weights.hpp>
-#include <minivit/train/adamw.hpp>
-#include <minivit/train/losses.hpp>
+#include <minivit/train/fitting.hpp>
 #include <minivit/train/metrics.hpp>
-#include <minivit/train/schedule.hpp>
+#include <minivit/train/trainer_options.hpp>
 
 #include <memory>
-#include <optional>
 #include <string>
 #include <type_traits>
 #include <vector>
 
 namespace minivit::inline MINIVIT_ISA {
 
-/// Everything about training that is not a model.
-template <class Loss>
-struct TrainerOptions {
-  Loss loss{};
-  AdamW optimiser{};
-  CosineSchedule schedule{};  ///< the rate of each step; `optimiser.lr` is not used
-  double drop_path = 0;       ///< largest stochastic depth rate, of the last layer; in [0, 1)
-  std::uint64_t seed = 0;     ///< of stochastic depth
-  int threads = 0;            ///< 0: all the process may use
-  Index micro_batch = 0;      ///< images computed together; 0: about 512 tokens' worth
-  /// keep: backward finds all that forward computed. recompute: it runs each layer's forward again, a third more work in less
-  /// than half of the memory, with the same bits.
-  Memory memory = Memory::keep;
-};
-
-/// What one step did.
-struct StepReport {
-  LossValues loss{};         ///< mean over the batch, before the update
-  double lr = 0;
-  double gradient_norm = 0;  ///< before clipping
-  Index images = 0;
-  Index correct = 0;         ///< images whose best class is the best class of their target
-};
-
 namespace detail {
 /// The default loss: plain cross-entropy without a teacher, Mini-DeiT's distillation with one.
 template <class Teacher>
 using DefaultLoss = std::conditional_t<std::is_void_v<Teacher>, SoftTargetCrossEntropy, DeiTDistillation>;
 
-/// A teacher's packed weights, or nothing.
-template <class Teacher, class W>
-struct TeacherWeights {
-  using type = PackedWeights<Teacher, Packed<W, typename Teacher::Scalar>, W>;
+/// What belongs to a teacher: packed weights, features, taps and fitting layers; or nothing.
+template <class Student, class Teacher, class Loss, class W>
+struct TeacherParts {
+  using Terms = decltype(feature_terms(Loss{}));
+  using Weights = PackedWeights<Teacher, Packed<W, typename Teacher::Scalar>, W>;
+  using Features = TeacherFeatures<Teacher, Terms>;
+  using Tap = StudentTap<Student, Teacher, Terms>;
+  using Fit = Fitting<Student, Teacher, Terms>;
 };
-template <class W>
-struct TeacherWeights<void, W> {
-  struct type {};
+template <class Student, class Loss, class W>
+struct TeacherParts<Student, void, Loss, W> {
+  struct Weights {};
+  struct Features {};
+  using Tap = Observer;
+  struct Fit {
+    static constexpr Index size = 0;
+    explicit Fit(std::uint64_t) {}
+  };
 };
 
 }  // namespace detail
 
-/// Trains `Student`, with the predictions of `Teacher` when there is one (same image size and classes). `Loss` is called as
-/// loss(LossInputs, dlogits, ddistilled) and adds to the gradients; see train/losses.hpp.
+/// Trains `Student`, with the predictions of `Teacher` when there is one (same image size and classes), and with its attention and
+/// hidden states when `Loss` is a WeightDistillation. `Loss` is called as loss(LossInputs, dlogits, ddistilled) and adds to the
+/// gradients; see train/losses.hpp. A batch of any size needs the memory of one micro-batch for each thread, so gradient
+/// accumulation is no option: it is how every batch is computed.
 ///
 /// W is what the products of both models multiply: the student's own type, or bf16. With bf16 the weights, what the layers hand
 /// on and what backward keeps are rounded to bf16 before they are multiplied; sums, master weights, gradients, the residual
@@ -77,6 +63,7 @@ class Trainer {
   static constexpr int K = Student::config.classes;
   static constexpr bool distils = !std::is_void_v<Teacher>;
   static constexpr bool two_heads = Student::config.distilled;
+  using Parts = detail::TeacherParts<Student, Teacher, Loss, W>;
 
  public:
   using Images = typename Student::Images;
@@ -86,16 +73,18 @@ class Trainer {
   /// Updates `student` in place; it must outlive the trainer. Throws Error for options out of range.
   explicit Trainer(Student& student, Options options = {})
     requires(!distils)
-      : student_(student), options_(checked(std::move(options))), threads_(options_.threads), state_(student.size()) {
+      : student_(student), options_(checked(std::move(options))), threads_(options_.threads), state_(student.size()), fit_(options_.seed) {
+    static_assert(!requires(Loss loss) { loss.terms; }, "Trainer: a loss with feature terms needs a teacher");
     reserve();
   }
   /// Copies what it needs of `teacher`. The teacher gets no gradient and runs without stochastic depth.
   Trainer(Student& student, const std::conditional_t<distils, Teacher, int>& teacher, Options options = {})
     requires(distils)
-      : student_(student), options_(checked(std::move(options))), threads_(options_.threads), state_(student.size()) {
+      : student_(student), options_(checked(std::move(options))), threads_(options_.threads), state_(student.size()), fit_(options_.seed) {
     static_assert(Teacher::config.image == Student::config.image && Teacher::config.channels == Student::config.channels,
                   "Trainer: teacher and student must read images of the same size");
     static_assert(Teacher::config.classes == K, "Trainer: teacher and student must know the same classes");
+    check_terms();
     teacher_.pack(teacher, threads_);
     reserve();
   }
@@ -106,7 +95,11 @@ class Trainer {
     const StepReport report = accumulate(images, targets);
     const double scale = clip_factor(report.gradient_norm, options_.optimiser.clip_norm);
     const Profile::Scope profile("optimiser");
-    minivit::step(options_.optimiser, state_, Student::parameter_table(), student_.data(), gradients_.data(), report.lr, scale, threads_);
+    minivit::step(options_.optimiser, state_, Student::parameter_table(), student_.data(), gradients_.data(), report.lr, scale, threads_,
+                  options_.rate_scales);
+    if constexpr (Parts::Fit::size > 0)
+      minivit::step(options_.optimiser, fit_.state, fit_.table(), fit_.weights.data(), fit_.gradients.data(), report.lr, scale, threads_);
+    if (average_) update_average(average_->data(), student_.data(), student_.size(), options_.average.at(state_.step), threads_);
     return report;
   }
 
@@ -121,6 +114,7 @@ class Trainer {
       weights_.pack(student_, threads_);
     }
     std::fill(gradients_.data(), gradients_.data() + gradients_.size(), T{0});
+    if constexpr (Parts::Fit::size > 0) std::fill_n(fit_.gradients.data(), fit_.gradients.size(), T{0});
     const Index pieces = (batch + micro_batch_ - 1) / micro_batch_;
     const auto workers = static_cast<Index>(slots_.size());
     StepReport report{.lr = options_.schedule.at(state_.step), .images = batch};
@@ -138,7 +132,9 @@ class Trainer {
       }
     }
     const Profile::Scope profile("gradient norm");
-    report.gradient_norm = global_norm(Student::parameter_table(), gradients_.data(), threads_);
+    report.gradient_norm = global_norm(Student::parameter_table(), gradients_.data(), threads_, options_.rate_scales);
+    if constexpr (Parts::Fit::size > 0)
+      report.gradient_norm = std::hypot(report.gradient_norm, global_norm(fit_.table(), fit_.gradients.data(), threads_));
     if (!std::isfinite(report.loss.total) || !std::isfinite(report.gradient_norm)) fail_diverged(report);
     return report;
   }
@@ -146,8 +142,35 @@ class Trainer {
   Student& student() { return student_; }
   /// Of the last batch, before clipping.
   const Student& gradients() const { return gradients_; }
-  /// The optimiser's memory and the number of steps taken: together with the student all that a resumed run needs.
-  AdamWState<T>& state() { return state_; }
+  /// The same of the fitting layers.
+  const T* fitting_gradients() const
+    requires(Parts::Fit::size > 0)
+  {
+    return fit_.gradients.data();
+  }
+  /// The moving average of the weights; null unless options().average is on. It begins as a copy of the student's first weights.
+  const Student* average() const { return average_.get(); }
+  /// Everything that a resumed run needs besides state().step: calls f(prefix, table, data) for the student's weights (no prefix),
+  /// both moments, the moving average and the fitting layers, as far as there are any.
+  template <class F>
+  void visit_state(F&& f) {
+    const ParameterTable& table = Student::parameter_table();
+    f("", table, student_.data());
+    f("optimiser.m.", table, state_.m.data());
+    f("optimiser.v.", table, state_.v.data());
+    if (average_) f("average.", table, average_->data());
+    if constexpr (Parts::Fit::size > 0) {
+      f("fitting.", fit_.table(), fit_.weights.data());
+      f("fitting.optimiser.m.", fit_.table(), fit_.state.m.data());
+      f("fitting.optimiser.v.", fit_.table(), fit_.state.v.data());
+    }
+  }
+  /// Goes on after `step` optimiser steps, whose results visit_state has put in place.
+  void set_step(Index step) {
+    state_.step = step;
+    if constexpr (Parts::Fit::size > 0) fit_.state.step = step;
+  }
+  /// The optimiser's memory and the number of steps taken.
   const AdamWState<T>& state() const { return state_; }
   const Options& options() const { return options_; }
   Index micro_batch() const { return micro_batch_; }
@@ -156,7 +179,8 @@ class Trainer {
   Index bytes_per_image() const { return slots_.front()->memory.size() * static_cast<Index>(sizeof(T)) / micro_batch_; }
   /// Bytes of everything but the student: moments, gradients, packed weights, working memory.
   Index bytes() const {
-    Index total = (2 + 1 + static_cast<Index>(slots_.size())) * student_.size() * static_cast<Index>(sizeof(T)) + weights_.bytes();
+    const Index copies = 2 + 1 + (average_ ? 1 : 0) + static_cast<Index>(slots_.size());
+    Index total = (copies * student_.size() + (4 + static_cast<Index>(slots_.size())) * Parts::Fit::size) * static_cast<Index>(sizeof(T)) + weights_.bytes();
     for (const auto& slot : slots_) total += slot->memory.size() * static_cast<Index>(sizeof(T));
     if constexpr (distils) total += teacher_.bytes();
     return total;
@@ -166,60 +190,64 @@ class Trainer {
   /// What one thread needs for one micro-batch.
   struct Slot {
     Student gradients;
+    Buffer<T> fit_gradients = Buffer<T>(Parts::Fit::size);
     Buffer<T> memory;
     LossValues loss;
     Index correct = 0;
 
     void compute(const Trainer& trainer, Images images, Targets targets, Index first_image, Index batch) {
       Arena<T> arena(memory.data(), memory.size(), trainer.options_.memory);
-      run(trainer, gradients, images, targets, first_image, batch, arena, loss, correct);
+      run(trainer, images, targets, first_image, batch, arena);
+    }
+
+    /// Forward, loss and backward of one micro-batch.
+    void run(const Trainer& trainer, Images images, Targets targets, Index first_image, Index batch, Arena<T>& arena) {
+      const Index size = images.batch();
+      const auto take = [&](bool used) { return arena.template take<Dyn, K>(used ? size : 0); };
+      const typename Net::Output out{take(true), take(two_heads)}, dout{take(true), take(two_heads)};
+      std::fill(dout.logits.begin(), dout.logits.end(), T{0});
+      std::fill(dout.distilled.begin(), dout.distilled.end(), T{0});
+      LossInputs<T, K> in{.logits = out.logits, .targets = targets, .batch_total = batch};
+      if constexpr (two_heads) in.distilled_logits = out.distilled;
+      typename Parts::Features features{};
+      if constexpr (distils) in.teacher_logits = trainer.teach(images, features, arena);
+      const StochasticDepth depth{trainer.options_.drop_path,
+                                  Random(trainer.options_.seed).fork("drop_path").fork(static_cast<std::uint64_t>(trainer.state_.step)),
+                                  first_image};
+      const auto saved = trainer.weights_.net().forward(images, out, arena, depth);
+      loss = trainer.options_.loss(in, dout.logits, dout.distilled);
+      correct = 0;
+      for (Index b = 0; b < size; ++b) correct += argmax(View<const T, K>(out.logits[b].data())) == argmax(targets[b]);
+      if constexpr (distils) {
+        const auto terms = detail::feature_terms(trainer.options_.loss);
+        const typename Parts::Tap tap{{}, terms, features, batch, trainer.fit_.weights.data(), fit_gradients.data(), &loss};
+        trainer.weights_.net().backward(saved, dout, gradients.net(), arena, tap);
+      } else {
+        trainer.weights_.net().backward(saved, dout, gradients.net(), arena);
+      }
     }
   };
 
-  /// Forward, loss and backward of one micro-batch.
-  static void run(const Trainer& trainer, Student& gradients, Images images, Targets targets, Index first_image, Index batch,
-                  Arena<T>& arena, LossValues& loss, Index& correct) {
-    const Index size = images.batch();
-    const auto take = [&](bool used) { return arena.template take<Dyn, K>(used ? size : 0); };
-    const typename Net::Output out{take(true), take(two_heads)}, dout{take(true), take(two_heads)};
-    std::fill(dout.logits.begin(), dout.logits.end(), T{0});
-    std::fill(dout.distilled.begin(), dout.distilled.end(), T{0});
-    LossInputs<T, K> in{.logits = out.logits, .targets = targets, .batch_total = batch};
-    if constexpr (two_heads) in.distilled_logits = out.distilled;
-    in.teacher_logits = teach(trainer, images, arena);
-    const StochasticDepth depth{trainer.options_.drop_path,
-                                Random(trainer.options_.seed).fork("drop_path").fork(static_cast<std::uint64_t>(trainer.state_.step)),
-                                first_image};
-    const auto saved = trainer.weights_.net().forward(images, out, arena, depth);
-    loss = trainer.options_.loss(in, dout.logits, dout.distilled);
-    correct = 0;
-    for (Index b = 0; b < size; ++b) correct += argmax(View<const T, K>(out.logits[b].data())) == argmax(targets[b]);
-    trainer.weights_.net().backward(saved, dout, gradients.net(), arena);
-  }
-
-  /// The teacher's logits, averaged over two heads if it has them; nothing without a teacher.
-  static View<const T, Dyn, K> teach(const Trainer& trainer, Images images, Arena<T>& arena) {
-    if constexpr (distils) {
-      const Profile::Scope profile("teacher");
-      const Index batch = images.batch();
-      const auto logits = arena.template take<Dyn, K>(batch);
-      const auto scope = arena.scratch();
-      Arena<T> inner(arena.raw(teacher_size(batch)), teacher_size(batch), Memory::rewind);
-      const auto second = inner.template take<Dyn, K>(Teacher::config.distilled ? batch : 0);
-      trainer.teacher_.net().forward(images, {logits, second}, inner);
-      if constexpr (Teacher::config.distilled)
-        for (Index i = 0; i < logits.size(); ++i) logits.data()[i] = (logits.data()[i] + second.data()[i]) / T{2};
-      return logits;
-    } else {
-      return {};
-    }
+  /// The teacher's logits, averaged over two heads if it has them, and the features that the loss asks for.
+  View<const T, Dyn, K> teach(Images images, typename Parts::Features& features, Arena<T>& arena) const {
+    const Profile::Scope profile("teacher");
+    const Index batch = images.batch();
+    const auto logits = arena.template take<Dyn, K>(batch);
+    features = Parts::Features::take(arena, batch);
+    const auto scope = arena.scratch();
+    Arena<T> inner(arena.raw(teacher_size(batch)), teacher_size(batch), Memory::rewind);
+    const auto second = inner.template take<Dyn, K>(Teacher::config.distilled ? batch : 0);
+    teacher_.net().forward(images, {logits, second}, inner, {}, detail::TeacherTap<Teacher, typename Parts::Terms>(features));
+    if constexpr (Teacher::config.distilled)
+      for (Index i = 0; i < logits.size(); ++i) logits.data()[i] = (logits.data()[i] + second.data()[i]) / T{2};
+    return logits;
   }
 
   /// Elements of the teacher's arena for `batch` images.
   static constexpr Index teacher_size(Index batch) {
     if constexpr (distils) {
       Arena<T> arena(Memory::rewind);
-      typename detail::TeacherWeights<Teacher, W>::type::Net net;
+      typename Parts::Weights::Net net;
       const auto second = arena.template take<Dyn, K>(Teacher::config.distilled ? batch : 0);
       net.forward(Images(nullptr, batch), {View<T, Dyn, K>(nullptr, batch), second}, arena);
       return arena.peak();
@@ -233,29 +261,43 @@ class Trainer {
     Arena<T> arena(memory);
     const auto take = [&](bool used) { return arena.template take<Dyn, K>(used ? batch : 0); };
     const typename Net::Output out{take(true), take(two_heads)}, dout{take(true), take(two_heads)};
+    typename Parts::Features features{};
     if constexpr (distils) {
       take(true);
+      features = Parts::Features::take(arena, batch);
       const auto scope = arena.scratch();
       arena.raw(teacher_size(batch));
     }
     const auto saved = Net{}.forward(Images(nullptr, batch), out, arena);
-    Net{}.backward(saved, dout, typename Student::Net{}, arena);
+    if constexpr (distils) {
+      const typename Parts::Terms terms{};
+      Net{}.backward(saved, dout, typename Student::Net{}, arena, typename Parts::Tap{{}, terms, features});
+    } else {
+      Net{}.backward(saved, dout, typename Student::Net{}, arena);
+    }
     return arena.peak();
   }
 
   static Options checked(Options options) {
-    options.optimiser.check();
-    options.schedule.check();
-    if (!(options.drop_path >= 0 && options.drop_path < 1))
-      fail({.where = "Trainer", .what = "drop_path", .expected = "0 <= drop_path < 1", .found = std::to_string(options.drop_path)});
-    if (options.memory == Memory::rewind)
-      fail({.where = "Trainer", .what = "memory", .expected = "Memory::keep or Memory::recompute", .found = "Memory::rewind"});
-    if (options.micro_batch < 0)
-      fail({.where = "Trainer", .what = "micro_batch", .expected = "0 or more", .found = std::to_string(options.micro_batch)});
+    options.check();
+    if (!options.rate_scales.empty() && options.rate_scales.size() != Student::parameter_table().size())
+      fail({.where = "Trainer", .what = "rate_scales do not fit the student", .expected = std::to_string(Student::parameter_table().size()) + " factors",
+            .found = std::to_string(options.rate_scales.size())});
     return options;
   }
 
+  /// The static_asserts of every term.
+  static consteval void check_terms() {
+    if constexpr (distils)
+      std::apply([](const auto&... term) { (std::remove_cvref_t<decltype(term)>::template check<Student::config, Teacher::config>(), ...); },
+                 typename Parts::Terms{});
+  }
+
   void reserve() {
+    if (options_.average.on()) {
+      average_ = std::make_unique<Student>();
+      std::copy_n(student_.data(), student_.size(), average_->data());
+    }
     micro_batch_ = options_.micro_batch > 0 ? options_.micro_batch : std::max<Index>(1, 512 / Student::tokens);
     for (int i = 0; i < threads_.count(); ++i) {
       slots_.push_back(std::make_unique<Slot>());
@@ -273,6 +315,12 @@ class Trainer {
         std::fill(part + begin, part + end, T{0});
       }
     });
+    if constexpr (Parts::Fit::size > 0)
+      for (Index s = 0; s < count; ++s) {
+        auto& part = slots_[static_cast<std::size_t>(s)]->fit_gradients;
+        kernels::add<simd::best>(fit_.gradients.data(), part.data(), part.size());
+        std::fill(part.data(), part.data() + part.size(), T{0});
+      }
   }
 
   [[noreturn]] void fail_diverged(const StepReport& report) const {
@@ -293,7 +341,9 @@ class Trainer {
   Threads threads_;
   AdamWState<T> state_;
   PackedWeights<Student, Trainable<W, T>, W> weights_;
-  [[no_unique_address]] typename detail::TeacherWeights<Teacher, W>::type teacher_;
+  [[no_unique_address]] typename Parts::Weights teacher_;
+  [[no_unique_address]] typename Parts::Fit fit_;
+  std::unique_ptr<Student> average_;
   Student gradients_;
   Index micro_batch_ = 1;
   std::vector<std::unique_ptr<Slot>> slots_;

@@ -6,6 +6,7 @@
 #include <minivit/core/errors.hpp>
 #include <minivit/core/view.hpp>
 
+#include <array>
 #include <cmath>
 #include <limits>
 #include <string>
@@ -26,16 +27,19 @@ struct LossInputs {
   double divisor() const { return static_cast<double>(batch_total > 0 ? batch_total : batch()); }
 };
 
-/// What the log shows. `total` is what the gradient belongs to; `base` and `kd` are its unweighted parts.
+/// What the log shows. `total` is what the gradient belongs to; the others are its unweighted parts.
 struct LossValues {
+  static constexpr int most_terms = 6;
   double total = 0;
   double base = 0;  ///< against the labels or targets
-  double kd = 0;    ///< against the teacher
+  double kd = 0;    ///< against the teacher's predictions
+  std::array<double, most_terms> terms{};  ///< of a WeightDistillation, in its order
 
   LossValues& operator+=(const LossValues& other) {
     total += other.total;
     base += other.base;
     kd += other.kd;
+    for (std::size_t i = 0; i < terms.size(); ++i) terms[i] += other.terms[i];
     return *this;
   }
   friend LossValues operator+(LossValues a, const LossValues& b) { return a += b; }

@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: MIT
+// How long each group of rows is trained and what is done to its images. Chosen for two cores without matrix units; see
+// docs/results for what they took.
+#pragma once
+
+#include "study.hpp"
+
+namespace study {
+
+/// Mean and deviation of CIFAR-10's training set.
+inline constexpr mv::Preprocessing cifar10{.mean = {0.4914f, 0.4822f, 0.4465f}, .std = {0.2470f, 0.2435f, 0.2616f}, .crop_pct = 1};
+
+/// Strong augmentation for long runs.
+inline mv::Augmentation strong() {
+  return {.padding = 4, .flip = true, .mixup = 0.2, .cutmix = 1, .mix_probability = 0.5, .smoothing = 0.1, .preprocessing = cifar10};
+}
+inline Recipe teacher_recipe() { return {.epochs = 80, .batch = 128, .lr = 1.2e-3, .warmup_epochs = 4, .drop_path = 0.05, .average = 0.999, .augment = strong()}; }
+inline Recipe student_recipe() { return {.epochs = 40, .batch = 128, .lr = 1e-3, .warmup_epochs = 2, .average = 0.999, .augment = strong()}; }
+inline Recipe ablation_recipe() {
+  return {.epochs = 15, .batch = 128, .lr = 1.5e-3, .warmup_epochs = 1, .augment = {.padding = 4, .flip = true, .smoothing = 0.1, .preprocessing = cifar10}};
+}
+
+}  // namespace study

@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: MIT
+// The teacher, and the students that share its weights: two, three and all twelve layers on one set.
+#include "recipes.hpp"
+#include "rows.hpp"
+
+namespace study {
+
+bool run_teacher(const Context& c) { return train_row<teacher_config>(c, "teacher", 1, teacher_recipe()); }
+
+bool run_students(const Context& c) {
+  using namespace mv::presets;
+  const Recipe recipe = student_recipe();
+  const Distillation loss(prediction, {.weight = 1}, {.weight = 0.1});
+  const mv::MultiplexOptions start{};
+  return distil_row<mini_vit_lite_patch4_32>(c, "student_half", 1, recipe, loss, &start) &&
+         distil_row<mini_vit_lite_repeat12_patch4_32>(c, "student_ninth", 1, recipe, loss, &start) &&
+         distil_row<mini_vit_lite_repeat3_patch4_32>(c, "student_third", 1, recipe, loss, &start);
+}
+
+}  // namespace study

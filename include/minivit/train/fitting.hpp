@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: MIT
+// Fitting: the linear layers that bring a student's hidden states to the teacher's width (reference 2.7, `fit_dense_C`). They are
+// trained with the student, stand in training checkpoints, and are no part of the model.
+#pragma once
+
+#include <minivit/train/adamw.hpp>
+#include <minivit/train/feature_taps.hpp>
+
+namespace minivit::inline MINIVIT_ISA::detail {
+
+/// Weights, gradients and moments of all fitting layers of a loss; nothing for most losses.
+template <class Student, class Teacher, class Terms>
+class Fitting {
+  using T = typename Student::Scalar;
+  using Tap = StudentTap<Student, Teacher, Terms>;
+  static constexpr Index ws = Tap::width, wt = Tap::teacher_width;
+
+ public:
+  static constexpr Index size = Tap::fit_size();
+
+  /// Weights as the reference starts them: normal with deviation 0.02, no bias.
+  explicit Fitting(std::uint64_t seed) : weights(size), gradients(size), state(size) {
+    for (const ParameterInfo& p : table()) {
+      const Random random = Random(seed).fork("init").fork(p.name);
+      for (Index i = 0; p.shape.size() > 1 && i < p.size; ++i)
+        weights.data()[p.offset + i] = static_cast<T>(0.02 * random.normal(static_cast<std::uint64_t>(i)));
+    }
+  }
+
+  static const ParameterTable& table() {
+    static const ParameterTable rows = [] {
+      ParameterTable out;
+      Index offset = 0;
+      int layer = 0;
+      for_each_term(Terms{}, [&](const auto& term, int) {
+        if (term.parameters(ws, wt) == 0) return;
+        const std::string name = "fit_dense_C." + std::to_string(layer++);
+        out.push_back({name + ".weight", {wt, ws}, offset, wt * ws});
+        out.push_back({name + ".bias", {wt}, offset + wt * ws, wt});
+        offset += aligned_count<T>(term.parameters(ws, wt));
+      });
+      return out;
+    }();
+    return rows;
+  }
+
+  Buffer<T> weights;
+  Buffer<T> gradients;
+  AdamWState<T> state;
+};
+
+}  // namespace minivit::inline MINIVIT_ISA::detail

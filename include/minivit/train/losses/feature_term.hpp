@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: MIT
+// What a distillation term on features is: it compares queries, keys and values, or hidden states, of matched layers, image by
+// image, and adds to the student's gradient. A term is a plain value with a weight; its layers are template arguments.
+#pragma once
+
+#include <minivit/kernels/relations.hpp>
+#include <minivit/models/config.hpp>
+#include <minivit/train/losses/layer_pairs.hpp>
+
+namespace minivit::inline MINIVIT_ISA {
+
+/// What a term looks at. attention: the raw projections (q | k | v), before scaling, heads side by side. hidden: the output of a
+/// layer. Class and distillation tokens are left out, so models with and without them can be compared.
+enum class Feature { attention, hidden };
+
+/// One image of one matched pair of layers. Rows are tokens, in raster order.
+template <class T>
+struct FeatureView {
+  Index tokens = 0;
+  const T* student = nullptr;   ///< [tokens, parts * student_width], row stride `student_stride`
+  Index student_stride = 0;
+  Index student_width = 0;
+  const T* teacher = nullptr;   ///< [tokens, parts * teacher_width], row stride `teacher_stride`
+  Index teacher_stride = 0;
+  Index teacher_width = 0;
+  T* dstudent = nullptr;        ///< like student; the gradient is added
+  const T* fit = nullptr;       ///< fitting layer of the term: weight [teacher_width, student_width], then bias [teacher_width]
+  T* dfit = nullptr;            ///< like fit; the gradient is added
+  T* scratch = nullptr;
+};
+
+/// A term has: `feature`, `layers`, `name` (its column in the log), `weight`; parameters(ws, wt), how many a fitting layer has;
+/// scratch<Arch, T>(tokens, ws, wt), elements of working memory; add<Arch>(view, share), which adds weight * share times the gradient
+/// of the term's value for this image and returns share times that value; and check<Student, Teacher>(), static_asserts in words.
+template <class X>
+concept FeatureTerm = requires(const X& term) {
+  { X::feature } -> std::convertible_to<Feature>;
+  { X::layers } -> std::convertible_to<LayerPairs>;
+  { term.name } -> std::convertible_to<const char*>;
+  { term.weight } -> std::convertible_to<double>;
+};
+
+namespace detail {
+
+/// What every term asks of two configs.
+template <LayerPairs Layers, ViTConfig Student, ViTConfig Teacher>
+consteval void check_feature_pair() {
+  static_assert(Layers.count > 0, "distillation: a term needs at least one pair of layers");
+  static_assert(Layers.fit(Student.depth, Teacher.depth),
+                "distillation: a pair names a layer that the student or the teacher does not have; layers are counted from 0");
+  static_assert(Student.grid() == Teacher.grid(),
+                "distillation: features are compared token by token, so student and teacher need the same number of patches (image / patch)");
+}
+
+}  // namespace detail
+
+}  // namespace minivit::inline MINIVIT_ISA
