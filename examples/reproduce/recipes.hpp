@@ -12,9 +12,10 @@ inline constexpr mv::Preprocessing cifar10{.mean = {0.4914f, 0.4822f, 0.4465f}, 
 
 /// Strong augmentation for long runs.
 inline mv::Augmentation strong() {
-  return {.padding = 4, .flip = true, .mixup = 0.2, .cutmix = 1, .mix_probability = 0.5, .smoothing = 0.1, .preprocessing = cifar10};
+  return {.padding = 4, .flip = true, .rand_augment = mv::RandAugment{.magnitude = 7}, .erasing = {.probability = 0.15}, .cutmix = 1,
+          .mix_probability = 0.4, .smoothing = 0.1, .preprocessing = cifar10};
 }
-inline Recipe teacher_recipe() { return {.epochs = 80, .batch = 128, .lr = 1.2e-3, .warmup_epochs = 4, .drop_path = 0.05, .average = 0.999, .augment = strong()}; }
+inline Recipe teacher_recipe() { return {.epochs = 64, .batch = 128, .lr = 1.2e-3, .warmup_epochs = 3, .drop_path = 0.05, .average = 0.999, .augment = strong()}; }
 inline Recipe student_recipe() { return {.epochs = 40, .batch = 128, .lr = 1e-3, .warmup_epochs = 2, .average = 0.999, .augment = strong()}; }
 inline Recipe ablation_recipe() {
   return {.epochs = 15, .batch = 128, .lr = 1.5e-3, .warmup_epochs = 1, .augment = {.padding = 4, .flip = true, .smoothing = 0.1, .preprocessing = cifar10}};
