@@ -80,6 +80,24 @@ TEST_CASE("loader: the same seed gives the same batches for any number of thread
   CHECK(hashes(loader, 14) != want);
 }
 
+TEST_CASE("loader: with RandAugment and erasing, batches do not depend on threads or on where it started", "[data]") {
+  auto options = training(1, 0);
+  Loader without(shapes(), options);
+  options.augment.rand_augment = mv::RandAugment{};
+  options.augment.erasing.probability = 0.5;
+  Loader plain(shapes(), options);
+  const auto want = hashes(plain, 12);
+  CHECK(hashes(without, 12) != want);
+  for (const int threads : {1, 2, 4}) {
+    options.threads = threads;
+    options.prefetch = threads - 1;
+    Loader loader(shapes(), options);
+    CHECK(hashes(loader, 12) == want);
+    loader.start(1, 2);
+    CHECK(hash(loader.next()) == want[8]);
+  }
+}
+
 TEST_CASE("loader: starting at any batch continues exactly", "[data]") {
   Loader whole(shapes(), training());
   const auto want = hashes(whole, 18);

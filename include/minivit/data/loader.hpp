@@ -53,7 +53,10 @@ class Loader {
 
   /// Starts at batch 0 of epoch 0. Throws Error when the data does not fit the model or an option makes no sense.
   Loader(const Dataset& data, LoaderOptions options)
-      : data_(data), options_(std::move(options)), threads_(options_.threads) {
+      : data_(data),
+        options_(std::move(options)),
+        threads_(options_.threads),
+        scratch_(static_cast<std::size_t>(threads_.count()), AugmentScratch<Side>(options_.augment)) {
     const auto require = [](bool good, const char* what, Index expected, Index found) {
       if (!good) detail::fail_with("data loader", what, std::to_string(expected), std::to_string(found));
     };
@@ -152,11 +155,11 @@ class Loader {
     }
     const auto images = out.images.view();
     const Random base = stream("augment", p.epoch);
-    threads_.for_each(count, [&](Index j) {
+    threads_.for_each(count, [&](Index j, int worker) {
       const Random random = base.fork(static_cast<std::uint64_t>(p.number * options_.batch + j));
       const auto image = images[j];  // (C, S, S)
-      crop_flip_normalise<Channels, Side>(data_.image(out.indices[static_cast<std::size_t>(j)]), options_.augment.padding,
-                                          draw_crop_flip(options_.augment, random), options_.augment.preprocessing, image);
+      augment_image<Channels, Side>(options_.augment, data_.image(out.indices[static_cast<std::size_t>(j)]), random,
+                                    scratch_[static_cast<std::size_t>(worker)], image);
       if (options_.transform) options_.transform({image.begin(), image.end()}, random.fork("transform"));
     });
     out.mix = draw_mix(options_.augment, Side, stream("mix", p.epoch).fork(static_cast<std::uint64_t>(p.number)));
@@ -222,7 +225,8 @@ class Loader {
   const Dataset& data_;
   LoaderOptions options_;
   Threads threads_;
-  Position position_;  // of the batch that `next()` gives
+  std::vector<AugmentScratch<Side>> scratch_;  // of each worker
+  Position position_;                          // of the batch that `next()` gives
   batch_type current_;
   std::vector<Index> order_;
   Index order_epoch_ = -1;
