@@ -173,57 +173,6 @@ TEST_CASE("mix: probabilities decide between none, mixup and cutmix", "[data]") 
   CHECK(count(a)[1] == 0);
 }
 
-TEST_CASE("augment_image: crop and flip, RandAugment on 8-bit pixels, normalise, erase, in this order", "[data]") {
-  constexpr int S = 16;
-  const auto from = planes<S>();
-  mv::Augmentation a;
-  a.padding = 2;
-  a.flip = true;
-  a.preprocessing = {.mean = {0.5F, 0.25F, 1}, .std = {0.25F, 0.5F, 1}};
-  a.rand_augment = mv::RandAugment{.probability = 1};
-  a.erasing.probability = 0.5;
-  mv::AugmentScratch<S> scratch(a);
-  int erased = 0;
-  for (std::uint64_t i = 0; i < 40; ++i) {
-    const auto random = mv::Random(9).fork(i);
-    std::vector<float> got(from.size()), want(from.size());
-    mv::augment_image<3, S>(a, from.data(), random, scratch, mv::View<float, 3, S, S>(got.data()));
-    // the same by hand: the crop with values 0 to 255 gives the 8-bit image
-    const auto where = mv::draw_crop_flip(a, random);
-    const auto cropped_values = cropped<S>(2, where);
-    std::vector<std::uint8_t> image(cropped_values.begin(), cropped_values.end()), other(image.size());
-    mv::PixelPlanes x{image.data(), S}, y{other.data(), S};
-    mv::rand_augment(*a.rand_augment, random.fork("rand_augment"), x, y, {128, 64, 255});  // round(255 * mean), half to even
-    for (std::size_t k = 0; k < want.size(); ++k)
-      want[k] = a.preprocessing.normalised(static_cast<int>(k / (S * S)), x.data[k]);
-    const auto plain = want;
-    mv::erase_randomly<3, S>(a.erasing, random.fork("erasing"), mv::View<float, 3, S, S>(want.data()));
-    CHECK(got == want);
-    erased += want != plain;
-  }
-  CHECK((erased > 5 && erased < 35));
-}
-
-TEST_CASE("augment_image: without RandAugment and erasing it is the crop alone", "[data]") {
-  const auto from = planes<8>();
-  mv::Augmentation a;
-  a.padding = 2;
-  a.flip = true;
-  mv::AugmentScratch<8> scratch(a);
-  for (std::uint64_t i = 0; i < 10; ++i) {
-    std::vector<float> got(from.size()), want(from.size());
-    mv::augment_image<3, 8>(a, from.data(), mv::Random(i), scratch, mv::View<float, 3, 8, 8>(got.data()));
-    mv::crop_flip_normalise<3, 8>(from.data(), 2, mv::draw_crop_flip(a, mv::Random(i)), a.preprocessing,
-                                  mv::View<float, 3, 8, 8>(want.data()));
-    CHECK(got == want);
-  }
-}
-
-TEST_CASE("mean_colour: the mean of the data set, rounded, is what lies outside", "[data]") {
-  CHECK(mv::mean_colour({}) == std::array<std::uint8_t, 3>{124, 116, 104});
-  CHECK(mv::mean_colour({.mean = {0, 1, 1.5F}}) == std::array<std::uint8_t, 3>{0, 255, 255});
-}
-
 TEST_CASE("augmentation: values that make no sense are refused by name", "[data]") {
   const auto refused = [](auto&& change) {
     mv::Augmentation a;
@@ -242,6 +191,9 @@ TEST_CASE("augmentation: values that make no sense are refused by name", "[data]
   CHECK(refused([](auto& a) { a.mix_probability = 1.1; }).find("mix_probability") != std::string::npos);
   CHECK(refused([](auto& a) { a.smoothing = 1; }).find("smoothing") != std::string::npos);
   CHECK(refused([](auto& a) { a.rand_augment = mv::RandAugment{.magnitude = 11}; }).find("magnitude") != std::string::npos);
+  CHECK(refused([](auto& a) { a.resized_crop = mv::ResizedCrop{.min_area = 0}; }).find("crop min_area") !=
+        std::string::npos);
+  CHECK(refused([](auto& a) { a.resized_crop = mv::ResizedCrop{}, a.padding = 4; }).find("padding") != std::string::npos);
   CHECK(refused([](auto& a) { a.erasing.probability = 2; }).find("erasing probability") != std::string::npos);
   CHECK(refused([](auto& a) { a.preprocessing.std[1] = 0; }).find("std") != std::string::npos);
 }

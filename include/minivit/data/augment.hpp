@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: MIT
-// Training transforms: random crop with zero padding, horizontal flip, RandAugment, normalisation and random erasing for one
+// Training transforms: their settings in one value; random crop with zero padding, horizontal flip and normalisation for one
 // image; mixup and cutmix with label smoothing for a batch (as timm does them for the published models). Every choice is a
-// function of the random stream that is passed in.
+// function of the random stream that is passed in. What RandAugment, erasing and resized crops add is in augment_image.hpp.
 #pragma once
 
 #include <minivit/core/random.hpp>
 #include <minivit/data/preprocess.hpp>
 #include <minivit/data/rand_augment.hpp>
 #include <minivit/data/random_erasing.hpp>
+#include <minivit/data/resized_crop.hpp>
 
 #include <cmath>
 
@@ -15,8 +16,9 @@ namespace minivit::inline MINIVIT_ISA {
 
 /// Everything that is done to training images, in this order. The defaults only normalise.
 struct Augmentation {
-  int padding = 0;    ///< zeros around the image before a random crop to the old size; 4 is usual at 32x32
-  bool flip = false;  ///< mirror half of the images
+  int padding = 0;  ///< zeros around the image before a random crop to the old size; 4 is usual at 32x32
+  std::optional<ResizedCrop> resized_crop{};  ///< instead of padding; none: off
+  bool flip = false;                          ///< mirror half of the images
   std::optional<RandAugment> rand_augment{};  ///< on 8-bit pixels, filled with the mean colour of `preprocessing`; none: off
   RandomErasing erasing{};                    ///< after normalising; off by default
   double mixup = 0;                           ///< alpha of mixup; 0 off
@@ -43,6 +45,9 @@ inline void check(const Augmentation& a) {
   for (std::size_t c = 0; c < 3; ++c) require(a.preprocessing.std[c] > 0, "std", "more than 0", a.preprocessing.std[c]);
   if (a.rand_augment) check(*a.rand_augment);
   check(a.erasing);
+  if (!a.resized_crop) return;
+  check(*a.resized_crop);
+  require(a.padding == 0, "padding", "0 beside a resized crop", a.padding);
 }
 
 /// Where a crop lies in the padded image and whether it is mirrored.
@@ -76,56 +81,6 @@ void crop_flip_normalise(const std::uint8_t* pixels, int padding, const CropFlip
       }
     }
   }
-}
-
-/// What lies outside an image that RandAugment turns or moves: the mean colour of the training data as 8-bit pixel.
-inline std::array<std::uint8_t, 3> mean_colour(const Preprocessing& p) {
-  std::array<std::uint8_t, 3> pixel{};
-  for (std::size_t c = 0; c < 3; ++c)
-    pixel[c] = static_cast<std::uint8_t>(std::clamp(std::nearbyint(255.0 * static_cast<double>(p.mean[c])), 0.0, 255.0));
-  return pixel;
-}
-
-/// Memory in which one thread augments images of side S, one after the other.
-template <int S>
-struct AugmentScratch {
-  explicit AugmentScratch(const Augmentation& a) : pixels(a.rand_augment ? 6 * S * S : 0) {}
-  PixelPlanes image() { return {pixels.data(), S}; }
-  PixelPlanes other() { return {pixels.data() + 3 * S * S, S}; }
-
-  std::vector<std::uint8_t> pixels;  // two images
-};
-
-/// The same crop on 8-bit planes, not normalised.
-inline void crop_flip(const std::uint8_t* pixels, int padding, const CropFlip& where, PixelPlanes out) {
-  const int side = out.side;
-  for (int c = 0; c < 3; ++c)
-    for (int y = 0; y < side; ++y) {
-      const int from_y = y + where.y - padding;
-      const std::uint8_t* const row = pixels + (Index{c} * side + from_y) * side;
-      std::uint8_t* const to = out.channel(c) + Index{y} * side;
-      for (int x = 0; x < side; ++x) {
-        const int from_x = (where.mirror ? side - 1 - x : x) + where.x - padding;
-        to[x] = from_y >= 0 && from_y < side && from_x >= 0 && from_x < side ? row[from_x] : std::uint8_t{0};
-      }
-    }
-}
-
-/// Everything that is done to one image (C, S, S) before its batch is mixed. `random`: the image's own stream; `scratch`:
-/// made for the same `a`, not used by another thread at the same time.
-template <int C, int S>
-void augment_image(const Augmentation& a, const std::uint8_t* pixels, const Random& random, AugmentScratch<S>& scratch,
-                   View<float, C, S, S> out) {
-  const CropFlip where = draw_crop_flip(a, random);
-  if (a.rand_augment) {
-    PixelPlanes image = scratch.image(), other = scratch.other();
-    crop_flip(pixels, a.padding, where, image);
-    rand_augment(*a.rand_augment, random.fork("rand_augment"), image, other, mean_colour(a.preprocessing));
-    crop_flip_normalise<C, S>(image.data, 0, {}, a.preprocessing, out);
-  } else {
-    crop_flip_normalise<C, S>(pixels, a.padding, where, a.preprocessing, out);
-  }
-  erase_randomly<C, S>(a.erasing, random.fork("erasing"), out);
 }
 
 /// Gamma(shape, 1) by Marsaglia and Tsang (ACM TOMS 26, 2000). Precondition: shape > 0.

@@ -24,6 +24,12 @@ struct PixelPlanes {
   std::span<std::uint8_t> all() const { return {data, static_cast<std::size_t>(3 * plane())}; }
 };
 
+/// Rows [top, top + height), columns [left, left + width).
+struct PixelBox {
+  int top = 0, left = 0, height = 0, width = 0;
+  bool operator==(const PixelBox&) const = default;
+};
+
 namespace image_ops {
 
 namespace detail {

@@ -5,6 +5,7 @@
 
 #include <minivit/core/errors.hpp>
 #include <minivit/core/random.hpp>
+#include <minivit/data/image_ops.hpp>
 
 #include <algorithm>
 #include <optional>
@@ -39,12 +40,6 @@ inline void check(const RandomErasing& e) {
   require(e.max_area <= 1, "erasing max_area", "at most 1", e.max_area);
   require(e.min_aspect > 0 && e.min_aspect <= 1, "erasing min_aspect", "more than 0, at most 1", e.min_aspect);
 }
-
-/// Rows [top, top + height), columns [left, left + width).
-struct PixelBox {
-  int top = 0, left = 0, height = 0, width = 0;
-  bool operator==(const PixelBox&) const = default;
-};
 
 /// One rectangle in a square image; none when ten drawn shapes were all as high or as wide as the image.
 inline std::optional<PixelBox> draw_erase_box(const RandomErasing& e, int side, const Random& random) {
