@@ -190,5 +190,10 @@ TEST_CASE("augmentation: values that make no sense are refused by name", "[data]
   CHECK(refused([](auto& a) { a.cutmix = std::nan(""); }).find("cutmix") != std::string::npos);
   CHECK(refused([](auto& a) { a.mix_probability = 1.1; }).find("mix_probability") != std::string::npos);
   CHECK(refused([](auto& a) { a.smoothing = 1; }).find("smoothing") != std::string::npos);
+  CHECK(refused([](auto& a) { a.rand_augment = mv::RandAugment{.magnitude = 11}; }).find("magnitude") != std::string::npos);
+  CHECK(refused([](auto& a) { a.resized_crop = mv::ResizedCrop{.min_area = 0}; }).find("crop min_area") !=
+        std::string::npos);
+  CHECK(refused([](auto& a) { a.resized_crop = mv::ResizedCrop{}, a.padding = 4; }).find("padding") != std::string::npos);
+  CHECK(refused([](auto& a) { a.erasing.probability = 2; }).find("erasing probability") != std::string::npos);
   CHECK(refused([](auto& a) { a.preprocessing.std[1] = 0; }).find("std") != std::string::npos);
 }

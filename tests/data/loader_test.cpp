@@ -5,6 +5,7 @@
 #include <minivit/data/synthetic.hpp>
 
 #include <atomic>
+#include <map>
 #include <set>
 
 namespace mv = minivit;
@@ -78,6 +79,71 @@ TEST_CASE("loader: the same seed gives the same batches for any number of thread
   other.seed = 12;
   Loader loader(shapes(), other);
   CHECK(hashes(loader, 14) != want);
+}
+
+TEST_CASE("loader: with RandAugment and erasing, batches do not depend on threads or on where it started", "[data]") {
+  auto options = training(1, 0);
+  Loader without(shapes(), options);
+  options.augment.rand_augment = mv::RandAugment{};
+  options.augment.erasing.probability = 0.5;
+  Loader plain(shapes(), options);
+  const auto want = hashes(plain, 12);
+  CHECK(hashes(without, 12) != want);
+  for (const int threads : {1, 2, 4}) {
+    options.threads = threads;
+    options.prefetch = threads - 1;
+    Loader loader(shapes(), options);
+    CHECK(hashes(loader, 12) == want);
+    loader.start(1, 2);
+    CHECK(hash(loader.next()) == want[8]);
+  }
+}
+
+TEST_CASE("loader: repeated augmentation shows each image several times in a row, changed differently", "[data]") {
+  const mv::Dataset data = mv::synthetic_dataset(300, mv::Split::train);
+  auto options = training(1, 0);
+  options.augment.mixup = options.augment.cutmix = 0;
+  options.batch = 32;
+  const auto once = Loader(data, options).order(1);
+  options.repeats = 3;
+  Loader loader(data, options);
+  CHECK(loader.epoch_size() == 256);  // of 300
+  REQUIRE(loader.batches() == 8);
+  const auto order = loader.order(1);
+  REQUIRE(order.size() == 256);
+  for (std::size_t i = 0; i < order.size(); ++i) CHECK(order[i] == once[i / 3]);
+
+  std::vector<mv::Index> seen;
+  std::map<mv::Index, std::set<std::uint64_t>> versions;
+  for (const auto& batch : loader.epoch(1)) {
+    seen.insert(seen.end(), batch.indices.begin(), batch.indices.end());
+    for (std::size_t j = 0; j < batch.indices.size(); ++j) {
+      CHECK(batch.labels[j] == data.label(batch.indices[j]));
+      const auto image = batch.images.view()[static_cast<mv::Index>(j)];
+      versions[batch.indices[j]].insert(mv::hash_name(
+          {reinterpret_cast<const char*>(image.data()), static_cast<std::size_t>(image.size()) * sizeof(float)}));
+    }
+  }
+  CHECK(seen == order);
+  CHECK(versions.size() == 86);  // 256 / 3, rounded up
+  std::size_t distinct = 0;
+  for (const auto& [index, hashes] : versions) distinct += hashes.size();
+  CHECK(distinct > 250);  // of 256: two draws of 81 places and 2 directions are rarely the same
+  CHECK(loader.order(1) != loader.order(2));
+
+  const auto want = hashes(loader, 4);
+  options.threads = 2;
+  options.prefetch = 2;
+  Loader resumed(data, options);
+  resumed.start(2, 0);
+  CHECK(hashes(resumed, 4) == want);
+  resumed.start(1, 8);  // behind the last batch
+  CHECK(hash(resumed.next()) == want[0]);
+  CHECK_THROWS_AS(resumed.start(1, 9), mv::Error);
+
+  CHECK(Loader(shapes(), options).epoch_size() == 45);  // too few for a group of 256
+  options.repeats = 0;
+  CHECK_THROWS_WITH(Loader(data, options), Catch::Contains("repeats"));
 }
 
 TEST_CASE("loader: starting at any batch continues exactly", "[data]") {

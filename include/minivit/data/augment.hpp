@@ -1,25 +1,31 @@
 // SPDX-License-Identifier: MIT
-// Training transforms: random crop with zero padding, horizontal flip, normalisation for one image; mixup and cutmix
-// with label smoothing for a batch (as timm does them for the published models). Every choice is a function of the
-// random stream that is passed in.
+// Training transforms: their settings in one value; random crop with zero padding, horizontal flip and normalisation for one
+// image; mixup and cutmix with label smoothing for a batch (as timm does them for the published models). Every choice is a
+// function of the random stream that is passed in. What RandAugment, erasing and resized crops add is in augment_image.hpp.
 #pragma once
 
 #include <minivit/core/random.hpp>
 #include <minivit/data/preprocess.hpp>
+#include <minivit/data/rand_augment.hpp>
+#include <minivit/data/random_erasing.hpp>
+#include <minivit/data/resized_crop.hpp>
 
 #include <cmath>
 
 namespace minivit::inline MINIVIT_ISA {
 
-/// Everything that is done to training images. The defaults only normalise.
+/// Everything that is done to training images, in this order. The defaults only normalise.
 struct Augmentation {
-  int padding = 0;                  ///< zeros around the image before a random crop to the old size; 4 is usual at 32x32
-  bool flip = false;                ///< mirror half of the images
-  double mixup = 0;                 ///< alpha of mixup; 0 off
-  double cutmix = 0;                ///< alpha of cutmix; 0 off
-  double mix_probability = 1;       ///< share of the batches that are mixed at all
-  double switch_probability = 0.5;  ///< share of the mixed batches that use cutmix when both are on
-  double smoothing = 0;             ///< label smoothing s of the targets
+  int padding = 0;  ///< zeros around the image before a random crop to the old size; 4 is usual at 32x32
+  std::optional<ResizedCrop> resized_crop{};  ///< instead of padding; none: off
+  bool flip = false;                          ///< mirror half of the images
+  std::optional<RandAugment> rand_augment{};  ///< on 8-bit pixels, filled with the mean colour of `preprocessing`; none: off
+  RandomErasing erasing{};                    ///< after normalising; off by default
+  double mixup = 0;                           ///< alpha of mixup; 0 off
+  double cutmix = 0;                          ///< alpha of cutmix; 0 off
+  double mix_probability = 1;                 ///< share of the batches that are mixed at all
+  double switch_probability = 0.5;            ///< share of the mixed batches that use cutmix when both are on
+  double smoothing = 0;                       ///< label smoothing s of the targets
   Preprocessing preprocessing{};
   bool operator==(const Augmentation&) const = default;
 };
@@ -37,6 +43,11 @@ inline void check(const Augmentation& a) {
   require(share(a.switch_probability), "switch_probability", "0 to 1", a.switch_probability);
   require(a.smoothing >= 0 && a.smoothing < 1, "smoothing", "0 or more, below 1", a.smoothing);
   for (std::size_t c = 0; c < 3; ++c) require(a.preprocessing.std[c] > 0, "std", "more than 0", a.preprocessing.std[c]);
+  if (a.rand_augment) check(*a.rand_augment);
+  check(a.erasing);
+  if (!a.resized_crop) return;
+  check(*a.resized_crop);
+  require(a.padding == 0, "padding", "0 beside a resized crop", a.padding);
 }
 
 /// Where a crop lies in the padded image and whether it is mirrored.

@@ -5,7 +5,7 @@
 #pragma once
 
 #include <minivit/core/buffer.hpp>
-#include <minivit/data/augment.hpp>
+#include <minivit/data/augment_image.hpp>
 #include <minivit/data/dataset.hpp>
 #include <minivit/data/order.hpp>
 
@@ -23,6 +23,9 @@ struct LoaderOptions {
   std::uint64_t seed = 0;
   bool shuffle = false;
   bool drop_last = false;  ///< leave out the shorter last batch of an epoch
+  /// Repeated augmentation: each image stands so often in a row in the order, each time changed by draws of its own, and an
+  /// epoch holds epoch_images(size, repeats) images. 1: off; the published models use 3.
+  int repeats = 1;
   Augmentation augment{};
   int threads = 1;   ///< workers that prepare one batch; 0 all that are available
   int prefetch = 2;  ///< batches kept ready; 0 prepares each batch when it is asked for, without a thread
@@ -53,7 +56,10 @@ class Loader {
 
   /// Starts at batch 0 of epoch 0. Throws Error when the data does not fit the model or an option makes no sense.
   Loader(const Dataset& data, LoaderOptions options)
-      : data_(data), options_(std::move(options)), threads_(options_.threads) {
+      : data_(data),
+        options_(std::move(options)),
+        threads_(options_.threads),
+        scratch_(static_cast<std::size_t>(threads_.count()), AugmentScratch<Side>(options_.augment)) {
     const auto require = [](bool good, const char* what, Index expected, Index found) {
       if (!good) detail::fail_with("data loader", what, std::to_string(expected), std::to_string(found));
     };
@@ -67,15 +73,18 @@ class Loader {
             static_cast<Index>(data.pixels.size()));
     for (const auto label : data.labels)
       require(label >= 0 && label < Classes, "a label is out of range", Classes - 1, label);
-    require(batches() >= 1, "drop_last leaves no batch; the data set is smaller than", options_.batch, data.size());
+    require(options_.repeats >= 1, "impossible number of repeats", 1, options_.repeats);
+    require(batches() >= 1, "drop_last leaves no batch; the data set is smaller than", options_.batch, epoch_size());
     check(options_.augment);
   }
   Loader(const Loader&) = delete;
   Loader& operator=(const Loader&) = delete;
   ~Loader() { stop(); }
 
+  /// Images in an epoch, before `drop_last`.
+  Index epoch_size() const { return epoch_images(data_.size(), options_.repeats); }
   /// Batches in an epoch.
-  Index batches() const { return batch_count(data_.size(), options_.batch, options_.drop_last); }
+  Index batches() const { return batch_count(epoch_size(), options_.batch, options_.drop_last); }
   const LoaderOptions& options() const { return options_; }
   const Dataset& data() const { return data_; }
 
@@ -111,10 +120,11 @@ class Loader {
            ranges::views::transform([this](Index) -> const batch_type& { return next(); });
   }
 
-  /// Order of the data set in an epoch.
+  /// Positions in the data set of the images of an epoch, in order.
   std::vector<Index> order(Index epoch) const {
-    if (!options_.shuffle) return sample_of(data_.size(), 0, Random(0));
-    return shuffled(data_.size(), stream("shuffle", epoch));
+    const auto plain =
+        options_.shuffle ? shuffled(data_.size(), stream("shuffle", epoch)) : sample_of(data_.size(), 0, Random(0));
+    return options_.repeats > 1 ? repeated(plain, options_.repeats, epoch_size()) : plain;
   }
 
  private:
@@ -152,11 +162,11 @@ class Loader {
     }
     const auto images = out.images.view();
     const Random base = stream("augment", p.epoch);
-    threads_.for_each(count, [&](Index j) {
+    threads_.for_each(count, [&](Index j, int worker) {
       const Random random = base.fork(static_cast<std::uint64_t>(p.number * options_.batch + j));
       const auto image = images[j];  // (C, S, S)
-      crop_flip_normalise<Channels, Side>(data_.image(out.indices[static_cast<std::size_t>(j)]), options_.augment.padding,
-                                          draw_crop_flip(options_.augment, random), options_.augment.preprocessing, image);
+      augment_image<Channels, Side>(options_.augment, data_.image(out.indices[static_cast<std::size_t>(j)]), random,
+                                    scratch_[static_cast<std::size_t>(worker)], image);
       if (options_.transform) options_.transform({image.begin(), image.end()}, random.fork("transform"));
     });
     out.mix = draw_mix(options_.augment, Side, stream("mix", p.epoch).fork(static_cast<std::uint64_t>(p.number)));
@@ -222,7 +232,8 @@ class Loader {
   const Dataset& data_;
   LoaderOptions options_;
   Threads threads_;
-  Position position_;  // of the batch that `next()` gives
+  std::vector<AugmentScratch<Side>> scratch_;  // of each worker
+  Position position_;                          // of the batch that `next()` gives
   batch_type current_;
   std::vector<Index> order_;
   Index order_epoch_ = -1;

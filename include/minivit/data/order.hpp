@@ -37,6 +37,20 @@ inline std::vector<Index> sample_of(Index total, Index count, const Random& rand
   return order | views::take(count) | ranges::to<std::vector<Index>>() | ranges::actions::sort;
 }
 
+/// Images of an epoch: all, or with repeated augmentation as many as the reference takes (DeiT's RASampler), whole groups of
+/// 256 of the data set's size, so that an epoch stays as long and sees a part of the images only. Smaller sets keep their
+/// size, where the reference would be left with nothing.
+constexpr Index epoch_images(Index images, int repeats) {
+  return repeats > 1 && images >= 256 ? images / 256 * 256 : images;
+}
+
+/// The first `count` numbers when each number of the order stands `repeats` times in a row.
+/// Precondition: count <= repeats * order.size().
+inline std::vector<Index> repeated(const std::vector<Index>& order, int repeats, Index count) {
+  const auto number = [&](Index i) { return order[static_cast<std::size_t>(i / repeats)]; };
+  return ranges::views::iota(Index{0}, count) | ranges::views::transform(number) | ranges::to<std::vector<Index>>();
+}
+
 /// Batches of an epoch: all whole ones, and the shorter last one unless it is dropped.
 constexpr Index batch_count(Index images, Index batch, bool drop_last) {
   return drop_last ? images / batch : (images + batch - 1) / batch;

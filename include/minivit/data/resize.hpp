@@ -34,19 +34,21 @@ struct ResizeTaps {
   std::vector<int> first;    // (out)
   std::vector<int> count;    // (out)
   std::vector<int> weights;  // (out, most)
+  std::vector<double> exact;  // (most), while they are computed
 };
 
-inline ResizeTaps resize_taps(int in, int out, Interpolation kind) {
+/// Computes them anew in the same memory.
+inline void fill_resize_taps(ResizeTaps& taps, int in, int out, Interpolation kind) {
   const double scale = static_cast<double>(in) / out;
   const double filter_scale = std::max(scale, 1.0);
   const double support = rounded((kind == Interpolation::bicubic ? 2.0 : 1.0) * filter_scale);
   const double step = 1.0 / filter_scale;
-  ResizeTaps taps;
   taps.most = static_cast<int>(std::ceil(support)) * 2 + 1;
   taps.first.resize(static_cast<std::size_t>(out));
   taps.count.resize(static_cast<std::size_t>(out));
   taps.weights.resize(static_cast<std::size_t>(out) * static_cast<std::size_t>(taps.most));
-  std::vector<double> w(static_cast<std::size_t>(taps.most));
+  std::vector<double>& w = taps.exact;
+  w.resize(static_cast<std::size_t>(taps.most));
   for (int x = 0; x < out; ++x) {
     const double centre = rounded((x + 0.5) * scale);
     const int lo = std::max(static_cast<int>(rounded(centre - support) + 0.5), 0);
@@ -65,6 +67,10 @@ inline ResizeTaps resize_taps(int in, int out, Interpolation kind) {
           static_cast<int>(rounded(weight * (1 << 22)) + (weight < 0 ? -0.5 : 0.5));
     }
   }
+}
+inline ResizeTaps resize_taps(int in, int out, Interpolation kind) {
+  ResizeTaps taps;
+  fill_resize_taps(taps, in, out, kind);
   return taps;
 }
 
