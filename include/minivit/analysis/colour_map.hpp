@@ -110,14 +110,14 @@ inline Rgb colour(ColourMap map, double t) {
   return {detail::srgb_byte(light[0]), detail::srgb_byte(light[1]), detail::srgb_byte(light[2])};
 }
 
-/// Whether white text on this colour reads better than black (WCAG's relative luminance; both have the contrast 4.58 at
-/// 0.179).
+/// Whether white text on this colour reads better than the dark grey #222: by WCAG both have the contrast 4 at a relative
+/// luminance of 0.21.
 inline bool is_dark(Rgb c) {
   const auto light = [](std::uint8_t v) {
     const double x = v / 255.0;
     return x <= 0.04045 ? x / 12.92 : std::pow((x + 0.055) / 1.055, 2.4);
   };
-  return 0.2126 * light(c.r) + 0.7152 * light(c.g) + 0.0722 * light(c.b) < 0.179;
+  return 0.2126 * light(c.r) + 0.7152 * light(c.g) + 0.0722 * light(c.b) < 0.21;
 }
 
 }  // namespace minivit::inline MINIVIT_ISA
