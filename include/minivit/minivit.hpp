@@ -8,6 +8,13 @@
 #include <minivit/models/presets.hpp>
 #include <minivit/models/vit.hpp>
 
+#include <minivit/analysis/attention_maps.hpp>
+#include <minivit/analysis/cka.hpp>
+#include <minivit/analysis/distance.hpp>
+#include <minivit/analysis/gradient_norms.hpp>
+#include <minivit/analysis/heat_map.hpp>
+#include <minivit/analysis/overlay.hpp>
+
 #include <minivit/train/log.hpp>
 #include <minivit/train/losses.hpp>
 #include <minivit/train/plot.hpp>

@@ -122,10 +122,7 @@ struct Attention {
                         arena);
   }
 
- private:
-  static constexpr View<const T, Dyn, D> rows(ConstTokens x) { return x.template reshape<Dyn, D>(); }
-  static constexpr kernels::RelativeOffsets<A.side> offsets{};
-
+  /// The transformations of this layer, as kernels take them.
   constexpr kernels::AttentionWeights<T> weights() const {
     kernels::AttentionWeights<T> w;
     if constexpr (A.mix_heads) {
@@ -138,6 +135,10 @@ struct Attention {
     }
     return w;
   }
+
+ private:
+  static constexpr View<const T, Dyn, D> rows(ConstTokens x) { return x.template reshape<Dyn, D>(); }
+  static constexpr kernels::RelativeOffsets<A.side> offsets{};
 };
 
 }  // namespace minivit::inline MINIVIT_ISA

@@ -4,16 +4,15 @@
 #pragma once
 
 #include <minivit/core/file.hpp>
+#include <minivit/core/svg.hpp>
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <cmath>
 #include <filesystem>
 #include <optional>
 #include <span>
 #include <string>
-#include <string_view>
 #include <vector>
 
 namespace minivit::inline MINIVIT_ISA {
@@ -35,73 +34,7 @@ struct Chart {
   std::optional<double> y_max{};
 };
 
-/// Round numbers that divide [low, high] into about `wanted` parts: steps of 1, 2 or 5 times a power of ten. The first
-/// tick is not above `low`, the last not below `high`. Precondition: both finite, low <= high.
-struct Ticks {
-  double first = 0;
-  double step = 1;
-  int count = 2;
-
-  double operator[](int i) const { return first + step * i; }
-  double last() const { return (*this)[count - 1]; }
-
-  static Ticks around(double low, double high, int wanted = 5) {
-    if (!(high > low)) {  // a constant: make room around it
-      const double room = low == 0 ? 1 : std::fabs(low) * 0.5;
-      low -= room;
-      high += room;
-    }
-    const double raw = (high - low) / wanted;
-    const double power = std::pow(10.0, std::floor(std::log10(raw)));
-    const double digit = raw / power;
-    Ticks t;
-    t.step = power * (digit < 1.5 ? 1 : digit < 3 ? 2 : digit < 7 ? 5 : 10);
-    const double slack = 1e-9;  // 0.3 / 0.1 is 2.9999999999999996
-    const double from = std::floor(low / t.step + slack), to = std::ceil(high / t.step - slack);
-    t.first = from * t.step;
-    t.count = static_cast<int>(to - from) + 1;
-    return t;
-  }
-  /// Text of tick i: as many decimals as the step needs; powers of ten outside 0.0001 .. 999999.
-  std::string label(int i) const {
-    const double value = std::fabs((*this)[i]) < step * 1e-6 ? 0 : (*this)[i];
-    const double largest = std::max(std::fabs(first), std::fabs(last()));
-    char text[32];
-    if (largest < 1e-3 || largest >= 1e6) {
-      if (value == 0) return "0";
-      const auto end = std::to_chars(text, text + sizeof text, value, std::chars_format::scientific, 1).ptr;
-      std::string out(text, end);
-      if (const auto zero = out.find(".0e"); zero != std::string::npos) out.erase(zero, 2);
-      return out;
-    }
-    const int decimals = std::clamp(static_cast<int>(std::ceil(-std::log10(step) - 1e-9)), 0, 8);
-    return std::string(text, std::to_chars(text, text + sizeof text, value, std::chars_format::fixed, decimals).ptr);
-  }
-};
-
 namespace detail {
-
-/// Text for XML; control bytes, which XML forbids, become spaces.
-inline std::string xml_text(std::string_view text) {
-  std::string out;
-  for (const char c : text) {
-    if (c == '&') out += "&amp;";
-    else if (c == '<') out += "&lt;";
-    else if (c == '>') out += "&gt;";
-    else if (c == '"') out += "&quot;";
-    else out += static_cast<unsigned char>(c) < 0x20 ? ' ' : c;
-  }
-  return out;
-}
-
-/// A coordinate with at most two decimals, in every locale with a point.
-inline std::string svg_number(double v) {
-  char text[40];
-  std::string out(text, std::to_chars(text, text + sizeof text, v, std::chars_format::fixed, 2).ptr);
-  while (out.back() == '0') out.pop_back();
-  if (out.back() == '.') out.pop_back();
-  return out;
-}
 
 /// Draws one panel into a box.
 class Panel {
@@ -145,33 +78,22 @@ class Panel {
   double px(double x) const { return left_ + (x - x_from_) / (x_to_ - x_from_) * (right_ - left_); }
   double py(double y) const { return bottom_ - (y - y_[0]) / (y_.last() - y_[0]) * (bottom_ - top_); }
 
-  static std::string text(double x, double y, std::string_view attributes, std::string_view words) {
-    return "<text x=\"" + svg_number(x) + "\" y=\"" + svg_number(y) + "\" " + std::string(attributes) + ">" +
-           xml_text(words) + "</text>\n";
-  }
-  static std::string stroke(double x1, double y1, double x2, double y2, std::string_view attributes) {
-    return "<line x1=\"" + svg_number(x1) + "\" y1=\"" + svg_number(y1) + "\" x2=\"" + svg_number(x2) + "\" y2=\"" +
-           svg_number(y2) + "\" " + std::string(attributes) + "/>\n";
-  }
-
   std::string frame() const {
     std::string out;
     for (int i = 0; i < y_.count; ++i) {
-      out += stroke(left_, py(y_[i]), right_, py(y_[i]), i == 0 ? "stroke=\"#333\"" : "stroke=\"#e4e4e4\"");
-      out += text(left_ - 8, py(y_[i]) + 4, "text-anchor=\"end\"", y_.label(i));
+      out += svg_line(left_, py(y_[i]), right_, py(y_[i]), i == 0 ? "stroke=\"#333\"" : "stroke=\"#e4e4e4\"");
+      out += svg_text(left_ - 8, py(y_[i]) + 4, "text-anchor=\"end\"", y_.label(i));
     }
     for (int i = 0; i < x_.count; ++i) {
       if (x_[i] < x_from_ - 1e-9 * x_.step || x_[i] > x_to_ + 1e-9 * x_.step) continue;
-      out += stroke(px(x_[i]), bottom_, px(x_[i]), bottom_ + 5, "stroke=\"#333\"");
-      out += text(px(x_[i]), bottom_ + 19, "text-anchor=\"middle\"", x_.label(i));
+      out += svg_line(px(x_[i]), bottom_, px(x_[i]), bottom_ + 5, "stroke=\"#333\"");
+      out += svg_text(px(x_[i]), bottom_ + 19, "text-anchor=\"middle\"", x_.label(i));
     }
-    out += text(left_, top_ - 34, "font-size=\"16\" font-weight=\"bold\"", chart_.title);
-    out += text((left_ + right_) / 2, bottom_ + 42, "text-anchor=\"middle\"", chart_.x_title);
+    out += svg_text(left_, top_ - 34, "font-size=\"16\" font-weight=\"bold\"", chart_.title);
+    out += svg_text((left_ + right_) / 2, bottom_ + 42, "text-anchor=\"middle\"", chart_.x_title);
     if (empty_)
-      out += text((left_ + right_) / 2, (top_ + bottom_) / 2, "text-anchor=\"middle\" fill=\"#777\"", "no finite values");
-    const std::string x = svg_number(left_ - 58), y = svg_number((top_ + bottom_) / 2);
-    out += "<text transform=\"translate(" + x + " " + y + ") rotate(-90)\" text-anchor=\"middle\">" +
-           xml_text(chart_.y_title) + "</text>\n";
+      out += svg_text((left_ + right_) / 2, (top_ + bottom_) / 2, "text-anchor=\"middle\" fill=\"#777\"", "no finite values");
+    out += svg_turned_text(left_ - 58, (top_ + bottom_) / 2, -90, "text-anchor=\"middle\"", chart_.y_title);
     return out;
   }
 
@@ -207,8 +129,8 @@ class Panel {
     double x = left_;
     const double y = top_ - 16;
     for (std::size_t k = 0; k < chart_.series.size(); ++k) {
-      out += stroke(x, y, x + 22, y, "stroke=\"" + colour(k) + "\" stroke-width=\"3\"");
-      out += text(x + 28, y + 4, "", chart_.series[k].name);
+      out += svg_line(x, y, x + 22, y, "stroke=\"" + colour(k) + "\" stroke-width=\"3\"");
+      out += svg_text(x + 28, y + 4, "", chart_.series[k].name);
       x += 28 + 7 * static_cast<double>(chart_.series[k].name.size()) + 20;
     }
     return out;
@@ -226,17 +148,13 @@ class Panel {
 /// The panels under each other as one SVG document of `width` pixels, each `height` pixels high. Throws Error when a series
 /// has unequal numbers of x and y.
 inline std::string svg(std::span<const Chart> panels, int width = 760, int height = 320) {
-  const std::string w = std::to_string(width), h = std::to_string(height * static_cast<int>(panels.size()));
-  std::string out = "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"" + w + "\" height=\"" + h + "\" viewBox=\"0 0 " + w +
-                    " " + h +
-                    "\" font-family=\"Helvetica, Arial, 'DejaVu Sans', sans-serif\" font-size=\"12\" fill=\"#222\">\n" +
-                    "<rect width=\"100%\" height=\"100%\" fill=\"#fff\"/>\n";
+  std::string body;
   double top = 0;
   for (const Chart& chart : panels) {
-    out += detail::Panel(chart, 0, top, width, height).svg();
+    body += detail::Panel(chart, 0, top, width, height).svg();
     top += height;
   }
-  return out + "</svg>\n";
+  return detail::svg_document(width, height * static_cast<int>(panels.size()), body);
 }
 
 /// Writes `svg(panels)` to a file. Throws Error when it cannot.

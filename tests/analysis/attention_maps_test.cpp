@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: MIT
+// Attention maps: they are the model's own attention. Rollout: by hand.
+#include <minivit/analysis/attention_maps.hpp>
+
+#include "../catch.hpp"
+#include "numbers.hpp"
+
+namespace mv = minivit;
+using mv::Index;
+
+namespace {
+
+/// x + proj(maps v) must be what the layer put out before its MLP, for every layer. In double, so that only rounding is
+/// left.
+template <mv::ViTConfig C>
+void check_output() {
+  const auto model = numbers::model<C, double>();
+  const auto image = numbers::images<C, double>(1);
+  const numbers::Kept<C, double> kept(model, image.view());
+  const auto maps = mv::attention_maps(model, image);
+  REQUIRE(maps.layers == C.depth);
+  REQUIRE(maps.heads == C.heads);
+  REQUIRE(maps.tokens == C.tokens());
+  const Index N = C.tokens(), D = C.dim, width = D / C.heads;
+  for (int l = 0; l < C.depth; ++l) {
+    const auto& saved = kept.saved.layers[static_cast<std::size_t>(l)];
+    const auto layer = kept.net.layer(l);
+    double worst = 0;
+    for (Index i = 0; i < N; ++i) {
+      std::vector<double> context(static_cast<std::size_t>(D));
+      for (Index c = 0; c < D; ++c)
+        for (Index j = 0; j < N; ++j)
+          context[static_cast<std::size_t>(c)] += maps.map(l, c / width)[i * N + j] * saved.attn.qkv(0, j, 2 * D + c);
+      for (Index o = 0; o < D; ++o) {
+        double y = saved.x(0, i, o) + layer.shared.attn.proj.bias[o];
+        for (Index c = 0; c < D; ++c) y += layer.shared.attn.proj.weight(o, c) * context[static_cast<std::size_t>(c)];
+        worst = std::max(worst, std::abs(y - saved.middle(0, i, o)));
+      }
+    }
+    CHECK(worst < 1e-12);
+  }
+}
+
+template <mv::ViTConfig C>
+void check_against_reference(const std::string& name) {
+  const auto file = fixture::open(name + ".expected.safetensors");
+  const auto maps = mv::attention_maps(numbers::model<C>(), numbers::images<C>(2).view().slice(0, 1));
+  int seen = 0;
+  for (int l = 0; l < C.depth; ++l) {
+    const std::string key = "layer." + std::to_string(l) + ".attn_probs";
+    if (!file.find(key)) continue;
+    ++seen;
+    const auto all = fixture::read<double>(file, key);  // of one or two images; the first comes first
+    const std::vector<double> expected(all.begin(), all.begin() + C.heads * C.tokens() * C.tokens());
+    CHECK(fixture::difference(expected, maps.map(l, 0)) < 2e-5);  // as for intermediates in tests/models/fixtures_test.cpp
+  }
+  CHECK(seen > 0);
+}
+
+mv::AttentionMaps<double> by_hand(Index layers, Index heads, Index tokens, std::vector<double> values) {
+  return {layers, heads, tokens, 0, 0, std::move(values)};
+}
+
+void check_equal(const mv::Matrix& found, const std::vector<double>& expected) {
+  REQUIRE(found.values.size() == expected.size());
+  for (std::size_t i = 0; i < expected.size(); ++i) {
+    CAPTURE(i);
+    CHECK(found.values[i] == Approx(expected[i]).margin(1e-14));
+  }
+}
+
+}  // namespace
+
+TEST_CASE("attention maps: with the values and the projection they give the layer's own output", "[analysis]") {
+  check_output<fixture::deit_a>();
+  check_output<fixture::deit_distilled_a>();
+  check_output<fixture::mini_deit_a>();
+  check_output<fixture::mini_deit_odd>();
+}
+
+TEST_CASE("attention maps: they are those of the published implementation", "[analysis]") {
+  check_against_reference<fixture::deit_a>("deit_a");
+  check_against_reference<fixture::mini_deit_a>("mini_deit_a");
+}
+
+TEST_CASE("attention maps: rows are distributions without head mixing, and not with it", "[analysis]") {
+  const auto worst = [](const auto& maps) {
+    double most = 0, least = 0;
+    for (Index l = 0; l < maps.layers; ++l)
+      for (Index h = 0; h < maps.heads; ++h)
+        for (Index i = 0; i < maps.tokens; ++i) {
+          double sum = 0;
+          for (Index j = 0; j < maps.tokens; ++j) {
+            sum += maps.map(l, h)[i * maps.tokens + j];
+            least = std::min(least, static_cast<double>(maps.map(l, h)[i * maps.tokens + j]));
+          }
+          most = std::max(most, std::abs(sum - 1));
+        }
+    return std::pair{most, least};
+  };
+  const auto plain = worst(mv::attention_maps(numbers::model<fixture::deit_a>(), numbers::images<fixture::deit_a>(1)));
+  CHECK(plain.first < 1e-5);  // 65 float32 terms
+  CHECK(plain.second == 0);
+  const auto mixed =
+      worst(mv::attention_maps(numbers::model<fixture::mini_deit_a>(), numbers::images<fixture::mini_deit_a>(1)));
+  CHECK(mixed.first > 0.1);
+  CHECK(mixed.second < 0);
+}
+
+TEST_CASE("attention maps: threads do not matter, two images are refused", "[analysis]") {
+  constexpr auto C = fixture::mini_deit_a;
+  const auto model = numbers::model<C>();
+  const auto images = numbers::images<C>(2);
+  const auto first = images.view().slice(0, 1);
+  CHECK(mv::attention_maps(model, first, mv::Threads(1)).values == mv::attention_maps(model, first, mv::Threads(3)).values);
+  CHECK_THROWS_WITH(mv::attention_maps(model, images), "attention_maps: number of images: expected 1, found 2");
+}
+
+TEST_CASE("rollout: three tokens and two layers by hand", "[analysis]") {
+  // one head; 0.5 A + 0.5 I of the two layers are
+  //   | .75 .25  0  |      | .5  0  .5 |
+  //   |  0  .5  .5  |  and | .25 .75 0 |
+  //   |  0   0   1  |      |  0  .5 .5 |
+  const auto maps = by_hand(2, 1, 3, {.5, .5, 0, 0, 0, 1, 0, 0, 1, /**/ 0, 0, 1, .5, .5, 0, 0, 1, 0});
+  check_equal(mv::attention_rollout(maps), {.375, .125, .5, .1875, .4375, .375, 0, .25, .75});
+  // without a residual: the plain product
+  check_equal(mv::attention_rollout(maps, 0), {0, 0, 1, .25, .25, .5, 0, 0, 1});
+}
+
+TEST_CASE("rollout: heads are averaged", "[analysis]") {
+  check_equal(mv::mean_attention(by_hand(1, 2, 2, {1, 0, .5, .5, /**/ .5, .5, 0, 1}), 0), {.75, .25, .25, .75});
+}
+
+TEST_CASE("rollout: sign and size of a mixed head do not count, only where it looks", "[analysis]") {
+  const std::vector<double> plain{.9, .1, .2, .8, /**/ .5, .5, .3, .7};
+  std::vector<double> mixed = plain;
+  for (std::size_t i = 0; i < 4; ++i) mixed[i] *= -0.01;
+  for (std::size_t i = 4; i < 8; ++i) mixed[i] *= 7;
+  const mv::Matrix expected = mv::mean_attention(by_hand(1, 2, 2, plain), 0);
+  check_equal(mv::mean_attention(by_hand(1, 2, 2, mixed), 0), expected.values);
+  // a head of zeros is left out; with nothing but zeros a token keeps to itself
+  check_equal(mv::mean_attention(by_hand(1, 2, 2, {.9, .1, 0, 0, /**/ 0, 0, 0, 0}), 0), {.9, .1, 0, 1});
+  // and of a whole model
+  const auto maps = mv::attention_maps(numbers::model<fixture::mini_deit_a>(), numbers::images<fixture::mini_deit_a>(1));
+  const mv::Matrix rollout = mv::attention_rollout(maps);
+  for (Index i = 0; i < rollout.rows; ++i) {
+    double sum = 0;
+    for (Index j = 0; j < rollout.columns; ++j) {
+      sum += rollout(i, j);
+      CHECK(rollout(i, j) >= 0);
+    }
+    CHECK(sum == Approx(1).margin(1e-12));
+  }
+}
+
+TEST_CASE("rollout: the class token's row over the patches, or the mean of all rows", "[analysis]") {
+  mv::Matrix attention(6, 6);
+  for (std::size_t i = 0; i < 36; ++i) attention.values[i] = static_cast<double>(i);
+  check_equal(mv::patch_grid(attention, 2, 2), {2, 3, 4, 5});
+  mv::Matrix four(4, 4);
+  for (std::size_t i = 0; i < 16; ++i) four.values[i] = static_cast<double>(i * i);
+  check_equal(mv::patch_grid(four, 2, 0),
+              {(0. + 16 + 64 + 144) / 4, (1. + 25 + 81 + 169) / 4, (4. + 36 + 100 + 196) / 4, (9. + 49 + 121 + 225) / 4});
+  CHECK_THROWS_WITH(mv::patch_grid(four, 2, 1), "patch_grid: size of the attention: expected 5 x 5, found 4 x 4");
+
+  constexpr auto C = fixture::deit_a;
+  const auto maps = mv::attention_maps(numbers::model<C>(), numbers::images<C>(1));
+  const mv::Matrix rollout = mv::attention_rollout(maps), grid = mv::rollout_grid(maps), head = mv::head_grid(maps, 3, 1);
+  REQUIRE(grid.rows == C.grid());
+  CHECK(grid(2, 5) == rollout(0, 1 + 2 * C.grid() + 5));
+  CHECK(head(2, 5) == maps.map(3, 1)[1 + 2 * C.grid() + 5]);
+}
