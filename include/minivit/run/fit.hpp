@@ -41,8 +41,8 @@ struct EpochReport {
 struct FitReport {
   std::vector<EpochReport> epochs;  ///< of this call; a resumed run begins where the other stopped
   double seconds = 0;
-  bool stopped = false;             ///< by SIGINT or SIGTERM, after a checkpoint was written
-  int exit_code = 0;                ///< 0, or 128 + the signal
+  bool stopped = false;             ///< by a signal (train/signals.hpp), after a checkpoint was written
+  int exit_code = 0;                ///< 0, or 130 when stopped
 };
 
 namespace detail {
