@@ -16,6 +16,7 @@
 #include <optional>
 #include <string>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 namespace minivit::inline MINIVIT_ISA {
@@ -121,6 +122,8 @@ class Trainer {
       weights_.pack(student_, threads_);
     }
     std::fill(gradients_.data(), gradients_.data() + gradients_.size(), T{0});
+    if (std::exchange(interrupted_, true))  // an exception left the gradients of half a batch behind
+      for (const auto& slot : slots_) std::fill(slot->gradients.data(), slot->gradients.data() + slot->gradients.size(), T{0});
     const Index pieces = (batch + micro_batch_ - 1) / micro_batch_;
     const auto workers = static_cast<Index>(slots_.size());
     StepReport report{.lr = options_.schedule.at(state_.step), .images = batch};
@@ -137,6 +140,7 @@ class Trainer {
         report.correct += slots_[static_cast<std::size_t>(s)]->correct;
       }
     }
+    interrupted_ = false;
     const Profile::Scope profile("gradient norm");
     report.gradient_norm = global_norm(Student::parameter_table(), gradients_.data(), threads_);
     if (!std::isfinite(report.loss.total) || !std::isfinite(report.gradient_norm)) fail_diverged(report);
@@ -296,6 +300,7 @@ class Trainer {
   [[no_unique_address]] typename detail::TeacherWeights<Teacher, W>::type teacher_;
   Student gradients_;
   Index micro_batch_ = 1;
+  bool interrupted_ = false;  // between the first micro-batch and the last
   std::vector<std::unique_ptr<Slot>> slots_;
 };
 
