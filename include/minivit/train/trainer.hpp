@@ -8,6 +8,7 @@
 
 #include <minivit/models/packed_weights.hpp>
 #include <minivit/train/adamw.hpp>
+#include <minivit/train/divergence.hpp>
 #include <minivit/train/losses.hpp>
 #include <minivit/train/metrics.hpp>
 #include <minivit/train/schedule.hpp>
@@ -143,7 +144,7 @@ class Trainer {
     interrupted_ = false;
     const Profile::Scope profile("gradient norm");
     report.gradient_norm = global_norm(Student::parameter_table(), gradients_.data(), threads_);
-    if (!std::isfinite(report.loss.total) || !std::isfinite(report.gradient_norm)) fail_diverged(report);
+    if (!std::isfinite(report.loss.total) || !std::isfinite(report.gradient_norm)) fail_diverged(report, images, targets);
     return report;
   }
 
@@ -191,14 +192,16 @@ class Trainer {
     LossInputs<T, K> in{.logits = out.logits, .targets = targets, .batch_total = batch};
     if constexpr (two_heads) in.distilled_logits = out.distilled;
     in.teacher_logits = teach(trainer, images, arena);
-    const StochasticDepth depth{trainer.options_.drop_path,
-                                Random(trainer.options_.seed).fork("drop_path").fork(static_cast<std::uint64_t>(trainer.state_.step)),
-                                first_image};
-    const auto saved = trainer.weights_.net().forward(images, out, arena, depth);
+    const auto saved = trainer.weights_.net().forward(images, out, arena, trainer.stochastic_depth(first_image));
     loss = trainer.options_.loss(in, dout.logits, dout.distilled);
     correct = 0;
     for (Index b = 0; b < size; ++b) correct += argmax(View<const T, K>(out.logits[b].data())) == argmax(targets[b]);
     trainer.weights_.net().backward(saved, dout, gradients.net(), arena);
+  }
+
+  /// Of this step, for images from number `first_image` of the batch on.
+  StochasticDepth stochastic_depth(Index first_image) const {
+    return {options_.drop_path, Random(options_.seed).fork("drop_path").fork(static_cast<std::uint64_t>(state_.step)), first_image};
   }
 
   /// The teacher's logits, averaged over two heads if it has them; nothing without a teacher.
@@ -279,16 +282,32 @@ class Trainer {
     });
   }
 
-  [[noreturn]] void fail_diverged(const StepReport& report) const {
+  /// Names the first value that is not finite on the way to the loss, or where the gradient went wrong.
+  [[noreturn]] void fail_diverged(const StepReport& report, Images images, Targets targets) {
     const std::string where = "training step " + std::to_string(state_.step);
-    if (!std::isfinite(report.loss.total))
-      fail({.where = where, .what = "the loss is not finite", .found = std::to_string(report.loss.total),
-            .hint = "nothing was changed; try a lower learning rate or gradient clipping"});
-    for (const ParameterInfo& p : Student::parameter_table())
-      for (Index i = 0; i < p.size; ++i)
-        if (const T g = gradients_.data()[p.offset + i]; !std::isfinite(g))
-          fail({.where = where, .what = "the gradient of '" + p.name + "' is not finite at element " + std::to_string(i),
-                .found = std::to_string(g), .hint = "nothing was changed; try a lower learning rate or gradient clipping"});
+    std::string hint = "nothing was changed; try a lower learning rate or gradient clipping";
+    if (!std::isfinite(report.loss.total)) {
+      auto bad = detail::first_bad_row(images, "image");
+      if (!bad) bad = detail::first_bad_row(targets, "target");
+      if (bad) hint = "nothing was changed; look into the data";
+      if (!bad) bad = detail::first_bad_parameter(Student::parameter_table(), student_.data());
+      for (Index at = 0; !bad && at < images.batch(); at += micro_batch_) {
+        const Images part = images.slice(at, std::min(micro_batch_, images.batch() - at));
+        Buffer<T>& memory = slots_.front()->memory;
+        Arena<T> arena(memory.data(), memory.size(), options_.memory);
+        if (distils && !bad) bad = detail::first_bad_row(teach(*this, part, arena), "the teacher's output, image", at);
+        if (!bad) bad = detail::first_bad_layer(weights_.net(), part, stochastic_depth(at), arena);
+      }
+      if (bad)
+        fail({.where = where, .what = "the loss is not finite; the first bad value is in " + bad->place, .found = bad->value, .hint = hint});
+      fail({.where = where, .what = "the loss is not finite, although all that it was computed from is",
+            .found = std::to_string(report.loss.total), .hint = "nothing was changed; look into the loss function"});
+    }
+    const ParameterTable& table = Student::parameter_table();
+    for (auto p = table.rbegin(); p != table.rend(); ++p)  // backward comes from the end
+      if (const auto bad = detail::first_bad(gradients_.data() + p->offset, p->size, [](Index i) { return std::to_string(i); }))
+        fail({.where = where, .what = "the gradient of '" + p->name + "' is not finite at element " + bad->place, .found = bad->value,
+              .hint = hint});
     fail({.where = where, .what = "the norm of the gradient is not finite", .hint = "nothing was changed"});
   }
 
