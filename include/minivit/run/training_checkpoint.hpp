@@ -9,12 +9,14 @@
 namespace minivit::inline MINIVIT_ISA {
 
 /// Written atomically. `settings` is text that must be equal on resume (hyperparameters, data, seed). Throws Error; also when a
-/// weight is not finite.
+/// weight or a moment is not finite.
 template <class Model, class State>
 void save_training(const std::string& path, const Model& model, const State& state, const std::string& settings,
                    const CheckpointInfo& info = {}) {
   const std::string where = "write " + path;
   require_finite(Model::parameter_table(), model.data(), where);
+  require_finite(Model::parameter_table(), state.m.data(), where + ", optimiser.m");
+  require_finite(Model::parameter_table(), state.v.data(), where + ", optimiser.v");  // a huge gradient overflows here first
   std::vector<TensorToWrite> tensors;
   append_parameters(tensors, Model::parameter_table(), model.data());
   append_parameters(tensors, Model::parameter_table(), state.m.data(), "optimiser.m.");
