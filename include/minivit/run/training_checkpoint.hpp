@@ -8,11 +8,11 @@
 
 namespace minivit::inline MINIVIT_ISA {
 
-/// Written atomically. `settings` is text that must be equal on resume (hyperparameters, data, seed). Throws Error; also when a
-/// weight or a moment is not finite.
+/// Written atomically. `settings` is text that must be equal on resume (hyperparameters, data, seed); `epoch` is text about an
+/// unfinished epoch, which load_training() gives back. Throws Error; also when a weight or a moment is not finite.
 template <class Model, class State>
 void save_training(const std::string& path, const Model& model, const State& state, const std::string& settings,
-                   const CheckpointInfo& info = {}) {
+                   const CheckpointInfo& info = {}, const std::string& epoch = {}) {
   const std::string where = "write " + path;
   require_finite(Model::parameter_table(), model.data(), where);
   require_finite(Model::parameter_table(), state.m.data(), where + ", optimiser.m");
@@ -24,12 +24,14 @@ void save_training(const std::string& path, const Model& model, const State& sta
   auto metadata = metadata_of(Model::config, info, where);
   metadata["minivit.step"] = std::to_string(state.step);
   metadata["minivit.settings"] = settings;
+  if (!epoch.empty()) metadata["minivit.epoch"] = epoch;
   write_safetensors(path, tensors, metadata);
 }
 
-/// Fills model and state. Throws Error when the file belongs to another model or to a run with other settings.
+/// Fills model and state; returns save_training()'s `epoch`. Throws Error when the file belongs to another model or to a run with
+/// other settings.
 template <class Model, class State>
-void load_training(const std::string& path, Model& model, State& state, const std::string& settings) {
+std::string load_training(const std::string& path, Model& model, State& state, const std::string& settings) {
   const SafeTensors file = SafeTensors::open(path);
   const auto text = [&](const char* key) {
     const auto at = file.metadata().find(key);
@@ -51,6 +53,7 @@ void load_training(const std::string& path, Model& model, State& state, const st
   read_parameters(file, Model::parameter_table(), state.m.data(), "optimiser.m.");
   read_parameters(file, Model::parameter_table(), state.v.data(), "optimiser.v.");
   state.step = value;
+  return file.metadata().contains("minivit.epoch") ? text("minivit.epoch") : std::string();
 }
 
 }  // namespace minivit::inline MINIVIT_ISA
