@@ -67,6 +67,7 @@ inline std::string epoch_text(const EpochReport& e, Index epochs) {
 template <class Student, class Teacher, class Loss, class W>
 FitReport fit(Trainer<Student, Teacher, Loss, W>& trainer, const Dataset& data, FitOptions options) {
   constexpr ViTConfig C = Student::config;
+  const StopRequest stop;
   Loader<C.image, C.classes> loader(data, options.loader);
   const Index per_epoch = loader.batches();
   EpochMeans means;  // of the epoch at work; a stopped one takes them along in its checkpoint
@@ -83,7 +84,6 @@ FitReport fit(Trainer<Student, Teacher, Loss, W>& trainer, const Dataset& data, 
     save_training(options.checkpoint, trainer.student(), trainer.state(), options.settings, options.info, unfinished ? means.text() : "");
   };
 
-  const StopRequest stop;
   FitReport report;
   const auto start = std::chrono::steady_clock::now();
   const Index batch = options.loader.batch;
