@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// minivit: the library as a program. Exit codes: 0 done, 1 failed, 2 wrong usage, 130 or 143 stopped by a signal.
+// minivit: the library as a program. Exit codes: 0 done, 1 failed, 2 wrong usage, 130 stopped by a signal after saving.
 #include "commands.hpp"
 
 #include <minivit/core/errors.hpp>
@@ -38,7 +38,7 @@ int main(int argc, char** argv) {
   } catch (const CLI::ParseError& e) {
     return app.exit(e) == 0 ? 0 : 2;
   } catch (const std::exception& e) {
-    fmt::print(stderr, "minivit: {}\n", e.what());
+    std::fprintf(stderr, "minivit: %s\n", e.what());  // fmt would throw again when stderr is gone
     return 1;
   }
 }

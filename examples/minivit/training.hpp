@@ -13,7 +13,10 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <csignal>
+#include <cstdio>
 #include <memory>
+#include <utility>
 
 namespace cli {
 
@@ -53,6 +56,12 @@ inline std::string average_path(const std::string& output) {
   return path.replace_extension(".average" + path.extension().string()).string();
 }
 
+/// Prints to stderr; a run does not end because nobody listens.
+template <class... Args>
+void note(fmt::format_string<Args...> format, Args&&... args) {
+  std::fputs(fmt::format(format, std::forward<Args>(args)...).c_str(), stderr);
+}
+
 /// Runs one training: `make_trainer(student, trainer_options)` gives the Trainer. Writes the weights, the curve and the log.
 template <class Student, class Loss, class MakeTrainer>
 void run_training(const TrainingOptions& o, const Loss& loss, MakeTrainer&& make_trainer) {
@@ -72,6 +81,10 @@ void run_training(const TrainingOptions& o, const Loss& loss, MakeTrainer&& make
   fit.csv = o.csv;
   fit.checkpoint = o.output + ".training";
   fit.resume = o.resume;
+  if (!o.resume && std::filesystem::exists(fit.checkpoint) && !std::filesystem::exists(o.output))
+    mv::fail({.where = "--output " + o.output, .what = "an unfinished run is there", .found = fit.checkpoint,
+              .hint = "go on with --resume, or remove that file"});
+  mv::AtomicFile(fit.checkpoint);  // writes nothing: refused now rather than after the first epoch
   fit.settings = settings_line(o);
   fit.info = {.preprocessing = small_image_preprocessing, .class_names = train.class_names, .model = o.model};
   fit.validation = &test;
@@ -95,18 +108,19 @@ void run_training(const TrainingOptions& o, const Loss& loss, MakeTrainer&& make
   if (o.init.empty()) mv::initialise(student, o.seed);
   else student = mv::load<Student>(o.init);
   auto trainer = make_trainer(student, options);
-  fmt::print(stderr, "{}: {} parameters, {} images, {} steps, {} threads, {}, {:.0f} MiB, {:.2f} MiB per image at a time\n", o.model, Student::parameters, train.size(), steps,
-             mv::Threads(o.threads).count(), o.precision, static_cast<double>(trainer.bytes()) / 1048576,
-             static_cast<double>(trainer.bytes_per_image()) / 1048576);
+  note("{}: {} parameters, {} images, {} steps, {} threads, {}, {:.0f} MiB, {:.2f} MiB per image at a time\n", o.model, Student::parameters, train.size(), steps,
+       mv::Threads(o.threads).count(), o.precision, static_cast<double>(trainer.bytes()) / 1048576,
+       static_cast<double>(trainer.bytes_per_image()) / 1048576);
   const mv::FitReport report = mv::fit(trainer, train, fit);
   exit_code = report.exit_code;
+  std::signal(SIGPIPE, SIG_IGN);  // fit has stopped when the pipe broke; the exit code is still to be told
   if (report.stopped) {
-    fmt::print(stderr, "stopped; go on with the same command and --resume\n");
+    note("stopped; go on with the same command and --resume\n");
     return;
   }
   mv::save(student, o.output, fit.info);
   if (trainer.average()) mv::save(*trainer.average(), average_path(o.output), fit.info);
-  if (!o.plot.empty()) {
+  if (!o.plot.empty() && !report.epochs.empty()) {  // a complete run has its curve
     std::array<mv::Chart, 2> charts{mv::Chart{.title = "Loss", .x_title = "epoch", .y_title = "", .series = {{"training", {}, {}}, {"test", {}, {}}}},
                                     mv::Chart{.title = "Accuracy on the test split", .x_title = "epoch", .y_title = "%", .series = {{o.model, {}, {}}}}};
     for (const auto& e : report.epochs) {

@@ -10,9 +10,10 @@
 #include <cstdint>
 #include <filesystem>
 #include <string>
+#include <vector>
 
-#include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 using namespace minivit;
@@ -25,26 +26,6 @@ static_assert(checked::mul(top, 1) == top && checked::mul(0, top) == 0u && check
 static_assert(checked::mul(1ull << 32, (1ull << 32) - 1) && !checked::mul(1ull << 32, 1ull << 32));
 static_assert(checked::align(1, 64) == 64u && checked::align(64, 64) == 64u && !checked::align(top, 64) &&
               !checked::align(1, 0));
-
-/// Writes fail with EFBIG past `bytes` until the end of the scope.
-class FileSizeLimit {
- public:
-  explicit FileSizeLimit(rlim_t bytes) : handler_(std::signal(SIGXFSZ, SIG_IGN)) {
-    ::getrlimit(RLIMIT_FSIZE, &old_);
-    rlimit limit = old_;
-    limit.rlim_cur = bytes;
-    ::setrlimit(RLIMIT_FSIZE, &limit);
-  }
-  FileSizeLimit(const FileSizeLimit&) = delete;
-  ~FileSizeLimit() {
-    ::setrlimit(RLIMIT_FSIZE, &old_);
-    std::signal(SIGXFSZ, handler_);
-  }
-
- private:
-  void (*handler_)(int);
-  rlimit old_{};
-};
 }  // namespace
 
 TEST_CASE("file: reads back what was written", "[io]") {
@@ -108,6 +89,62 @@ TEST_CASE("file: without commit the old file is intact and nothing else remains"
     CHECK(folder.count() == 2);  // the old file and the temporary one
   }
   CHECK(get(folder / "a") == "old");
+  CHECK(folder.count() == 1);
+}
+
+TEST_CASE("file: what a killed program left behind is removed by the next save, and nothing else", "[io]") {
+  const Folder folder;
+  put(folder / "a", "old");
+  const pid_t child = ::fork();
+  REQUIRE(child >= 0);
+  if (child == 0) {
+    AtomicFile file(folder / "a");
+    file.write("half of the n");
+    ::kill(::getpid(), SIGKILL);
+  }
+  int status = 0;
+  REQUIRE(::waitpid(child, &status, 0) == child);
+  REQUIRE(WIFSIGNALED(status));
+  CHECK(get(folder / "a") == "old");
+  REQUIRE(folder.count() == 2);
+  const std::vector<std::string> others{".minivit-1.tmp", ".minivit-1-.tmp",  ".minivit--1.tmp", ".minivit-1-2.tmp2", ".minivit-1-2-3.tmp",
+                                        ".minivit-.tmp",  ".minivit-x-1.tmp", "minivit-1-2.tmp", ".minivit.tmp"};
+  for (const std::string& name : others) put(folder / name, "of another program");
+  std::filesystem::create_directory(folder / ".minivit-1-2.tmp");                  // one of our names, but no file
+  std::filesystem::create_symlink(folder / "a", folder / ".minivit-1-3.tmp");      // nor this
+  {
+    AtomicFile mine(folder / "b");  // another save, at the same time
+    mine.write("b");
+    write_file_atomically(folder / "a", "new");
+    CHECK(folder.count() == 1 + others.size() + 2 + 1);  // a, the others, folder and link, what `mine` writes to
+    mine.commit();
+  }
+  CHECK(get(folder / "a") == "new");
+  CHECK(get(folder / "b") == "b");
+  CHECK(folder.count() == 2 + others.size() + 2);
+}
+
+TEST_CASE("file: programs that save to one path at the same time do not disturb each other", "[io]") {
+  const Folder folder;
+  constexpr int programs = 4, saves = 100;
+  std::vector<pid_t> children;
+  for (int k = 0; k < programs; ++k) {
+    children.push_back(::fork());
+    REQUIRE(children.back() >= 0);
+    if (children.back() > 0) continue;
+    const std::string content(10'000, static_cast<char>('a' + k));
+    for (int i = 0; i < saves; ++i)
+      if (!message_of([&] { write_file_atomically(folder / "a", content); }).empty()) ::_exit(1);
+    ::_exit(0);
+  }
+  for (const pid_t child : children) {
+    int status = -1;
+    REQUIRE(::waitpid(child, &status, 0) == child);
+    CHECK(status == 0);  // else a temporary file was taken from a living program
+  }
+  const std::string content = get(folder / "a");
+  CHECK(content.size() == 10'000);
+  CHECK(content.find_first_not_of(content[0]) == std::string::npos);
   CHECK(folder.count() == 1);
 }
 

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT
-// Files for tests: a folder that vanishes with the test, and safetensors bytes put together by hand, wrong ones included.
+// Files for tests: a folder that vanishes with the test, a disk that is full, and safetensors bytes put together by hand, wrong
+// ones included.
 #pragma once
 
 #include <minivit/io/safetensors.hpp>
 
+#include <csignal>
 #include <cstdint>
 #include <filesystem>
 #include <fstream>
@@ -12,6 +14,7 @@
 #include <string_view>
 
 #include <stdlib.h>
+#include <sys/resource.h>
 
 namespace io_test {
 
@@ -37,6 +40,26 @@ class Folder {
 
  private:
   std::filesystem::path path_;
+};
+
+/// Writes fail with EFBIG past `bytes` until the end of the scope.
+class FileSizeLimit {
+ public:
+  explicit FileSizeLimit(rlim_t bytes) : handler_(std::signal(SIGXFSZ, SIG_IGN)) {
+    ::getrlimit(RLIMIT_FSIZE, &old_);
+    rlimit limit = old_;
+    limit.rlim_cur = bytes;
+    ::setrlimit(RLIMIT_FSIZE, &limit);
+  }
+  FileSizeLimit(const FileSizeLimit&) = delete;
+  ~FileSizeLimit() {
+    ::setrlimit(RLIMIT_FSIZE, &old_);
+    std::signal(SIGXFSZ, handler_);
+  }
+
+ private:
+  void (*handler_)(int);
+  rlimit old_{};
 };
 
 inline void put(const std::string& path, std::string_view content) {

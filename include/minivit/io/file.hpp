@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Files for checkpoints. Reading: regular files only, never blocks on a pipe, a size limit, piece by piece into owned memory
 // (a mapped file that another program cuts short would raise SIGBUS). Writing: under a temporary name in the same folder,
-// flushed, then renamed, so that a crash or a full disk leaves the old file or the new one, never half of one.
+// flushed, then renamed, so that a crash or a full disk leaves the old file or the new one, never half of one. What a killed
+// program left behind under a temporary name, the next one to write into the folder removes.
 #pragma once
 
 #include <minivit/core/errors.hpp>
@@ -116,6 +117,7 @@ class AtomicFile {
   /// Makes the file visible under its name, on the disk. Call once, last. Throws Error; the old file is then intact,
   /// unless only flushing the folder failed: then the new file is in place but may be lost in a power cut.
   void commit() {
+    const os::File claim = os::copy_of(file_);  // until the file has its name: others remove what nobody claims
     if (!os::flush(file_)) stop("cannot flush the file to the disk");
     if (!file_.close()) stop("cannot close the file");
     if (!os::replace(temporary_, target_)) stop("cannot give the file its name");
@@ -124,14 +126,29 @@ class AtomicFile {
   }
 
  private:
+  static constexpr std::string_view prefix = ".minivit-", suffix = ".tmp";
+
+  /// Whether create() makes such names: .minivit-<process>-<number>.tmp
+  static bool is_temporary(std::string_view name) {
+    if (!name.starts_with(prefix) || !name.ends_with(suffix) || name.size() < prefix.size() + suffix.size()) return false;
+    name = name.substr(prefix.size(), name.size() - prefix.size() - suffix.size());
+    const std::size_t dash = name.find('-');
+    const auto number = [](std::string_view text) {
+      return !text.empty() && text.find_first_not_of("0123456789") == std::string_view::npos;
+    };
+    return dash != std::string_view::npos && number(name.substr(0, dash)) && number(name.substr(dash + 1));
+  }
+
   void create() {
+    os::remove_abandoned(folder_, is_temporary);  // first: on a full disk their room is needed
     static std::atomic<unsigned> counter{0};
-    const std::string prefix =
-        (folder_ == "." ? std::string() : folder_) + ".minivit-" + std::to_string(os::process_number()) + "-";
-    for (int attempt = 0; attempt < 100; ++attempt) {  // names can be left over from a killed program with our number
-      std::string name = prefix + std::to_string(counter++) + ".tmp";
+    const std::string start =
+        (folder_ == "." ? std::string() : folder_) + std::string(prefix) + std::to_string(os::process_number()) + "-";
+    for (int attempt = 0; attempt < 100; ++attempt) {  // names can be taken: on a shared disk two machines count alike
+      std::string name = start + std::to_string(counter++) + std::string(suffix);
       file_ = os::create_new(name);
       if (file_.valid()) {
+        if (!os::claim(file_)) continue;
         temporary_ = std::move(name);
         return;
       }

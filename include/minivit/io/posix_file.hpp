@@ -9,7 +9,9 @@
 #error "minivit: io needs a port of minivit/io/posix_file.hpp to this system"
 #endif
 
+#include <dirent.h>
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -18,7 +20,9 @@
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
+#include <memory>
 #include <string>
+#include <string_view>
 #include <system_error>
 #include <utility>
 
@@ -120,7 +124,45 @@ inline std::ptrdiff_t write_some(const File& file, const std::byte* from, std::s
 
 /// Waits until the file's bytes are on the disk.
 inline bool flush(const File& file) {
-  return ::fsync(file.get()) == 0;
+  int result = -1;
+  do result = ::fsync(file.get());
+  while (result != 0 && errno == EINTR);
+  return result == 0;
+}
+
+/// A second descriptor of the same open file.
+inline File copy_of(const File& file) {
+  return File(::fcntl(file.get(), F_DUPFD_CLOEXEC, 0));
+}
+
+/// Marks a new file as one that a living program writes, until the last descriptor of it is closed: the system sees to that, also
+/// after kill -9. False when remove_abandoned() of another program was faster and takes the file away. A file system without
+/// locks cannot mark; there abandoned files stay.
+inline bool claim(const File& file) {
+  if (::flock(file.get(), LOCK_EX | LOCK_NB) != 0) return errno != EWOULDBLOCK;
+  struct stat s {};
+  return ::fstat(file.get(), &s) != 0 || s.st_nlink > 0;
+}
+
+/// Removes the regular files in `folder` for whose names is_ours(name) holds and that nobody claims. What cannot be looked at or
+/// removed is left alone without a word.
+template <class IsOurs>
+void remove_abandoned(const std::string& folder, IsOurs&& is_ours) {
+  struct Close {
+    void operator()(DIR* d) const { ::closedir(d); }
+  };
+  const std::unique_ptr<DIR, Close> entries(::opendir(folder.c_str()));
+  if (!entries) return;
+  while (const dirent* const entry = ::readdir(entries.get())) {
+    if (!is_ours(std::string_view(entry->d_name))) continue;
+    const std::string path = folder + "/" + entry->d_name;
+    const File file(::open(path.c_str(), O_RDWR | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY));
+    struct stat opened {}, named {};
+    if (!file.valid() || ::fstat(file.get(), &opened) != 0 || !S_ISREG(opened.st_mode)) continue;
+    if (::flock(file.get(), LOCK_EX | LOCK_NB) != 0) continue;
+    // while the lock was being taken, the name may have been given to another file
+    if (::lstat(path.c_str(), &named) == 0 && named.st_dev == opened.st_dev && named.st_ino == opened.st_ino) ::unlink(path.c_str());
+  }
 }
 
 /// Waits until the folder's names are on the disk. File systems that cannot do this for a folder answer EINVAL.

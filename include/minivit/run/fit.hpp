@@ -4,6 +4,7 @@
 #pragma once
 
 #include <minivit/run/csv_log.hpp>
+#include <minivit/run/epoch_means.hpp>
 #include <minivit/run/evaluate.hpp>
 #include <minivit/run/training_checkpoint.hpp>
 #include <minivit/train/log.hpp>
@@ -40,7 +41,7 @@ struct EpochReport {
   std::vector<std::pair<std::string, double>> train_terms{};  ///< feature terms of the loss, unweighted, by name
   double train_accuracy = 0;    ///< on augmented images, while the weights change
   double lr = 0;                ///< of the last step
-  double images_per_second = 0;
+  double images_per_second = 0; ///< of the part of the epoch that this call trained; all else equals the unbroken run's
   std::optional<Evaluation> validation{};
   std::optional<Evaluation> average{};  ///< of the moving average of the weights
 };
@@ -48,8 +49,8 @@ struct EpochReport {
 struct FitReport {
   std::vector<EpochReport> epochs;  ///< of this call; a resumed run begins where the other stopped
   double seconds = 0;
-  bool stopped = false;             ///< by SIGINT or SIGTERM, after a checkpoint was written
-  int exit_code = 0;                ///< 0, or 128 + the signal
+  bool stopped = false;             ///< by a signal (train/signals.hpp), after a checkpoint was written
+  int exit_code = 0;                ///< 0, or 130 when stopped
 };
 
 namespace detail {
@@ -76,19 +77,23 @@ inline std::string epoch_text(const EpochReport& e, Index epochs) {
 template <class Student, class Teacher, class Loss, class W>
 FitReport fit(Trainer<Student, Teacher, Loss, W>& trainer, const Dataset& data, FitOptions options) {
   constexpr ViTConfig C = Student::config;
+  const StopRequest stop;
   Loader<C.image, C.classes> loader(data, options.loader);
   const Index per_epoch = loader.batches();
+  const std::vector<std::string> terms = detail::term_names(trainer.options().loss);
+  EpochMeans means;  // of the epoch at work; a stopped one takes them along in its checkpoint
   if (options.resume && std::filesystem::exists(options.checkpoint))
-    load_training(options.checkpoint, trainer, options.settings);
+    means = EpochMeans::read(load_training(options.checkpoint, trainer, options.settings), "read " + options.checkpoint);
   const Index first_step = trainer.state().step, last_step = options.epochs * per_epoch;
   TrainingLog log;
   if (!options.log.empty()) log = first_step > 0 ? TrainingLog::resume(options.log, first_step) : TrainingLog::create(options.log);
   const auto save_state = [&] {
-    if (!options.checkpoint.empty())
-      save_training(options.checkpoint, trainer, options.settings, options.info);
+    if (options.checkpoint.empty()) return;
+    log.sync();
+    const bool unfinished = trainer.state().step % per_epoch != 0;
+    save_training(options.checkpoint, trainer, options.settings, options.info, unfinished ? means.text() : "");
   };
 
-  const StopRequest stop;
   FitReport report;
   const auto start = std::chrono::steady_clock::now();
   const Index batch = options.loader.batch;
@@ -97,31 +102,30 @@ FitReport fit(Trainer<Student, Teacher, Loss, W>& trainer, const Dataset& data, 
   while (trainer.state().step < last_step && !report.stopped) {
     const auto epoch_start = std::chrono::steady_clock::now();
     EpochReport epoch{.epoch = trainer.state().step / per_epoch};
-    RunningMean loss, base, kd, correct;
-    const auto names = detail::term_names(trainer.options().loss);
-    std::vector<RunningMean> terms(names.size());
+    if (trainer.state().step % per_epoch == 0) means = {};
+    const double images_before = means.weight("loss");
     do {
       const auto& next = loader.next();
       const StepReport step = trainer.step(next.images, next.targets);
       const auto weight = static_cast<double>(step.images);
-      loss.add(step.loss.total, weight);
-      base.add(step.loss.base, weight);
-      kd.add(step.loss.kd, weight);
-      for (std::size_t i = 0; i < terms.size(); ++i) terms[i].add(step.loss.terms[i], weight);
-      correct.add(static_cast<double>(step.correct) / weight, weight);
+      means.add("loss", step.loss.total, weight);
+      means.add("base", step.loss.base, weight);
+      means.add("kd", step.loss.kd, weight);
+      for (std::size_t i = 0; i < terms.size(); ++i) means.add(terms[i], step.loss.terms[i], weight);
+      means.add("correct", static_cast<double>(step.correct) / weight, weight);
       epoch.lr = step.lr;
-      progress.update(trainer.state().step * batch, "epoch " + std::to_string(epoch.epoch + 1) + "/" + std::to_string(options.epochs), loss.mean());
+      progress.update(trainer.state().step * batch, "epoch " + std::to_string(epoch.epoch + 1) + "/" + std::to_string(options.epochs), means.mean("loss"));
       report.stopped = stop.requested();
     } while (trainer.state().step % per_epoch != 0 && !report.stopped);
     if (report.stopped && trainer.state().step % per_epoch != 0) break;  // the epoch is unfinished: no line in the log
 
     const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - epoch_start;
-    epoch.train_loss = loss.mean();
-    epoch.train_base = base.mean();
-    epoch.train_kd = kd.mean();
-    for (std::size_t i = 0; i < terms.size(); ++i) epoch.train_terms.emplace_back(names[i], terms[i].mean());
-    epoch.train_accuracy = correct.mean();
-    epoch.images_per_second = loss.weight() / seconds.count();
+    epoch.train_loss = means.mean("loss");
+    epoch.train_base = means.mean("base");
+    epoch.train_kd = means.mean("kd");
+    for (const std::string& term : terms) epoch.train_terms.emplace_back(term, means.mean(term));
+    epoch.train_accuracy = means.mean("correct");
+    epoch.images_per_second = (means.weight("loss") - images_before) / seconds.count();
     const bool last = trainer.state().step == last_step;
     if (options.validation && (last || (epoch.epoch + 1) % options.evaluate_every == 0)) {
       const auto test = [&](const Student& model) {

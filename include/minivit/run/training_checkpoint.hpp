@@ -9,26 +9,28 @@
 
 namespace minivit::inline MINIVIT_ISA {
 
-/// Written atomically. `settings` is text that must be equal on resume (hyperparameters, data, seed). Throws Error; also when a
-/// weight is not finite.
-template <class Student, class Teacher, class Loss, class W>
-void save_training(const std::string& path, Trainer<Student, Teacher, Loss, W>& trainer, const std::string& settings,
-                   const CheckpointInfo& info = {}) {
+/// `run` is a Trainer, or whatever else has a Model, state().step, visit_state() and set_step(). Written atomically. `settings` is text
+/// that must be equal on resume (hyperparameters, data, seed); `epoch` is text about an unfinished epoch, which load_training() gives
+/// back. Throws Error; also when a weight or a moment is not finite.
+template <class Run>
+void save_training(const std::string& path, Run& run, const std::string& settings, const CheckpointInfo& info = {}, const std::string& epoch = {}) {
   const std::string where = "write " + path;
   std::vector<TensorToWrite> tensors;
-  trainer.visit_state([&](const char* prefix, const ParameterTable& table, const auto* data) {
-    require_finite(table, data, where);
+  run.visit_state([&](const std::string& prefix, const ParameterTable& table, const auto* data) {
+    require_finite(table, data, prefix.empty() ? where : where + ", " + prefix.substr(0, prefix.size() - 1));  // a huge gradient overflows v first
     append_parameters(tensors, table, data, prefix);
   });
-  auto metadata = metadata_of(Student::config, info, where);
-  metadata["minivit.step"] = std::to_string(trainer.state().step);
+  auto metadata = metadata_of(Run::Model::config, info, where);
+  metadata["minivit.step"] = std::to_string(run.state().step);
   metadata["minivit.settings"] = settings;
+  if (!epoch.empty()) metadata["minivit.epoch"] = epoch;
   write_safetensors(path, tensors, metadata);
 }
 
-/// Fills the trainer's student and state. Throws Error when the file belongs to another model or to a run with other settings.
-template <class Student, class Teacher, class Loss, class W>
-void load_training(const std::string& path, Trainer<Student, Teacher, Loss, W>& trainer, const std::string& settings) {
+/// Fills the run's student and state; returns save_training()'s `epoch`. Throws Error when the file belongs to another model or to a
+/// run with other settings.
+template <class Run>
+std::string load_training(const std::string& path, Run& run, const std::string& settings) {
   const SafeTensors file = SafeTensors::open(path);
   const auto text = [&](const char* key) {
     const auto at = file.metadata().find(key);
@@ -46,8 +48,9 @@ void load_training(const std::string& path, Trainer<Student, Teacher, Loss, W>& 
       fail({.where = file.where(), .what = "metadata 'minivit.step'", .expected = "a number of steps", .found = step});
     value = 10 * value + (c - '0');
   }
-  trainer.visit_state([&](const char* prefix, const ParameterTable& table, auto* data) { read_parameters(file, table, data, prefix); });
-  trainer.set_step(value);
+  run.visit_state([&](const std::string& prefix, const ParameterTable& table, auto* data) { read_parameters(file, table, data, prefix); });
+  run.set_step(value);
+  return file.metadata().contains("minivit.epoch") ? text("minivit.epoch") : std::string();
 }
 
 }  // namespace minivit::inline MINIVIT_ISA

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT
 // Fitting: the linear layers that bring a student's hidden states to the teacher's width (reference 2.7, `fit_dense_C`). They are
-// trained with the student, stand in training checkpoints, and are no part of the model.
+// trained with the student, stand in training checkpoints, and are no part of the model. And TeacherParts: all that a Trainer holds
+// because of its teacher.
 #pragma once
 
+#include <minivit/models/packed_weights.hpp>
 #include <minivit/train/adamw.hpp>
 #include <minivit/train/feature_taps.hpp>
 
@@ -47,6 +49,26 @@ class Fitting {
   Buffer<T> weights;
   Buffer<T> gradients;
   AdamWState<T> state;
+};
+
+/// What belongs to a teacher: packed weights, features, taps and fitting layers; or nothing.
+template <class Student, class Teacher, class Loss, class W>
+struct TeacherParts {
+  using Terms = decltype(feature_terms(Loss{}));
+  using Weights = PackedWeights<Teacher, Packed<W, typename Teacher::Scalar>, W>;
+  using Features = TeacherFeatures<Teacher, Terms>;
+  using Tap = StudentTap<Student, Teacher, Terms>;
+  using Fit = Fitting<Student, Teacher, Terms>;
+};
+template <class Student, class Loss, class W>
+struct TeacherParts<Student, void, Loss, W> {
+  struct Weights {};
+  struct Features {};
+  using Tap = Observer;
+  struct Fit {
+    static constexpr Index size = 0;
+    explicit Fit(std::uint64_t) {}
+  };
 };
 
 }  // namespace minivit::inline MINIVIT_ISA::detail

@@ -146,6 +146,10 @@ class ConfusionMatrix {
 /// Weighted mean in double.
 class RunningMean {
  public:
+  RunningMean() = default;
+  /// One that goes on from what sum() and weight() gave.
+  RunningMean(double sum, double weight) : sum_(sum), weight_(weight) {}
+
   void add(double value, double weight = 1) {
     sum_ += value * weight;
     weight_ += weight;
@@ -153,6 +157,7 @@ class RunningMean {
   /// 0 before the first value.
   double mean() const { return weight_ > 0 ? sum_ / weight_ : 0; }
   double weight() const { return weight_; }
+  double sum() const { return sum_; }  ///< of value times weight
   void reset() { *this = RunningMean(); }
   RunningMean& operator+=(const RunningMean& other) {
     sum_ += other.sum_;

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <minivit/models/packed_weights.hpp>
+#include <minivit/train/divergence.hpp>
 #include <minivit/train/fitting.hpp>
 #include <minivit/train/metrics.hpp>
 #include <minivit/train/trainer_options.hpp>
@@ -14,6 +15,7 @@
 #include <memory>
 #include <string>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 namespace minivit::inline MINIVIT_ISA {
@@ -22,27 +24,6 @@ namespace detail {
 /// The default loss: plain cross-entropy without a teacher, Mini-DeiT's distillation with one.
 template <class Teacher>
 using DefaultLoss = std::conditional_t<std::is_void_v<Teacher>, SoftTargetCrossEntropy, DeiTDistillation>;
-
-/// What belongs to a teacher: packed weights, features, taps and fitting layers; or nothing.
-template <class Student, class Teacher, class Loss, class W>
-struct TeacherParts {
-  using Terms = decltype(feature_terms(Loss{}));
-  using Weights = PackedWeights<Teacher, Packed<W, typename Teacher::Scalar>, W>;
-  using Features = TeacherFeatures<Teacher, Terms>;
-  using Tap = StudentTap<Student, Teacher, Terms>;
-  using Fit = Fitting<Student, Teacher, Terms>;
-};
-template <class Student, class Loss, class W>
-struct TeacherParts<Student, void, Loss, W> {
-  struct Weights {};
-  struct Features {};
-  using Tap = Observer;
-  struct Fit {
-    static constexpr Index size = 0;
-    explicit Fit(std::uint64_t) {}
-  };
-};
-
 }  // namespace detail
 
 /// Trains `Student`, with the predictions of `Teacher` when there is one (same image size and classes), and with its attention and
@@ -66,6 +47,7 @@ class Trainer {
   using Parts = detail::TeacherParts<Student, Teacher, Loss, W>;
 
  public:
+  using Model = Student;
   using Images = typename Student::Images;
   using Targets = View<const T, Dyn, K>;
   using Options = TrainerOptions<Loss>;
@@ -115,6 +97,11 @@ class Trainer {
     }
     std::fill(gradients_.data(), gradients_.data() + gradients_.size(), T{0});
     if constexpr (Parts::Fit::size > 0) std::fill_n(fit_.gradients.data(), fit_.gradients.size(), T{0});
+    if (std::exchange(interrupted_, true))  // an exception left the gradients of half a batch behind
+      for (const auto& slot : slots_) {
+        std::fill_n(slot->gradients.data(), slot->gradients.size(), T{0});
+        std::fill_n(slot->fit_gradients.data(), slot->fit_gradients.size(), T{0});
+      }
     const Index pieces = (batch + micro_batch_ - 1) / micro_batch_;
     const auto workers = static_cast<Index>(slots_.size());
     StepReport report{.lr = options_.schedule.at(state_.step), .images = batch};
@@ -131,11 +118,12 @@ class Trainer {
         report.correct += slots_[static_cast<std::size_t>(s)]->correct;
       }
     }
+    interrupted_ = false;
     const Profile::Scope profile("gradient norm");
     report.gradient_norm = global_norm(Student::parameter_table(), gradients_.data(), threads_, options_.rate_scales);
     if constexpr (Parts::Fit::size > 0)
       report.gradient_norm = std::hypot(report.gradient_norm, global_norm(fit_.table(), fit_.gradients.data(), threads_));
-    if (!std::isfinite(report.loss.total) || !std::isfinite(report.gradient_norm)) fail_diverged(report);
+    if (!std::isfinite(report.loss.total) || !std::isfinite(report.gradient_norm)) fail_diverged(report, images, targets);
     return report;
   }
 
@@ -211,10 +199,7 @@ class Trainer {
       if constexpr (two_heads) in.distilled_logits = out.distilled;
       typename Parts::Features features{};
       if constexpr (distils) in.teacher_logits = trainer.teach(images, features, arena);
-      const StochasticDepth depth{trainer.options_.drop_path,
-                                  Random(trainer.options_.seed).fork("drop_path").fork(static_cast<std::uint64_t>(trainer.state_.step)),
-                                  first_image};
-      const auto saved = trainer.weights_.net().forward(images, out, arena, depth);
+      const auto saved = trainer.weights_.net().forward(images, out, arena, trainer.stochastic_depth(first_image));
       loss = trainer.options_.loss(in, dout.logits, dout.distilled);
       correct = 0;
       for (Index b = 0; b < size; ++b) correct += argmax(View<const T, K>(out.logits[b].data())) == argmax(targets[b]);
@@ -227,6 +212,11 @@ class Trainer {
       }
     }
   };
+
+  /// Of this step, for images from number `first_image` of the batch on.
+  StochasticDepth stochastic_depth(Index first_image) const {
+    return {options_.drop_path, Random(options_.seed).fork("drop_path").fork(static_cast<std::uint64_t>(state_.step)), first_image};
+  }
 
   /// The teacher's logits, averaged over two heads if it has them, and the features that the loss asks for.
   View<const T, Dyn, K> teach(Images images, typename Parts::Features& features, Arena<T>& arena) const {
@@ -323,17 +313,31 @@ class Trainer {
       }
   }
 
-  [[noreturn]] void fail_diverged(const StepReport& report) const {
+  /// Names the first value that is not finite on the way to the loss, or where the gradient went wrong.
+  [[noreturn]] void fail_diverged(const StepReport& report, Images images, Targets targets) {
     const std::string where = "training step " + std::to_string(state_.step);
-    if (!std::isfinite(report.loss.total))
-      fail({.where = where, .what = "the loss is not finite", .found = std::to_string(report.loss.total),
-            .hint = "nothing was changed; try a lower learning rate or gradient clipping"});
-    for (const ParameterInfo& p : Student::parameter_table())
-      for (Index i = 0; i < p.size; ++i)
-        if (const T g = gradients_.data()[p.offset + i]; !std::isfinite(g))
-          fail({.where = where, .what = "the gradient of '" + p.name + "' is not finite at element " + std::to_string(i),
-                .found = std::to_string(g), .hint = "nothing was changed; try a lower learning rate or gradient clipping"});
-    fail({.where = where, .what = "the norm of the gradient is not finite", .hint = "nothing was changed"});
+    std::string hint = "nothing was changed; try a lower learning rate or gradient clipping";
+    if (!std::isfinite(report.loss.total)) {
+      auto bad = detail::first_bad_row(images, "image");
+      if (!bad) bad = detail::first_bad_row(targets, "target");
+      if (bad) hint = "nothing was changed; look into the data";
+      if (!bad) bad = detail::first_bad_parameter(Student::parameter_table(), student_.data());
+      for (Index at = 0; !bad && at < images.batch(); at += micro_batch_) {
+        const Images part = images.slice(at, std::min(micro_batch_, images.batch() - at));
+        Buffer<T>& memory = slots_.front()->memory;
+        Arena<T> arena(memory.data(), memory.size(), options_.memory);
+        if constexpr (distils) {
+          typename Parts::Features features{};
+          if (!bad) bad = detail::first_bad_row(teach(part, features, arena), "the teacher's output, image", at);
+        }
+        if (!bad) bad = detail::first_bad_layer(weights_.net(), part, stochastic_depth(at), arena);
+      }
+      if (bad)
+        fail({.where = where, .what = "the loss is not finite; the first bad value is in " + bad->place, .found = bad->value, .hint = hint});
+      fail({.where = where, .what = "the loss is not finite, although all that it was computed from is",
+            .found = std::to_string(report.loss.total), .hint = "nothing was changed; look into the loss function"});
+    }
+    detail::fail_bad_gradient(where, Student::parameter_table(), gradients_.data());
   }
 
   Student& student_;
@@ -346,6 +350,7 @@ class Trainer {
   std::unique_ptr<Student> average_;
   Student gradients_;
   Index micro_batch_ = 1;
+  bool interrupted_ = false;  // between the first micro-batch and the last
   std::vector<std::unique_ptr<Slot>> slots_;
 };
 

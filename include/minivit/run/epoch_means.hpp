@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: MIT
+// EpochMeans: the running means of an epoch by name, and as text that a training checkpoint can hold, so that the log line of an
+// epoch that was interrupted equals the one of an unbroken run bit for bit. Times are not kept: they belong to one run.
+#pragma once
+
+#include <minivit/core/errors.hpp>
+#include <minivit/train/json_line.hpp>
+#include <minivit/train/metrics.hpp>
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <functional>
+#include <map>
+#include <string>
+#include <string_view>
+#include <system_error>
+
+namespace minivit::inline MINIVIT_ISA {
+
+class EpochMeans {
+ public:
+  /// Adds to the mean called `name`: one or more printable characters, no space.
+  void add(std::string_view name, double value, double weight) { at(name).add(value, weight); }
+  /// 0 for a name without values.
+  double mean(std::string_view name) const {
+    const auto found = means_.find(name);
+    return found == means_.end() ? 0 : found->second.mean();
+  }
+  double weight(std::string_view name) const {
+    const auto found = means_.find(name);
+    return found == means_.end() ? 0 : found->second.weight();
+  }
+
+  /// "name sum weight name sum weight ...", with all digits.
+  std::string text() const {
+    std::string out;
+    for (const auto& [name, mean] : means_)
+      out += (out.empty() ? "" : " ") + name + " " + json_number(mean.sum()) + " " + json_number(mean.weight());
+    return out;
+  }
+  /// What text() gave. Throws Error, beginning with `where`, for any other text.
+  static EpochMeans read(std::string_view text, std::string_view where) {
+    EpochMeans means;
+    for (std::string_view rest = text; !rest.empty();) {
+      const std::string_view name = word(rest), sum = word(rest), weight = word(rest);
+      double s = 0, w = 0;
+      if (name.empty() || !number(sum, s) || !number(weight, w) || w < 0 || means.means_.contains(name))
+        fail({.where = where, .what = "the means of the unfinished epoch", .expected = "name sum weight, ...", .found = text});
+      means.at(name) = RunningMean(s, w);
+    }
+    return means;
+  }
+
+ private:
+  RunningMean& at(std::string_view name) {
+    const auto found = means_.find(name);
+    return found != means_.end() ? found->second : means_[std::string(name)];
+  }
+  /// Takes the text up to the next space off `rest`.
+  static std::string_view word(std::string_view& rest) {
+    const std::size_t end = std::min(rest.find(' '), rest.size());
+    const std::string_view out = rest.substr(0, end);
+    rest.remove_prefix(std::min(end + 1, rest.size()));
+    return out;
+  }
+  static bool number(std::string_view text, double& value) {
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+    return error == std::errc() && end == text.data() + text.size() && std::isfinite(value);
+  }
+
+  std::map<std::string, RunningMean, std::less<>> means_;
+};
+
+}  // namespace minivit::inline MINIVIT_ISA
