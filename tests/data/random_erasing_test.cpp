@@ -49,7 +49,7 @@ TEST_CASE("random erasing: off by default, and a quarter of the images at 0.25",
 TEST_CASE("random erasing: one rectangle, the same in all channels, with area and shape as asked", "[data]") {
   const mv::RandomErasing settings{.probability = 1};
   double area = 0;
-  std::set<int> tops, lefts;
+  std::set<int> tops, lefts, bottoms, rights;
   int tall = 0, none = 0;
   constexpr int draws = 4000;
   for (std::uint64_t i = 0; i < draws; ++i) {
@@ -75,6 +75,8 @@ TEST_CASE("random erasing: one rectangle, the same in all channels, with area an
     REQUIRE((aspect < 1.3 / 0.3 && aspect > 0.3 / 1.3));  // 0.3 to 1 / 0.3 before rounding; the smallest side has 2 pixels
     tops.insert(box.top);
     lefts.insert(box.left);
+    bottoms.insert(box.top + box.height);
+    rights.insert(box.left + box.width);
     area += changed;
     tall += box.height > box.width;
   }
@@ -82,7 +84,7 @@ TEST_CASE("random erasing: one rectangle, the same in all channels, with area an
   // uniform in [0.02, 1/3], less what does not fit: between 0.155 and 0.1767
   CHECK(area / draws / (S * S) == Approx(0.168).margin(0.012));
   CHECK(std::abs(tall - draws / 2) < 300);  // about as often tall as wide; some are square
-  CHECK((*tops.begin() == 0 && *tops.rbegin() > 24 && *lefts.begin() == 0 && *lefts.rbegin() > 24));
+  CHECK((*tops.begin() == 0 && *bottoms.rbegin() == S && *lefts.begin() == 0 && *rights.rbegin() == S));
 }
 
 TEST_CASE("random erasing: the noise is normal with its own number for each value, or one for each channel, or zero",

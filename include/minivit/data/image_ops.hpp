@@ -81,7 +81,7 @@ inline void smooth(const std::uint8_t* from, int side, std::uint8_t* to) {
     for (Index x = 1; x + 1 < side; ++x) {
       const int around =
           above[x - 1] + above[x] + above[x + 1] + here[x - 1] + here[x + 1] + below[x - 1] + below[x] + below[x + 1];
-      out[x] = static_cast<std::uint8_t>((2 * (around + 5 * here[x]) + 13) / 26);
+      out[x] = static_cast<std::uint8_t>((around + 5 * here[x] + 6) / 13);
     }
   }
 }
