@@ -85,7 +85,9 @@ void add_distill(CLI::App& app) {
   sub->footer(
       "Example:\n"
       "  minivit distill --teacher teacher.safetensors --model mini_vit_nano_patch4_32 --data cifar10 --epochs 16 --padding 4 --flip \\\n"
-      "    --lr 1.5e-3 --output student.safetensors --log student.jsonl --plot student.svg --resume");
+      "    --lr 1.5e-3 --output student.safetensors --log student.jsonl --plot student.svg --resume\n"
+      "  minivit distill --teacher teacher.safetensors --model mini_vit_nano_patch4_32 --data cifar10 --epochs 16 --padding 4 --flip \\\n"
+      "    --lr 1e-3 --start average --attention 1 --hidden 0.1 --precision bf16 --output student.safetensors");
   sub->callback([o] { distill(*o); });
 }
 

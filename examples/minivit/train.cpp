@@ -18,6 +18,12 @@ void add_training_options(CLI::App& sub, TrainingOptions& o) {
   sub.add_option("--smoothing", o.smoothing, "Label smoothing")->check(CLI::Range(0.0, 0.99));
   sub.add_option("--mixup", o.mixup, "Alpha of mixup; 0: off")->check(CLI::Range(0.0, 100.0));
   sub.add_option("--cutmix", o.cutmix, "Alpha of cutmix; 0: off")->check(CLI::Range(0.0, 100.0));
+  sub.add_option("--mix-prob", o.mix_probability, "Share of the batches that are mixed at all")->check(CLI::Range(0.0, 1.0))->capture_default_str();
+  sub.add_option("--mix-switch-prob", o.switch_probability, "Share of cutmix among mixed batches when both are on")->check(CLI::Range(0.0, 1.0))->capture_default_str();
+  sub.add_option("--aa", o.rand_augment, "RandAugment in timm's words, such as rand-m9-mstd0.5-inc1");
+  sub.add_option("--reprob", o.erasing, "Random erasing: share of the images, filled with noise; 0.25 in the published recipes")->check(CLI::Range(0.0, 1.0));
+  sub.add_option("--repeated-aug", o.repeats, "Repeated augmentation: each image so many times in a row, an epoch stays as long; 3 in DeiT's recipe")->check(CLI::Range(1, 64))->capture_default_str();
+  sub.add_flag("--resized-crop", o.resized_crop, "Random resized crop as for ImageNet (area 0.08 to 1), instead of --padding");
   sub.add_option("--padding", o.padding, "Random crop out of this many pixels of padding")->check(CLI::Range(0, 64));
   sub.add_flag("--flip,!--no-flip", o.flip, "Mirror half of the images");
   sub.add_option("--ema", o.average, "Decay of a moving average of the weights, evaluated and saved as FILE.average.*; 0: none")->check(CLI::Range(0.0, 0.999999));
@@ -43,7 +49,9 @@ void add_train(CLI::App& app) {
       "Examples:\n"
       "  minivit train --model vit_nano_patch4_32 --data synthetic --epochs 8 --output teacher.safetensors\n"
       "  minivit train --model vit_nano_patch4_32 --data cifar10 --epochs 22 --padding 4 --flip --lr 1.5e-3 \\\n"
-      "    --precision bf16 --output teacher.safetensors --log teacher.jsonl --plot teacher.svg --resume");
+      "    --precision bf16 --output teacher.safetensors --log teacher.jsonl --plot teacher.svg --resume\n"
+      "  minivit train --model vit_lite_patch4_32 --data cifar10 --epochs 64 --batch 128 --padding 4 --flip --aa rand-m7-mstd0.5-inc1 \\\n"
+      "    --reprob 0.15 --cutmix 1 --mix-prob 0.4 --smoothing 0.1 --ema 0.999 --precision bf16 --output teacher.safetensors --resume");
   sub->callback([o] {
     const mv::ViTConfig config = config_named(o->model);
     if (config.image != 32)

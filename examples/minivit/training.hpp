@@ -21,12 +21,12 @@
 namespace cli {
 
 struct TrainingOptions {
-  std::string model, data = "synthetic", output, log, csv, plot, teacher, precision = "f32", init;
+  std::string model, data = "synthetic", output, log, csv, plot, teacher, precision = "f32", init, rand_augment;
   std::vector<std::string> freeze;
   mv::Index epochs = 10, batch = 64, count = 0;
-  double lr = 1e-3, weight_decay = 0.05, warmup_epochs = 1, clip = 1, drop_path = 0, smoothing = 0, mixup = 0, cutmix = 0, average = 0, layer_decay = 1;
-  int padding = 0, threads = 0;
-  bool flip = false, resume = false, recompute = false;
+  double lr = 1e-3, weight_decay = 0.05, warmup_epochs = 1, clip = 1, drop_path = 0, smoothing = 0, mixup = 0, cutmix = 0, average = 0, layer_decay = 1, erasing = 0, mix_probability = 1, switch_probability = 0.5;
+  int padding = 0, threads = 0, repeats = 1;
+  bool flip = false, resized_crop = false, resume = false, recompute = false;
   std::uint64_t seed = 1;
   std::string kind = "soft";
   double alpha = 0.9, tau = 2;
@@ -40,10 +40,12 @@ void add_training_options(CLI::App& sub, TrainingOptions& o);
 /// The settings that must not change when a run is resumed, as one line.
 inline std::string settings_line(const TrainingOptions& o) {
   return fmt::format("{} on {} ({}), {} epochs of batch {}, lr {}, warmup {}, decay {}, clip {}, drop path {}, smoothing {}, mixup {}, "
-                     "cutmix {}, padding {}, flip {}, seed {}, {}, average {}, init '{}', layer decay {}, frozen '{}', teacher '{}', {} alpha {} tau {} "
+                     "cutmix {}, padding {}, flip {}, seed {}, {}, average {}, resized crop {}, RandAugment '{}', erasing {}, mix "
+                     "{} switch {}, repeats {}, init '{}', layer decay {}, frozen '{}', teacher '{}', {} alpha {} tau {} "
                      "reference scale {}, attention {}, hidden {}, start {} {}",
                      o.model, o.data, o.count, o.epochs, o.batch, o.lr, o.warmup_epochs, o.weight_decay, o.clip, o.drop_path, o.smoothing,
-                     o.mixup, o.cutmix, o.padding, o.flip, o.seed, o.precision, o.average, o.init, o.layer_decay, fmt::join(o.freeze, " "), o.teacher,
+                     o.mixup, o.cutmix, o.padding, o.flip, o.seed, o.precision, o.average, o.resized_crop, o.rand_augment, o.erasing,
+                     o.mix_probability, o.switch_probability, o.repeats, o.init, o.layer_decay, fmt::join(o.freeze, " "), o.teacher,
                      o.kind, o.alpha, o.tau, o.reference_scale, o.attention, o.hidden, o.start, o.transformations);
 }
 
@@ -74,9 +76,12 @@ void run_training(const TrainingOptions& o, const Loss& loss, MakeTrainer&& make
               .expected = std::to_string(Student::config.classes), .found = std::to_string(train.classes),
               .hint = "set c.classes in a program of your own: docs/tutorials/from_zero.md"});
   mv::FitOptions fit{.epochs = o.epochs};
-  fit.loader = {.batch = o.batch, .seed = o.seed, .shuffle = true, .drop_last = true};
-  fit.loader.augment = {.padding = o.padding, .flip = o.flip, .mixup = o.mixup, .cutmix = o.cutmix, .smoothing = o.smoothing,
+  fit.loader = {.batch = o.batch, .seed = o.seed, .shuffle = true, .drop_last = true, .repeats = o.repeats};
+  fit.loader.augment = {.padding = o.padding, .flip = o.flip, .erasing = {.probability = o.erasing}, .mixup = o.mixup, .cutmix = o.cutmix,
+                        .mix_probability = o.mix_probability, .switch_probability = o.switch_probability, .smoothing = o.smoothing,
                         .preprocessing = small_image_preprocessing};
+  if (o.resized_crop) fit.loader.augment.resized_crop = mv::ResizedCrop{};
+  if (!o.rand_augment.empty()) fit.loader.augment.rand_augment = mv::parse_rand_augment(o.rand_augment);
   fit.log = o.log;
   fit.csv = o.csv;
   fit.checkpoint = o.output + ".training";
