@@ -43,7 +43,7 @@ void forward(ForwardOptions o) {
 }
 
 struct ClassifyOptions {
-  std::string weights;
+  std::string weights = MINIVIT_DEFAULT_WEIGHTS;
   std::vector<std::string> images;
   int top = 5;
   bool json = false;
@@ -128,12 +128,12 @@ void add_forward(CLI::App& app) {
 void add_classify(CLI::App& app) {
   auto* const sub = app.add_subcommand("classify", "Name what is in pictures of any size. Model, classes and preprocessing come from the weights file.");
   const auto o = std::make_shared<ClassifyOptions>();
-  sub->add_option("--weights", o->weights, "File written by 'minivit train' or 'minivit distill'")->required();
+  sub->add_option("--weights", o->weights, "File written by 'minivit train' or 'minivit distill'; by default the model in the box, for the ten classes of CIFAR-10");
   sub->add_option("IMAGE", o->images, "JPEG, PNG or BMP files")->required();
   sub->add_option("--top", o->top, "Classes to print")->check(CLI::Range(1, 1000))->capture_default_str();
   sub->add_flag("--json", o->json, "Print JSON");
   add_engine_options(sub, o->engine);
-  sub->footer("Example:\n  minivit classify --weights student.safetensors photo.jpg --top 3");
+  sub->footer("Examples:\n  minivit classify photo.jpg\n  minivit classify --weights student.safetensors photo.jpg --top 3");
   sub->callback([o] { classify(*o); });
 }
 
