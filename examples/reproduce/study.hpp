@@ -4,7 +4,6 @@
 #pragma once
 
 #include <minivit/minivit.hpp>
-#include <minivit/models/multiplex.hpp>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>

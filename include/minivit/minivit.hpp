@@ -5,7 +5,9 @@
 
 #include <minivit/models/inference.hpp>
 #include <minivit/models/init.hpp>
+#include <minivit/models/multiplex.hpp>
 #include <minivit/models/presets.hpp>
+#include <minivit/models/resample.hpp>
 #include <minivit/models/vit.hpp>
 
 #include <minivit/analysis/attention_maps.hpp>

@@ -305,6 +305,15 @@ TEST_CASE("config: JSON holds every field and comes back the same", "[io]") {
   CHECK(difference->second == "\"cls\"");
 }
 
+TEST_CASE("config: a field younger than the format is written only when it is not at its default", "[io]") {
+  ViTConfig config = small_config;
+  config.sharing.separate_norms = false;
+  CHECK(contains(to_json(config), R"("sharing":{"mix_heads":true,"repeat":2,"separate_norms":false})"));
+  CHECK(config_from_json(to_json(config), "test") == config);
+  CHECK(config_from_json(to_json(small_config), "test").sharing.separate_norms);  // absent: as before there was such a field
+  CHECK(first_difference(config, small_config)->field == "sharing.separate_norms");
+}
+
 TEST_CASE("config: missing, unknown and wrong fields are refused by name", "[io]") {
   const std::string good = to_json(small_config);
   const auto with = [&](std::string_view from, std::string_view to) {

@@ -84,6 +84,9 @@ TEST_CASE("ViT: gradients with all layers on one block", "[model]") {
   CHECK_MODEL(small(mv::Pool::mean, false, {.repeat = 4, .mix_heads = true}, true), 0);
 }
 TEST_CASE("ViT: gradients of sharing alone", "[model]") { CHECK_MODEL(small(mv::Pool::mean, false, {.repeat = 2}, false), 0); }
+TEST_CASE("ViT: gradients of sharing with shared norms", "[model]") {
+  CHECK_MODEL(small(mv::Pool::mean, false, {.repeat = 2, .separate_norms = false}, false), 0);
+}
 TEST_CASE("ViT: gradients with stochastic depth", "[model]") {
   CHECK_MODEL(small(mv::Pool::mean, false, {.repeat = 2, .mix_heads = true}, true), 0.7);
 }
