@@ -121,15 +121,17 @@ TEST_CASE("resume: sums of an unfinished epoch survive as text, and other text i
   means.add("loss", 0.1, 3);
   means.add("loss", 1e-300, 7);
   means.add("correct", 1.0 / 3, 3);
+  means.add("keys of layers 3 -> 1", 0.25, 3);  // a name that a user chose
   mv::EpochMeans read = mv::EpochMeans::read(means.text(), "here");
   CHECK(read.text() == means.text());
   for (mv::EpochMeans* m : {&means, &read}) m->add("loss", 0.7, 2);
   CHECK(read.mean("loss") == means.mean("loss"));  // bit for bit
   CHECK(read.weight("loss") == 12);
+  CHECK(read.mean("keys of layers 3 -> 1") == 0.25);
   CHECK(read.mean("nothing") == 0);
   CHECK(mv::EpochMeans::read("", "here").text().empty());
-  for (const char* text : {"loss", "loss 1", "loss 1 x", "loss nan 1", "loss inf 1", "loss 1 -1", " 1 1", "loss 1 1 loss 1 1", "loss 1 1  2 2",
-                           "loss 1 1,", "loss 1e999 1"}) {
+  for (const char* text : {"1", "1 1", "1 x loss", "nan 1 loss", "inf 1 loss", "1 -1 loss", " 1 loss", "1 1 ", "1 1 loss\n2 2 loss", "1,5 1 loss",
+                           "1 1 loss\n\n", "1e999 1 loss"}) {
     CAPTURE(text);
     CHECK_THROWS_WITH(mv::EpochMeans::read(text, "here"), Catch::StartsWith("here: the means of the unfinished epoch"));
   }

@@ -20,7 +20,7 @@ namespace minivit::inline MINIVIT_ISA {
 
 class EpochMeans {
  public:
-  /// Adds to the mean called `name`: one or more printable characters, no space.
+  /// Adds to the mean called `name`: any text without a line end.
   void add(std::string_view name, double value, double weight) { at(name).add(value, weight); }
   /// 0 for a name without values.
   double mean(std::string_view name) const {
@@ -32,21 +32,21 @@ class EpochMeans {
     return found == means_.end() ? 0 : found->second.weight();
   }
 
-  /// "name sum weight name sum weight ...", with all digits.
+  /// A line "sum weight name" for each, with all digits.
   std::string text() const {
     std::string out;
     for (const auto& [name, mean] : means_)
-      out += (out.empty() ? "" : " ") + name + " " + json_number(mean.sum()) + " " + json_number(mean.weight());
+      out += json_number(mean.sum()) + " " + json_number(mean.weight()) + " " + name + "\n";
     return out;
   }
   /// What text() gave. Throws Error, beginning with `where`, for any other text.
   static EpochMeans read(std::string_view text, std::string_view where) {
     EpochMeans means;
     for (std::string_view rest = text; !rest.empty();) {
-      const std::string_view name = word(rest), sum = word(rest), weight = word(rest);
+      const std::string_view sum = up_to(' ', rest), weight = up_to(' ', rest), name = up_to('\n', rest);
       double s = 0, w = 0;
       if (name.empty() || !number(sum, s) || !number(weight, w) || w < 0 || means.means_.contains(name))
-        fail({.where = where, .what = "the means of the unfinished epoch", .expected = "name sum weight, ...", .found = text});
+        fail({.where = where, .what = "the means of the unfinished epoch", .expected = "lines of sum, weight, name", .found = text});
       means.at(name) = RunningMean(s, w);
     }
     return means;
@@ -57,9 +57,9 @@ class EpochMeans {
     const auto found = means_.find(name);
     return found != means_.end() ? found->second : means_[std::string(name)];
   }
-  /// Takes the text up to the next space off `rest`.
-  static std::string_view word(std::string_view& rest) {
-    const std::size_t end = std::min(rest.find(' '), rest.size());
+  /// Takes the text up to the next `mark`, and the mark, off `rest`.
+  static std::string_view up_to(char mark, std::string_view& rest) {
+    const std::size_t end = std::min(rest.find(mark), rest.size());
     const std::string_view out = rest.substr(0, end);
     rest.remove_prefix(std::min(end + 1, rest.size()));
     return out;
