@@ -84,6 +84,17 @@ bool run_row(const Context& c, const std::string& row, std::uint64_t seed, const
   mv::initialise(student, seed);
   auto trainer = make(student, options);
   fmt::print(stderr, "{} seed {}: {} parameters, {} epochs\n", row, seed, Student::parameters, fit.epochs);
+  mv::TrainingLog norms;
+  const mv::GradientNorms norm_of(Student::parameter_table(), mv::NormOf::layer);
+  fit.after_epoch = [&](const mv::EpochReport& epoch) {  // of the last batch's gradient, before clipping
+    const mv::Index step = trainer.state().step;
+    if (norms.path().empty()) norms = mv::TrainingLog::resume(c.output / "logs" / (result.stem().string() + "_gradients.jsonl"), step - 1);
+    mv::JsonLine line;
+    line.add("epoch", epoch.epoch);
+    const auto values = norm_of(trainer.gradients().data());
+    for (std::size_t i = 0; i < values.size(); ++i) line.add(norm_of.names()[i], values[i]);
+    norms.write(step, line);
+  };
   const mv::FitReport report = mv::fit(trainer, *c.train, fit);
   if (report.stopped) return false;
   mv::save(*trainer.average(), weights.string(), fit.info);

@@ -132,3 +132,57 @@ TEST_CASE("evaluate: accuracy, loss and confusion agree with a count by hand", "
   CHECK(result.accuracy == Approx(static_cast<double>(right) / 70));
   CHECK(result.loss == Approx(std::log(10.0)).epsilon(0.2));  // an untrained model knows nothing: ln 10
 }
+
+namespace {
+
+constexpr mv::ViTConfig teacher_config = [] {
+  auto c = small;
+  c.dim = 36;
+  c.sharing = {};
+  return c;
+}();
+using Teacher = mv::ViT<teacher_config>;
+constexpr mv::LayerPairs last{{1, 1}};
+
+/// Every part of a training state at once: moving average, fitting layer, feature terms.
+template <class Loss>
+mv::FitReport distil(const Loss& loss, mv::Index epochs, const std::string& checkpoint, const std::string& log, int threads) {
+  const auto data = mv::synthetic_dataset(40, mv::Split::train);
+  Teacher teacher;
+  mv::initialise(teacher, 3);
+  Model student;
+  mv::initialise(student, 5);
+  mv::Trainer<Model, Teacher, Loss> trainer(student, teacher, {.loss = loss, .schedule = {.peak = 1e-3, .warmup_steps = 2, .total_steps = 6},
+                                                               .average = {.decay = 0.9}, .seed = 5, .threads = threads});
+  return mv::fit(trainer, data, {.epochs = epochs, .loader = {.batch = 20, .seed = 5, .shuffle = true, .drop_last = true}, .log = log,
+                                 .csv = log + ".csv", .checkpoint = checkpoint, .resume = true, .settings = "test", .validation = &data,
+                                 .show = mv::Progress::silent()});
+}
+
+}  // namespace
+
+TEST_CASE("fit: moving average, fitting layer and feature terms go on as if never stopped; the log names every term", "[run]") {
+  const Folder folder;
+  const mv::WeightDistillation loss{mv::SwinDistillation{}, mv::AttentionRelations<last>{}, mv::HiddenStates<last>{}};
+  distil(loss, 3, folder.file("whole.ckpt"), folder.file("whole.jsonl"), 1);
+  distil(loss, 1, folder.file("part.ckpt"), folder.file("part.jsonl"), 2);
+  const auto report = distil(loss, 3, folder.file("part.ckpt"), folder.file("part.jsonl"), 1);
+  CHECK(text_of(folder.file("whole.ckpt")) == text_of(folder.file("part.ckpt")));
+  CHECK(text_of(folder.file("whole.ckpt")).find("average.head.weight") != std::string::npos);
+  CHECK(text_of(folder.file("whole.ckpt")).find("fitting.optimiser.m.fit_dense_C.0.weight") != std::string::npos);
+  CHECK(without_speed(text_of(folder.file("whole.jsonl"))) == without_speed(text_of(folder.file("part.jsonl"))));
+  REQUIRE(report.epochs.back().train_terms.size() == 2);
+  CHECK(report.epochs.back().train_terms[1].first == "hidden_mse");
+  CHECK(report.epochs.back().average);
+  const std::string csv = text_of(folder.file("part.jsonl.csv"));
+  CHECK(csv.starts_with("step,epoch,loss,base,kd,attention,hidden_mse,train_accuracy"));
+  CHECK(std::count(csv.begin(), csv.end(), '\n') == 4);  // a header and three epochs, whichever call trained them
+}
+
+TEST_CASE("fit: terms whose columns would have one name are refused", "[run]") {
+  const Folder folder;
+  const mv::WeightDistillation twice{mv::SwinDistillation{}, mv::AttentionRelations<last>{}, mv::AttentionRelations<last>{}};
+  CHECK_THROWS_WITH(distil(twice, 1, "", folder.file("log"), 1), Catch::Contains("'attention'"));
+  const mv::WeightDistillation reserved{mv::SwinDistillation{}, mv::HiddenRelations<last>{.name = "kd"}};
+  CHECK_THROWS_WITH(distil(reserved, 1, "", folder.file("log"), 1), Catch::Contains("'kd'"));
+}

@@ -183,7 +183,7 @@ TEST_CASE("trainer: gradients of all feature terms agree with differences of the
   copies.reserve(200);
   add(p.student.parameter_table(), p.student.data(), trainer.gradients().data());
   trainer.visit_state([&](const std::string& prefix, const mv::ParameterTable& table, double* data) {
-    if (prefix == "fitting.") add(table, data, trainer.fitting_gradients());
+    if (prefix == "fitting.weights.") add(table, data, trainer.fitting_gradients());
   });
   CHECK(targets.size() == p.student.parameter_table().size() + 2);
   const auto result = mv::testing::compare_gradients(targets, [&] { return trainer.accumulate(p.images, p.targets).loss.total; }, {.samples = 12});

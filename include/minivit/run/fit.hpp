@@ -71,6 +71,16 @@ inline std::string epoch_text(const EpochReport& e, Index epochs) {
   std::snprintf(text + n, sizeof text - static_cast<std::size_t>(n), "  lr %.2e  %.0f images/s", e.lr, e.images_per_second);
   return text;
 }
+/// Columns of the log must differ. Throws Error that names the term.
+inline void check_term_names(const std::vector<std::string>& terms) {
+  std::vector<std::string> taken{"step", "epoch", "loss", "base", "kd", "correct", "train_accuracy", "lr", "images_per_s", "accuracy",
+                                 "validation_loss", "average_accuracy", "average_loss"};
+  for (const std::string& term : terms) {
+    if (std::ranges::find(taken, term) != taken.end())
+      fail({.where = "fit", .what = "two columns of the log would be called '" + term + "'", .hint = "give the loss term another name"});
+    taken.push_back(term);
+  }
+}
 }  // namespace detail
 
 /// Trains until `options.epochs` are done or a signal comes. Throws Error; after an error the last checkpoint is intact.
@@ -81,6 +91,7 @@ FitReport fit(Trainer<Student, Teacher, Loss, W>& trainer, const Dataset& data, 
   Loader<C.image, C.classes> loader(data, options.loader);
   const Index per_epoch = loader.batches();
   const std::vector<std::string> terms = detail::term_names(trainer.options().loss);
+  detail::check_term_names(terms);
   EpochMeans means;  // of the epoch at work; a stopped one takes them along in its checkpoint
   if (options.resume && std::filesystem::exists(options.checkpoint))
     means = EpochMeans::read(load_training(options.checkpoint, trainer, options.settings), "read " + options.checkpoint);

@@ -148,7 +148,7 @@ class Trainer {
     f("optimiser.v.", table, state_.v.data());
     if (average_) f("average.", table, average_->data());
     if constexpr (Parts::Fit::size > 0) {
-      f("fitting.", fit_.table(), fit_.weights.data());
+      f("fitting.weights.", fit_.table(), fit_.weights.data());
       f("fitting.optimiser.m.", fit_.table(), fit_.state.m.data());
       f("fitting.optimiser.v.", fit_.table(), fit_.state.v.data());
     }
