@@ -219,7 +219,9 @@ class Trainer {
   }
 
   /// The teacher's logits, averaged over two heads if it has them, and the features that the loss asks for.
-  View<const T, Dyn, K> teach(Images images, typename Parts::Features& features, Arena<T>& arena) const {
+  View<const T, Dyn, K> teach(Images images, typename Parts::Features& features, Arena<T>& arena) const
+    requires(distils)
+  {
     const Profile::Scope profile("teacher");
     const Index batch = images.batch();
     const auto logits = arena.template take<Dyn, K>(batch);
