@@ -26,5 +26,6 @@ void add_eval(CLI::App& app);
 void add_train(CLI::App& app);
 void add_distill(CLI::App& app);
 void add_bench(CLI::App& app);
+void add_analyse(CLI::App& app);
 
 }  // namespace cli

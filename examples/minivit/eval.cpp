@@ -2,13 +2,10 @@
 // minivit eval: accuracy of a weights file on a data set.
 #include "commands.hpp"
 #include "engine.hpp"
-#include "registry.hpp"
+#include "evaluation.hpp"
 
 #include <minivit/data/open.hpp>
 #include <minivit/io/checkpoint_info.hpp>
-#include <minivit/train/losses.hpp>
-#include <minivit/train/metrics.hpp>
-#include <minivit/train/progress.hpp>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -21,57 +18,33 @@ namespace cli {
 namespace {
 
 struct EvalOptions {
-  std::string weights, data = "synthetic", split = "test";
+  std::string weights, data = "synthetic", split = "test", confusion;
   mv::Index count = 0, batch = 64, calibrate = 0;
   bool json = false;
   EngineOptions engine{};
 };
 
-void evaluate(EvalOptions o) {
+void run(EvalOptions o) {
+  if (!o.confusion.empty()) require_folder_of(o.confusion, "--confusion");
   const auto file = mv::SafeTensors::open(o.weights);
   const mv::ViTConfig config = config_of(file);
   const mv::CheckpointInfo info = mv::read_info(file);
   o.engine.max_batch = o.batch;
   const auto engine = make_engine(config, &file, o.engine);
   const auto data = mv::open_dataset(o.data, o.split == "train" ? mv::Split::train : mv::Split::test, config.image, {.count = o.count});
-  if (data.classes != config.classes)
-    mv::fail({.where = "eval", .what = "the data has another number of classes than the model",
-              .expected = std::to_string(config.classes), .found = std::to_string(data.classes)});
-
-  std::array<std::array<float, 256>, 3> table{};
-  for (int c = 0; c < 3; ++c) table[static_cast<std::size_t>(c)] = info.preprocessing.table(c);
-  const mv::Index size = data.image_size(), plane = size / 3;
-  const auto normalise = [&](const std::uint8_t* pixels, float* to) {
-    for (mv::Index k = 0; k < size; ++k) to[k] = table[static_cast<std::size_t>(k / plane)][pixels[k]];
-  };
+  require_classes(data, config, "eval");
+  const Normaliser normalise(info.preprocessing);
   if (o.calibrate > 0) {
     const auto train = mv::open_dataset(o.data, mv::Split::train, config.image, {});
-    const mv::Index count = std::min(o.calibrate, train.size());
-    std::vector<float> some(static_cast<std::size_t>(count * size));
-    for (mv::Index i = 0; i < count; ++i) normalise(train.image(i * train.size() / count), some.data() + i * size);  // of every class
-    engine->calibrate(some.data(), count);
+    const auto which = spread_over(train, o.calibrate);
+    engine->calibrate(normalise(train, which).data(), static_cast<mv::Index>(which.size()));
   }
-  std::vector<float> input(static_cast<std::size_t>(o.batch * size));
-  mv::Accuracy accuracy(std::min<mv::Index>(5, config.classes));
-  mv::ConfusionMatrix confusion(config.classes);
-  mv::RunningMean loss;
-  mv::Progress progress(data.size());
   const auto start = std::chrono::steady_clock::now();
-  for (mv::Index first = 0; first < data.size(); first += o.batch) {
-    const mv::Index count = std::min(o.batch, data.size() - first);
-    for (mv::Index i = 0; i < count; ++i) normalise(data.image(first + i), input.data() + i * size);
-    const float* const logits = engine->logits(input.data(), count);
-    for (mv::Index i = 0; i < count; ++i) {
-      const float* const row = logits + i * config.classes;
-      const mv::Index label = data.label(first + i);
-      accuracy.add(row, mv::Index{config.classes}, label);
-      confusion.add(label, mv::argmax(row, mv::Index{config.classes}));
-      loss.add(-mv::detail::LogSoftmax<float>(row, config.classes)[label]);
-    }
-    progress.update(first + count, "evaluate", loss.mean());
-  }
-  progress.finish();
+  const Evaluation e = evaluate(*engine, data, normalise, o.batch);
   const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
+
+  const auto& [accuracy, confusion, loss] = e;
+  if (!o.confusion.empty()) mv::write_svg(o.confusion, confusion_map(e, data.class_names));
 
   if (o.json) {
     nlohmann::json per_class;
@@ -101,9 +74,10 @@ void add_eval(CLI::App& app) {
   sub->add_option("--threads", o->engine.threads, "Threads; 0: all that the process may use")->check(CLI::Range(0, 4096));
   sub->add_option("--precision", o->engine.precision, "Arithmetic of the products")->check(CLI::IsMember({"f32", "bf16", "int8"}))->capture_default_str();
   sub->add_option("--calibrate", o->calibrate, "int8: fixed scales from this many training images; 0: each token finds its own")->check(CLI::Range(0, 65536));
+  sub->add_option("--confusion", o->confusion, "Confusion matrix as SVG");
   sub->add_flag("--json", o->json, "Print JSON");
   sub->footer("Example:\n  minivit eval --weights student.safetensors --data cifar10 --json\n  minivit eval --weights student.safetensors --data cifar10 --precision int8 --calibrate 64");
-  sub->callback([o] { evaluate(*o); });
+  sub->callback([o] { run(*o); });
 }
 
 }  // namespace cli

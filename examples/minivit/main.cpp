@@ -31,6 +31,7 @@ int main(int argc, char** argv) {
   cli::add_train(app);
   cli::add_distill(app);
   cli::add_bench(app);
+  cli::add_analyse(app);
   try {
     app.parse(argc, argv);
     if (std::fflush(stdout) != 0) minivit::fail({.where = "output", .what = "cannot be written", .found = std::strerror(errno)});

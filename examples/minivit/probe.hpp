@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: MIT
+// Probe: a look inside any preset for 32x32 images behind one interface, so that only one file of this program instantiates
+// what analyses ask of a model. Products are in float32.
+#pragma once
+
+#include <minivit/analysis/attention_maps.hpp>
+#include <minivit/analysis/gradient_norms.hpp>
+#include <minivit/io/safetensors.hpp>
+
+#include <memory>
+
+namespace cli {
+
+namespace mv = minivit;
+
+class Probe {
+ public:
+  /// Images of a call to features() at most.
+  static constexpr mv::Index max_batch = 64;
+
+  virtual ~Probe() = default;
+  /// What every layer puts out for normalised images [batch, channels, 32, 32], each as [batch, N D]; valid until the next call.
+  virtual std::vector<mv::Examples<float>> features(const float* images, mv::Index batch) = 0;
+  /// The maps for one image.
+  virtual mv::AttentionMaps<float> attention(const float* image) = 0;
+  /// Norms of the cross-entropy's gradient over a batch with one-hot `targets` [batch, classes].
+  virtual std::vector<mv::PartNorm> gradient_norms(const float* images, const float* targets, mv::Index batch) = 0;
+  /// Norms of the weights, in the same rows.
+  virtual std::vector<mv::PartNorm> weight_norms() const = 0;
+};
+
+/// Throws Error when the config is no preset for 32x32 images.
+void require_small(const mv::ViTConfig& config, const std::string& where);
+
+/// Weights from `file`. Throws Error, also as require_small does.
+std::unique_ptr<Probe> make_probe(const mv::ViTConfig& config, const mv::SafeTensors& file, int threads);
+
+}  // namespace cli
