@@ -36,11 +36,16 @@ struct AnalyseOptions {
   bool gradients = false, print_json = false;
 };
 
+/// `name` with dots in its middle when it would not fit a picture.
+std::string shortened(const std::string& name) {
+  return name.size() <= 40 ? name : name.substr(0, 18) + "..." + name.substr(name.size() - 19);
+}
+
 /// A weights file and what it says about itself.
 struct Weights {
   explicit Weights(const std::string& path)
       : file(mv::SafeTensors::open(path)), config(config_of(file)), info(mv::read_info(file)),
-        name(std::filesystem::path(path).stem().string()) {
+        name(shortened(std::filesystem::path(path).stem().string())) {
     require_small(config, file.where());
   }
   mv::SafeTensors file;
@@ -77,7 +82,8 @@ std::string file_name(std::string text) {
 class Analysis {
  public:
   explicit Analysis(const AnalyseOptions& o)
-      : o_(o), weights_(o.weights), test_(mv::open_dataset(o.data, mv::Split::test, weights_.config.image, {.count = o.test_count, .threads = o.threads})) {
+      : o_(o), weights_(o.weights),
+        test_(mv::open_dataset(o.data, mv::Split::test, weights_.config.image, {.count = o.test_count, .threads = o.threads})) {
     require_classes(test_, weights_.config, "analyse");
     if (!o.other.empty()) other_.emplace(o.other);
     find_looks();
@@ -109,6 +115,10 @@ class Analysis {
     return (std::filesystem::path(o_.output) / name).string();
   }
   const std::string& class_name(mv::Index c) const { return test_.class_names[static_cast<std::size_t>(c)]; }
+  /// What the model calls a class; the data may name its classes otherwise.
+  const std::string& answer(mv::Index c) const {
+    return weights_.info.class_names.empty() ? class_name(c) : weights_.info.class_names[static_cast<std::size_t>(c)];
+  }
 
   /// Reads --image files, or takes the first test image of three classes.
   void find_looks() {
@@ -149,8 +159,8 @@ class Analysis {
       }
       counts.push_back(row);
       per_class[class_name(i)] = e.confusion.recall(i);
-      const std::string worst = wrong < 0 ? "" : fmt::format("{} ({:.2f} %)", class_name(wrong),
-                                                             100.0 * static_cast<double>(row[static_cast<std::size_t>(wrong)]) / static_cast<double>(e.confusion.images(i)));
+      const auto percent = [&](mv::Index count) { return 100.0 * static_cast<double>(count) / static_cast<double>(e.confusion.images(i)); };
+      const std::string worst = wrong < 0 ? "" : fmt::format("{} ({:.2f} %)", class_name(wrong), percent(e.confusion.count(i, wrong)));
       say("  {:<16}{:>8.2f} %  {}\n", class_name(i), 100 * e.confusion.recall(i), worst);
     }
     out_["confusion"] = {{"images", e.accuracy.images()}, {"accuracy", e.accuracy.top1()}, {"loss", e.loss.mean()},
@@ -194,10 +204,10 @@ class Analysis {
   }
 
   void show_distances(const std::vector<mv::DistanceSums>& distances) {
+    const std::string names = fmt::format("{} from {}", weights_.name, other_->name);
     std::array<mv::Chart, 2> charts{
-        mv::Chart{.title = fmt::format("Distance of {} from {}", weights_.name, other_->name), .x_title = "layer", .y_title = "relative distance",
-                  .series = {{"", {}, {}}}, .y_min = 0},
-        mv::Chart{.title = "Cosine of their tokens", .x_title = "layer", .y_title = "mean cosine", .series = {{"", {}, {}}}}};
+        mv::Chart{.title = "Relative distance of features", .x_title = "layer", .y_title = "", .series = {{names, {}, {}}}, .y_min = 0},
+        mv::Chart{.title = "Mean cosine between tokens", .x_title = "layer", .y_title = "", .series = {{names, {}, {}}}, .y_max = 1}};
     say("\ndistance.svg: features of {} from those of {}\n  {:>5}{:>10}{:>10}\n", weights_.name, other_->name, "layer", "relative", "cosine");
     for (std::size_t l = 0; l < distances.size(); ++l) {
       const mv::FeatureDistance d = distances[l].value();
@@ -206,6 +216,7 @@ class Analysis {
       for (mv::Chart& chart : charts) chart.series[0].x.push_back(static_cast<double>(l));
       charts[0].series[0].y.push_back(d.relative);
       charts[1].series[0].y.push_back(d.cosine);
+      charts[1].y_min = std::min(charts[1].y_min.value_or(0), std::isfinite(d.cosine) ? d.cosine : 0);
     }
     mv::write_svg(path("distance.svg"), charts);
   }
@@ -223,7 +234,7 @@ class Analysis {
     const auto maps = probe_->attention(input.data());
     const std::string name = "attention_" + look.name + ".png";
     mv::write_png(path(name), attention_sheet(look.view, maps));
-    say("\n{}: {} ({:.1f} %)\n  {:<10}{:>22}  {:>12}\n", name, class_name(best), 100 * probability, "", "strongest patch / mean", "row, column");
+    say("\n{}: {} ({:.1f} %)\n  {:<10}{:>22}  {:>12}\n", name, answer(best), 100 * probability, "", "strongest patch / mean", "row, column");
     json peaks = json::object();
     const auto peak = [&](const std::string& what, const mv::Matrix& grid) {
       double sum = 0;
@@ -235,7 +246,7 @@ class Analysis {
     };
     peak("rollout", mv::rollout_grid(maps));
     for (mv::Index h = 0; h < maps.heads; ++h) peak(fmt::format("head {}", h), head_attention(maps, maps.layers - 1, h));
-    out_["attention"].push_back({{"file", name}, {"class", best}, {"name", class_name(best)}, {"probability", probability}, {"strongest", peaks}});
+    out_["attention"].push_back({{"file", name}, {"class", best}, {"name", answer(best)}, {"probability", probability}, {"strongest", peaks}});
   }
 
   void measure_gradients() {
@@ -243,8 +254,12 @@ class Analysis {
     require_classes(train, weights_.config, "analyse");
     const auto which = spread_over(train, o_.batch);
     const auto count = static_cast<mv::Index>(which.size());
-    std::vector<float> targets(which.size() * static_cast<std::size_t>(train.classes));
-    for (std::size_t i = 0; i < which.size(); ++i) targets[i * static_cast<std::size_t>(train.classes) + static_cast<std::size_t>(train.label(which[i]))] = 1;
+    std::vector<float> targets(which.size() * static_cast<std::size_t>(train.classes));  // one-hot
+    float* row = targets.data();
+    for (const mv::Index i : which) {
+      row[train.label(i)] = 1;
+      row += train.classes;
+    }
     const auto rows = probe_->gradient_norms(Normaliser(weights_.info.preprocessing)(train, which).data(), targets.data(), count);
     const auto weights = probe_->weight_norms();
     const std::string svg = bars(fmt::format("Norm of the gradient: cross-entropy, {} training images", count), rows);

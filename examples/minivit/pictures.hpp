@@ -42,7 +42,7 @@ inline std::string bars(const std::string& title, const std::vector<mv::PartNorm
     out += "<rect x=\"" + draw::svg_number(left) + "\" y=\"" + draw::svg_number(middle - thick / 2) + "\" width=\"" +
            draw::svg_number(length) + "\" height=\"" + draw::svg_number(thick) + "\" fill=\"#0072b2\"/>\n";
     out += draw::svg_text(left - 10, middle + 4, "text-anchor=\"end\"", row.name) +
-           draw::svg_text(left + length + 6, middle + 4, "", fmt::format("{:.3g}", row.norm));
+           draw::svg_text(left + length + 6, middle + 4, "", fmt::format("{:#.3g}", row.norm));
     y += step;
   }
   const double wide = std::max(left + width + 70, 48 + 9.5 * static_cast<double>(title.size()));

@@ -31,7 +31,7 @@ refused() {  # refused CODE TEXT COMMAND...: exits with CODE and prints TEXT
 }
 
 ok "minivit" "$program" --version
-for sub in models inspect forward classify samples eval train distill bench; do ok "Usage" "$program" "$sub" --help; done
+for sub in models inspect forward classify samples eval train distill bench analyse; do ok "Usage" "$program" "$sub" --help; done
 ok "3090304" "$program" models
 ok '"parameters": 5717416' "$program" models --json
 ok "blocks.3.attn.qkv.weight" "$program" inspect "$fixtures/deit_a.weights.safetensors"
@@ -62,6 +62,33 @@ ok "%" "$program" classify --weights student.safetensors $(cat pictures.txt)
 ok '"probability"' "$program" classify --weights student.safetensors --json --top 2 $(head -1 pictures.txt)
 ok '"peak_gflops"' "$program" bench --model vit_nano_patch4_32 --repeats 2 --json --allow-debug
 ok '"mode": "train"' "$program" bench --model vit_nano_patch4_32 --mode train --batch 8 --repeats 2 --json --allow-debug
+
+# pictures of an analysis: those that are asked for, whole, and none when something is wrong
+drawn() {  # drawn FILE...: whole SVG or PNG pictures
+  local file
+  for file in "$@"; do
+    if [[ $file == *.svg ]]; then
+      if command -v python3 > /dev/null; then python3 -c 'import sys, xml.dom.minidom as x; x.parse(sys.argv[1])' "$file"
+      else [ "$(tail -1 "$file")" = "</svg>" ]; fi
+    else
+      [ "$(head -c 8 "$file" | od -An -tx1 | tr -d ' ')" = 89504e470d0a1a0a ]
+    fi || { echo "FAILED: $file is no picture"; failed=1; }
+  done
+}
+few=(--data synthetic --test-count 60 --count 20 --batch 16)
+ok "gradient_norms.svg" "$program" analyse --weights student.safetensors --other teacher.safetensors "${few[@]}" --gradients --output analysis
+drawn analysis/{confusion,cka,distance,gradient_norms}.svg analysis/attention_{disc,frame,plus}.png
+ok '"attention_000_disc.png"' "$program" analyse --weights teacher.safetensors "${few[@]}" --image pictures/000_disc.png --output one_picture --json
+drawn one_picture/attention_000_disc.png
+[ ! -e one_picture/cka.svg ] || { echo "FAILED: layers compared with nothing"; failed=1; }
+ok '"accuracy"' "$program" eval --weights student.safetensors --data synthetic --count 50 --confusion confusion.svg --json
+drawn confusion.svg
+refused 1 "folder does not exist" "$program" eval --weights student.safetensors --count 50 --confusion nowhere/confusion.svg
+refused 1 "nothing.safetensors" "$program" analyse --weights student.safetensors --other nothing.safetensors "${few[@]}" --output refused
+refused 1 "does not say which model" "$program" analyse --weights student.safetensors --other "$fixtures/deit_a.weights.safetensors" "${few[@]}" --output refused
+refused 1 "not an image" "$program" analyse --weights student.safetensors "${few[@]}" --image pictures.txt --output refused
+[ ! -e refused ] || { echo "FAILED: a refused analysis left a folder"; failed=1; }
+[ "$("$program" analyse --weights student.safetensors --other nothing.safetensors "${few[@]}" --output refused 2>&1 | wc -l)" -eq 1 ] || { echo "FAILED: an error of more than one line"; failed=1; }
 
 refused 2 "subcommand" "$program"
 refused 2 "--model" "$program" bench
