@@ -65,8 +65,10 @@ bool run_row(const Context& c, const std::string& row, std::uint64_t seed, const
   fit.log = (c.output / "logs" / (result.stem().string() + ".jsonl")).string();
   fit.checkpoint = weights.string() + ".training";
   fit.resume = true;
-  fit.settings = fmt::format("{} seed {} epochs {} batch {} lr {} warmup {} drop path {} average {}", row, seed, fit.epochs, recipe.batch, recipe.lr,
-                             recipe.warmup_epochs, recipe.drop_path, recipe.average);
+  const mv::Augmentation& a = recipe.augment;
+  fit.settings = fmt::format("{} seed {} epochs {} batch {} lr {} warmup {} drop path {} average {} padding {} flip {} aa {} erasing {} mixup {} cutmix {} of {} "
+                             "smoothing {}", row, seed, fit.epochs, recipe.batch, recipe.lr, recipe.warmup_epochs, recipe.drop_path, recipe.average, a.padding,
+                             a.flip, a.rand_augment ? mv::to_text(*a.rand_augment) : "none", a.erasing.probability, a.mixup, a.cutmix, a.mix_probability, a.smoothing);
   fit.info = {.preprocessing = recipe.augment.preprocessing, .class_names = c.train->class_names, .model = row};
   fit.validation = c.test;
   fit.evaluate_every = 5;
