@@ -47,21 +47,23 @@ int main(int argc, char** argv) {
   CLI::App app{"MiniViT's claims on CIFAR-10: teacher, ablation, students. Stop with Ctrl-C, go on with the same command."};
   std::string data, output = "reproduction", only = "all";
   study::Context context;
+  minivit::Index count = 0;
   bool table = false;
   app.add_option("--data", data, "CIFAR-10: a folder with train/<class>/ and test/<class>/, or its binary files");
   app.add_option("--output", output, "Folder for results, logs and weights")->capture_default_str();
   app.add_option("--only", only, "Which part to run")->check(CLI::IsMember({"all", "teacher", "ablation", "students"}))->capture_default_str();
   app.add_option("--threads", context.threads, "Threads; 0: all that the process may use")->check(CLI::Range(0, 4096));
   app.add_option("--most-epochs", context.most_epochs, "Shortens every run, to try the program; results are then no results")->check(CLI::Range(0, 100000));
+  app.add_option("--count", count, "At most this many images of each split, likewise to try it")->check(CLI::Range(0, 1 << 30));
   app.add_flag("--table", table, "Only print the table of what there is");
-  app.footer("Examples:\n  reproduce --data cifar10 --output reproduction\n  reproduce --output reproduction --table");
+  app.footer("Examples:\n  reproduce --data cifar10 --output reproduction\n  reproduce --data synthetic --count 256 --most-epochs 1 --output trial\n  reproduce --output reproduction --table");
   CLI11_PARSE(app, argc, argv);
   try {
     context.output = output;
     if (!table) {
       if (data.empty()) minivit::fail({.where = "--data", .what = "is missing", .hint = "a folder with CIFAR-10, or --table"});
-      const auto train = minivit::open_dataset(data, minivit::Split::train, 32);
-      const auto test = minivit::open_dataset(data, minivit::Split::test, 32);
+      const auto train = minivit::open_dataset(data, minivit::Split::train, 32, {.count = count});
+      const auto test = minivit::open_dataset(data, minivit::Split::test, 32, {.count = count});
       context.train = &train;
       context.test = &test;
       const auto chosen = [&](const char* part) { return only == "all" || only == part; };
