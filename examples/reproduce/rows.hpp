@@ -4,11 +4,19 @@
 
 #include "study.hpp"
 
+#include <functional>
+
 namespace study {
 
 /// The teacher and the students of the main table: 12 layers of width 160.
 inline constexpr mv::ViTConfig teacher_config = mv::presets::vit_lite_patch4_32;
 using Teacher = mv::ViT<teacher_config>;
+/// The teacher's first epochs are spent on smaller images: 37 tokens of the 65.
+inline constexpr mv::ViTConfig small_images_config = [] {
+  auto c = teacher_config;
+  c.image = 24;
+  return c;
+}();
 
 /// The ablation is run on a smaller model, so that each step can have two seeds: 12 layers of width 96, six on one set of weights.
 inline constexpr mv::ViTConfig base_config = [] {
@@ -36,11 +44,13 @@ using Distillation = mv::WeightDistillation<mv::DeiTDistillation, mv::AttentionR
 /// Half of the loss from the labels, half from the teacher's probabilities at temperature 2.
 inline constexpr Prediction prediction{.kind = mv::Distill::soft, .alpha = 0.5, .tau = 2, .normalise = mv::Normalise::by_batch};
 
-/// A row without a teacher.
+/// A row without a teacher. `start(student)` may give it other weights than random ones.
 template <mv::ViTConfig C>
-bool train_row(const Context& c, const std::string& row, std::uint64_t seed, const Recipe& recipe) {
+bool train_row(const Context& c, const std::string& row, std::uint64_t seed, const Recipe& recipe,
+               const std::function<void(mv::ViT<C>&)>& start = {}) {
   using Student = mv::ViT<C>;
-  return run_row<Student>(c, row, seed, recipe, Labels{}, [](Student& student, const auto& options) {
+  return run_row<Student>(c, row, seed, recipe, Labels{}, [&](Student& student, const auto& options) {
+    if (start) start(student);
     return mv::Trainer<Student, void, Labels, mv::bf16>(student, options);
   });
 }
@@ -58,7 +68,7 @@ bool distil_row(const Context& c, const std::string& row, std::uint64_t seed, co
   });
 }
 
-/// Each runs its rows; false: stopped by a signal. Two files, so that they are compiled side by side.
+/// Each runs its rows; false: stopped by a signal. A file for each, so that they are compiled side by side.
 bool run_teacher(const Context& c);
 bool run_ablation(const Context& c);
 bool run_students(const Context& c);

@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: MIT
-// The teacher, and the students that share its weights: two, three and all twelve layers on one set.
+// The students that share the teacher's weights: two, three and all twelve layers on one set.
 #include "recipes.hpp"
 #include "rows.hpp"
 
 namespace study {
-
-bool run_teacher(const Context& c) { return train_row<teacher_config>(c, "teacher", 1, teacher_recipe()); }
 
 bool run_students(const Context& c) {
   using namespace mv::presets;

@@ -22,6 +22,7 @@ struct Recipe {
   mv::Index epochs = 20;
   mv::Index batch = 128;
   double lr = 1e-3;
+  double last_lr = 1e-5;
   double warmup_epochs = 2;
   double drop_path = 0;
   double average = 0.998;  ///< decay of the moving average, whose accuracy counts
@@ -58,6 +59,7 @@ template <class Student, class Loss, class Make>
 bool run_row(const Context& c, const std::string& row, std::uint64_t seed, const Recipe& recipe, const Loss& loss, Make&& make) {
   const fs::path result = result_file(c, row, seed), weights = weights_file(c, row, seed);
   if (fs::exists(result)) return true;
+  const mv::Dataset train = mv::with_side(*c.train, Student::config.image), test = mv::with_side(*c.test, Student::config.image);
   fs::create_directories(c.output / "logs");
   fs::create_directories(c.output / "weights");
   mv::FitOptions fit{.epochs = c.most_epochs > 0 ? std::min(c.most_epochs, recipe.epochs) : recipe.epochs};
@@ -66,17 +68,17 @@ bool run_row(const Context& c, const std::string& row, std::uint64_t seed, const
   fit.checkpoint = weights.string() + ".training";
   fit.resume = true;
   const mv::Augmentation& a = recipe.augment;
-  fit.settings = fmt::format("{} seed {} epochs {} batch {} lr {} warmup {} drop path {} average {} padding {} flip {} aa {} erasing {} mixup {} cutmix {} of {} "
-                             "smoothing {}", row, seed, fit.epochs, recipe.batch, recipe.lr, recipe.warmup_epochs, recipe.drop_path, recipe.average, a.padding,
+  fit.settings = fmt::format("{} seed {} epochs {} batch {} lr {} to {} warmup {} drop path {} average {} padding {} flip {} aa {} erasing {} mixup {} cutmix {} of {} "
+                             "smoothing {}", row, seed, fit.epochs, recipe.batch, recipe.lr, recipe.last_lr, recipe.warmup_epochs, recipe.drop_path, recipe.average, a.padding,
                              a.flip, a.rand_augment ? mv::to_text(*a.rand_augment) : "none", a.erasing.probability, a.mixup, a.cutmix, a.mix_probability, a.smoothing);
-  fit.info = {.preprocessing = recipe.augment.preprocessing, .class_names = c.train->class_names, .model = row};
-  fit.validation = c.test;
+  fit.info = {.preprocessing = recipe.augment.preprocessing, .class_names = train.class_names, .model = row};
+  fit.validation = &test;
   fit.evaluate_every = 5;
-  const mv::Index per_epoch = c.train->size() / recipe.batch, steps = fit.epochs * per_epoch;
+  const mv::Index per_epoch = train.size() / recipe.batch, steps = fit.epochs * per_epoch;
   const mv::TrainerOptions<Loss> options{
       .loss = loss,
       .optimiser = {.weight_decay = 0.05, .clip_norm = 1},
-      .schedule = {.peak = recipe.lr, .warmup_start = 1e-6, .minimum = 1e-5,
+      .schedule = {.peak = recipe.lr, .warmup_start = 1e-6, .minimum = recipe.last_lr,
                    .warmup_steps = std::min(steps, static_cast<mv::Index>(recipe.warmup_epochs * static_cast<double>(per_epoch))), .total_steps = steps},
       .average = {.decay = recipe.average},
       .drop_path = recipe.drop_path,
@@ -97,11 +99,11 @@ bool run_row(const Context& c, const std::string& row, std::uint64_t seed, const
     for (std::size_t i = 0; i < values.size(); ++i) line.add(norm_of.names()[i], values[i]);
     norms.write(step, line);
   };
-  const mv::FitReport report = mv::fit(trainer, *c.train, fit);
+  const mv::FitReport report = mv::fit(trainer, train, fit);
   if (report.stopped) return false;
   mv::save(*trainer.average(), weights.string(), fit.info);
-  const auto last = mv::evaluate(*trainer.average(), *c.test, recipe.augment.preprocessing, c.threads);
-  const auto raw = mv::evaluate(student, *c.test, recipe.augment.preprocessing, c.threads);
+  const auto last = mv::evaluate(*trainer.average(), test, recipe.augment.preprocessing, c.threads);
+  const auto raw = mv::evaluate(student, test, recipe.augment.preprocessing, c.threads);
   nlohmann::json out{{"row", row}, {"seed", seed}, {"parameters", Student::parameters}, {"macs", Student::macs}, {"epochs", fit.epochs},
                      {"accuracy", last.accuracy}, {"loss", last.loss}, {"accuracy_of_raw_weights", raw.accuracy},
                      {"training_seconds", training_seconds(fit.log, per_epoch * recipe.batch)}};
