@@ -24,7 +24,7 @@ void check_output() {
   const Index N = C.tokens(), D = C.dim, width = D / C.heads;
   for (int l = 0; l < C.depth; ++l) {
     const auto& saved = kept.saved.layers[static_cast<std::size_t>(l)];
-    const auto layer = kept.net.layer(l);
+    const auto layer = kept.net.layers.layer(l);
     double worst = 0;
     for (Index i = 0; i < N; ++i) {
       std::vector<double> context(static_cast<std::size_t>(D));

@@ -51,7 +51,7 @@ AttentionMaps<typename Model::Scalar> attention_maps(const Model& model, typenam
     fail({.where = "attention_maps", .what = "number of images", .expected = "1", .found = std::to_string(image.batch())});
   constexpr auto forward = [](const Net& net, typename Model::Images images, Arena<T>& arena) {
     const auto logits = arena.template take<Dyn, K>(1);
-    return net.forward(images, {logits, arena.template take<Dyn, K>(Model::config.distilled ? 1 : 0)}, arena);
+    return net.forward(images, {logits, arena.template take<Dyn, K>(Model::distilled ? 1 : 0)}, arena);
   };
   constexpr Index memory_size = [forward] {
     Arena<T> arena(Memory::keep);
@@ -66,7 +66,7 @@ AttentionMaps<typename Model::Scalar> attention_maps(const Model& model, typenam
   AttentionMaps<T> maps{Model::config.depth, shape.heads, N, shape.side, shape.extra_tokens, {}};
   maps.values.resize(static_cast<std::size_t>(maps.layers * maps.heads * N * N));
   threads.for_each(maps.layers, [&](Index l) {
-    const auto layer = net.layer(static_cast<int>(l));
+    const auto layer = net.layers.layer(static_cast<int>(l));
     const auto weights = typename decltype(layer)::Attn{layer.shared.attn, layer.own.attn}.weights();
     const T* const qkv = saved.layers[static_cast<std::size_t>(l)].attn.qkv.data();
     const Index plane = shape.heads * N;

@@ -91,7 +91,7 @@ class Features {
   /// Logits are computed as well: they cost little, and so this stays the model's own forward.
   static constexpr auto forward(const typename Weights::Net& net, Images images, Arena<T>& arena) {
     const auto logits = arena.template take<Dyn, K>(images.batch());
-    return net.forward(images, {logits, arena.template take<Dyn, K>(Model::config.distilled ? images.batch() : 0)}, arena);
+    return net.forward(images, {logits, arena.template take<Dyn, K>(Model::distilled ? images.batch() : 0)}, arena);
   }
 
   /// Memory::recompute keeps of each layer its input and output and nothing from inside.

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <minivit/layers/attention.hpp>
+#include <minivit/layers/drop_path.hpp>
 #include <minivit/layers/layer_norm.hpp>
 #include <minivit/layers/mlp.hpp>
 
@@ -56,13 +57,6 @@ struct BlockOwn {
     AttentionOwn<S, B.attention>::visit(self.attn, at / "attn", instance, f);
     if constexpr (B.separate_norms) Norm::visit(self.norms.norm2, norm("norm2"), f);
   }
-};
-
-/// Per-image factors of the two residual branches (stochastic depth); null: the branch is added as it is.
-template <class T>
-struct DropPath {
-  const T* attn = nullptr;  // [B], 0 or 1 / (1 - rate)
-  const T* mlp = nullptr;   // [B]
 };
 
 /// Nobody listens to queries, keys and values.

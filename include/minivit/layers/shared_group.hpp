@@ -23,7 +23,7 @@ struct SharedGroup {
   }
 
   /// Layer r of the group.
-  constexpr Block<S, B> layer(int r) const { return {shared, own[static_cast<std::size_t>(r)]}; }
+  constexpr Block<S, B> layer(int r, bool = false) const { return {shared, own[static_cast<std::size_t>(r)]}; }
 };
 
 }  // namespace minivit::inline MINIVIT_ISA

@@ -45,7 +45,7 @@ class Inference {
       fail({.where = "Inference", .what = "max_batch", .expected = "at least 1", .found = std::to_string(max_batch_)});
     weights_.pack(weights, threads_);
     logits_ = Tensor<T, Dyn, Model::config.classes>(max_batch_);
-    if constexpr (Model::config.distilled) distilled_ = Tensor<T, Dyn, Model::config.classes>(max_batch_);
+    if constexpr (Model::distilled) distilled_ = Tensor<T, Dyn, Model::config.classes>(max_batch_);
     arenas_ = Buffer<T>(std::max(workers_ * arena_size(), team() > 1 ? arena_size(team()) : 0));
   }
 
@@ -147,9 +147,9 @@ class Inference {
   void compute(Images images, Index first, Index count, T* memory, Index size, bool measure, int workers) {
     Arena<T> arena(memory, size, Memory::rewind);
     if (workers > 1) arena.share(&threads_, workers);
-    const typename Weights::Net::Output out{logits_.view().slice(first, count), distilled_.view().slice(first, Model::config.distilled ? count : 0)};
+    const typename Weights::Net::Output out{logits_.view().slice(first, count), distilled_.view().slice(first, Model::distilled ? count : 0)};
     weights_.net().forward(images.slice(first, count), out, arena);
-    if constexpr (Model::config.distilled)
+    if constexpr (Model::distilled)
       for (Index i = 0; i < out.logits.size(); ++i) out.logits.data()[i] = (out.logits.data()[i] + out.distilled.data()[i]) / T{2};
     if (measure) peak_ = std::max(peak_, arena.peak());
   }

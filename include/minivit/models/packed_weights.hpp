@@ -4,7 +4,7 @@
 #pragma once
 
 #include <minivit/core/threads.hpp>
-#include <minivit/models/vit.hpp>
+#include <minivit/models/network.hpp>
 
 #include <algorithm>
 #include <vector>
@@ -17,7 +17,7 @@ class PackedWeights {
   using T = typename Model::Scalar;
 
  public:
-  using Net = ViTNet<Model::config, S>;
+  using Net = typename Model::template NetOver<S>;
 
   PackedWeights() : panels_(total<true>()), vectors_(total<false>()) {
     kernels::touch_gelu_constants<typename S::Arch, T>();

@@ -40,10 +40,10 @@ class Trainer {
   using T = typename Student::Scalar;
   static_assert(std::is_same_v<W, T> || (std::is_same_v<W, bf16> && std::is_same_v<T, float>),
                 "Trainer: W, what products multiply, must be the student's own type, or bf16 for a student in float");
-  using Net = ViTNet<Student::config, Trainable<W, T>>;
+  using Net = typename Student::template NetOver<Trainable<W, T>>;
   static constexpr int K = Student::config.classes;
   static constexpr bool distils = !std::is_void_v<Teacher>;
-  static constexpr bool two_heads = Student::config.distilled;
+  static constexpr bool two_heads = Student::distilled;
   using Parts = detail::TeacherParts<Student, Teacher, Loss, W>;
 
  public:
@@ -228,9 +228,9 @@ class Trainer {
     features = Parts::Features::take(arena, batch);
     const auto scope = arena.scratch();
     Arena<T> inner(arena.raw(teacher_size(batch)), teacher_size(batch), Memory::rewind);
-    const auto second = inner.template take<Dyn, K>(Teacher::config.distilled ? batch : 0);
+    const auto second = inner.template take<Dyn, K>(Teacher::distilled ? batch : 0);
     teacher_.net().forward(images, {logits, second}, inner, {}, detail::TeacherTap<Teacher, typename Parts::Terms>(features));
-    if constexpr (Teacher::config.distilled)
+    if constexpr (Teacher::distilled)
       for (Index i = 0; i < logits.size(); ++i) logits.data()[i] = (logits.data()[i] + second.data()[i]) / T{2};
     return logits;
   }
@@ -240,7 +240,7 @@ class Trainer {
     if constexpr (distils) {
       Arena<T> arena(Memory::rewind);
       typename Parts::Weights::Net net;
-      const auto second = arena.template take<Dyn, K>(Teacher::config.distilled ? batch : 0);
+      const auto second = arena.template take<Dyn, K>(Teacher::distilled ? batch : 0);
       net.forward(Images(nullptr, batch), {View<T, Dyn, K>(nullptr, batch), second}, arena);
       return arena.peak();
     } else {
