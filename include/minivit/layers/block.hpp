@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: MIT
-// Block: one pre-norm transformer layer, x += attn(norm1(x)); x += mlp(norm2(x)). Its weights come in two parts, so that
-// sharing is visible in the data: `BlockShared` may serve several layers, `BlockOwn` belongs to one.
+// Block: one pre-norm transformer layer, x += attn(norm1(x)); x += mlp(norm2(x)), with MiniViT's transformation in front of the MLP
+// when asked for. Its weights come in two parts, so that sharing is visible in the data: `BlockShared` may serve several layers,
+// `BlockOwn` belongs to one.
 #pragma once
 
 #include <minivit/layers/attention.hpp>
 #include <minivit/layers/drop_path.hpp>
 #include <minivit/layers/layer_norm.hpp>
+#include <minivit/layers/local_conv.hpp>
 #include <minivit/layers/mlp.hpp>
 
 namespace minivit::inline MINIVIT_ISA {
@@ -15,47 +17,61 @@ struct BlockConfig {
   AttentionConfig attention{};
   int hidden = 0;              ///< width inside the MLP
   bool separate_norms = true;  ///< norms belong to a layer, not to its group
+  bool local_conv = false;     ///< a norm and a depth-wise convolution in front of the MLP
+  int norm_digits = 6;         ///< eps of the norms is 10^-norm_digits
   bool operator==(const BlockConfig&) const = default;
 };
 
 /// The two norms of a layer.
-template <class S, int D>
+template <class S, BlockConfig B>
 struct BlockNorms {
-  LayerNorm<S, D> norm1;
-  LayerNorm<S, D> norm2;
+  using Norm = LayerNorm<S, B.attention.dim, B.norm_digits>;
+  Norm norm1;
+  Norm norm2;
 };
-struct NoNorms {};
+/// Stands for what a config switches off.
+struct Nothing {
+  struct Saved {};
+};
 
 /// Shared by the layers of a group: the four large matrices.
 template <class S, BlockConfig B>
 struct BlockShared {
-  [[no_unique_address]] std::conditional_t<B.separate_norms, NoNorms, BlockNorms<S, B.attention.dim>> norms;
+  [[no_unique_address]] std::conditional_t<B.separate_norms, Nothing, BlockNorms<S, B>> norms;
   AttentionShared<S, B.attention> attn;
   Mlp<S, B.attention.dim, B.hidden> mlp;
 
   template <class Self, class F>
   static constexpr void visit(Self& self, const Name& at, F&& f) {
-    if constexpr (!B.separate_norms) LayerNorm<S, B.attention.dim>::visit(self.norms.norm1, at / "norm1", f);
+    if constexpr (!B.separate_norms) BlockNorms<S, B>::Norm::visit(self.norms.norm1, at / "norm1", f);
     AttentionShared<S, B.attention>::visit(self.attn, at / "attn", f);
-    if constexpr (!B.separate_norms) LayerNorm<S, B.attention.dim>::visit(self.norms.norm2, at / "norm2", f);
+    if constexpr (!B.separate_norms) BlockNorms<S, B>::Norm::visit(self.norms.norm2, at / "norm2", f);
     Mlp<S, B.attention.dim, B.hidden>::visit(self.mlp, at / "mlp", f);
   }
 };
 
-/// Separate for every layer: norms (unless the config shares them), head mixing, relative position.
+/// Separate for every layer: norms (unless the config shares them), head mixing, relative position, local convolution.
 template <class S, BlockConfig B>
 struct BlockOwn {
-  using Norm = LayerNorm<S, B.attention.dim>;
-  [[no_unique_address]] std::conditional_t<B.separate_norms, BlockNorms<S, B.attention.dim>, NoNorms> norms;
+  using Norm = typename BlockNorms<S, B>::Norm;
+  using Local =
+      std::conditional_t<B.local_conv, LocalConv<S, B.attention.side, B.attention.extra_tokens, B.attention.dim, B.norm_digits>, Nothing>;
+  [[no_unique_address]] std::conditional_t<B.separate_norms, BlockNorms<S, B>, Nothing> norms;
   AttentionOwn<S, B.attention> attn;
+  [[no_unique_address]] Local local;
 
-  /// `repeated` chooses the reference's names: norm1.instances.R.weight, or norm1.weight when nothing is shared.
+  /// Names as in the reference. Swin family: norm1_list.R.weight. DeiT family: norm1.instances.R.weight, or norm1.weight when nothing
+  /// is shared, which `repeated` says.
   template <class Self, class F>
   static constexpr void visit(Self& self, const Name& at, int instance, bool repeated, F&& f) {
-    const auto norm = [&](const char* name) { return repeated ? at / name / "instances" / instance : at / name; };
-    if constexpr (B.separate_norms) Norm::visit(self.norms.norm1, norm("norm1"), f);
-    AttentionOwn<S, B.attention>::visit(self.attn, at / "attn", instance, f);
-    if constexpr (B.separate_norms) Norm::visit(self.norms.norm2, norm("norm2"), f);
+    const auto part = [&](const char* deit, const char* swin) {
+      if constexpr (B.attention.windowed()) return at / swin / instance;
+      else return repeated ? at / deit / "instances" / instance : at / deit;
+    };
+    if constexpr (B.separate_norms) Norm::visit(self.norms.norm1, part("norm1", "norm1_list"), f);
+    AttentionOwn<S, B.attention>::visit(self.attn, at, instance, f);
+    if constexpr (B.local_conv) Local::visit(self.local, part("local_norm", "local_norm_list"), part("local_conv", "local_conv_list"), f);
+    if constexpr (B.separate_norms) Norm::visit(self.norms.norm2, part("norm2", "norm2_list"), f);
   }
 };
 
@@ -78,13 +94,16 @@ struct Block {
 
   const BlockShared<S, B>& shared;
   const BlockOwn<S, B>& own;
+  bool shifted = false;  ///< see Attention
+  bool masked = false;
 
   struct Saved {
     ConstTokens x;                                  // [B, N, D] input
-    typename LayerNorm<S, D>::Saved norm1;
+    typename BlockNorms<S, B>::Norm::Saved norm1;   // in the order of attention
     typename Attn::Saved attn;
     ConstTokens middle;                             // [B, N, D] x + attention branch
-    typename LayerNorm<S, D>::Saved norm2;
+    [[no_unique_address]] typename BlockOwn<S, B>::Local::Saved local;
+    typename BlockNorms<S, B>::Norm::Saved norm2;
     typename Mlp<S, D, B.hidden>::Saved mlp;
     ConstTokens y;                                  // [B, N, D] output
   };
@@ -95,14 +114,18 @@ struct Block {
     saved.x = x;
     // middle = x + attn(norm1(x))
     const auto middle = arena.template take<Dyn, N, D>(x.batch());
-    saved.norm1 = norms(shared, own).norm1.forward(rows(x), arena, shared.attn.qkv.input_rows());
+    const kernels::WindowMap order = attention().order();
+    saved.norm1 = norms(shared, own).norm1.forward(rows(x), arena, shared.attn.qkv.input_rows(), order_of(order));
     saved.attn = attention().forward(saved.norm1.y, drop.attn ? nullptr : x.data(), middle, arena);
     if (drop.attn) ops::add_scaled_branch<T, N, D>(x, drop.attn, middle, arena);
     saved.middle = middle;
-    // y = middle + mlp(norm2(middle))
-    saved.norm2 = norms(shared, own).norm2.forward(rows(middle), arena, shared.mlp.fc1.input_rows());
-    saved.mlp = shared.mlp.forward(saved.norm2.y, drop.mlp ? nullptr : middle.data(), y.template reshape<Dyn, D>(), arena);
-    if (drop.mlp) ops::add_scaled_branch<T, N, D>(middle, drop.mlp, y, arena);
+    // local = norm(middle) + conv(norm(middle))
+    if constexpr (B.local_conv) saved.local = own.local.forward(saved.middle, arena);
+    // y = local + mlp(norm2(local)), with middle for local where there is none
+    const ConstTokens in = mlp_input(saved);
+    saved.norm2 = norms(shared, own).norm2.forward(rows(in), arena, shared.mlp.fc1.input_rows());
+    saved.mlp = shared.mlp.forward(saved.norm2.y, drop.mlp ? nullptr : in.data(), y.template reshape<Dyn, D>(), arena);
+    if (drop.mlp) ops::add_scaled_branch<T, N, D>(in, drop.mlp, y, arena);
     saved.y = y;
     return saved;
   }
@@ -115,12 +138,15 @@ struct Block {
     const auto scope = arena.scratch();
     const auto branch = arena.template take<Dyn, N, D>(d.batch());  // gradient of a branch's output, scaled
     const auto dnorm = arena.template take<Dyn, N, D>(d.batch());
-    // y = middle + drop * mlp(norm2(middle))
+    // y = local + drop * mlp(norm2(local))
     shared.mlp.backward(rows(scaled(d, drop.mlp, branch, arena)), saved.norm2.y, saved.mlp, rows(dnorm), gshared.mlp, arena);
-    norms(shared, own).norm2.backward(rows(ConstTokens(dnorm)), rows(saved.middle), saved.norm2, rows(d), norms(gshared, gown).norm2, arena, true);
+    norms(shared, own).norm2.backward(rows(ConstTokens(dnorm)), rows(mlp_input(saved)), saved.norm2, rows(d), norms(gshared, gown).norm2, arena, true);
+    if constexpr (B.local_conv) own.local.backward(d, saved.middle, saved.local, gown.local, arena);
     // middle = x + drop * attn(norm1(x))
+    const kernels::WindowMap order = attention().order();
     attention().backward(scaled(d, drop.attn, branch, arena), saved.norm1.y, saved.attn, dnorm, gshared.attn, gown.attn, arena, listen);
-    norms(shared, own).norm1.backward(rows(ConstTokens(dnorm)), rows(saved.x), saved.norm1, rows(d), norms(gshared, gown).norm1, arena, true);
+    norms(shared, own).norm1.backward(rows(ConstTokens(dnorm)), rows(saved.x), saved.norm1, rows(d), norms(gshared, gown).norm1, arena, true,
+                                      order_of(order));
   }
 
  private:
@@ -132,7 +158,13 @@ struct Block {
   }
   static constexpr View<const T, Dyn, D> rows(ConstTokens x) { return x.template reshape<Dyn, D>(); }
   static constexpr View<T, Dyn, D> rows(Tokens x) { return x.template reshape<Dyn, D>(); }
-  constexpr Attn attention() const { return {shared.attn, own.attn}; }
+  constexpr Attn attention() const { return {shared.attn, own.attn, shifted, masked}; }
+  /// Null without windows: then tokens are read as they stand.
+  static constexpr const kernels::WindowMap* order_of(const kernels::WindowMap& order) { return B.attention.windowed() ? &order : nullptr; }
+  static constexpr ConstTokens mlp_input(const Saved& saved) {
+    if constexpr (B.local_conv) return saved.local.y;
+    else return saved.middle;
+  }
 
   static constexpr ConstTokens scaled(ConstTokens d, const T* scale, Tokens into, Arena<T>& arena) {
     if (!scale) return d;

@@ -37,8 +37,13 @@ struct LayerNorm {
   /// `kind`: the rows that the layer behind reads; `order`: the order in which it reads them, null: as they are.
   constexpr Saved forward(View<const T, Dyn, D> x, Arena<T>& arena, typename S::template Rows<D> kind = {},
                           const kernels::WindowMap* order = nullptr) const {
+    return forward_to(x, ops::take_rows<D>(arena, x.batch(), kind), arena, order);
+  }
+
+  /// The same into y.
+  constexpr Saved forward_to(View<const T, Dyn, D> x, typename S::template Rows<D> y, Arena<T>& arena,
+                             const kernels::WindowMap* order = nullptr) const {
     const Profile::Scope profile("norm");
-    const auto y = ops::take_rows<D>(arena, x.batch(), kind);
     Saved saved{y, nullptr, nullptr};
     if (arena.keeps()) {
       saved.mean = arena.raw(x.batch());

@@ -8,18 +8,18 @@
 namespace minivit::inline MINIVIT_ISA {
 
 /// A map of rows from In to Out numbers. S: storage policy.
-template <class S, int In, int Out>
+template <class S, int In, int Out, bool Bias = true>
 struct Linear {
   using T = typename S::Scalar;
   using Arch = typename S::Arch;
 
   typename S::template Matrix<Out, In> weight;  // [Out, In]
-  typename S::template Vector<Out> bias;        // [Out]
+  typename S::template Vector<Out> bias;        // [Out], null without a bias
 
   template <class Self, class F>
   static constexpr void visit(Self& self, const Name& at, F&& f) {
     f(at / "weight", self.weight);
-    f(at / "bias", self.bias);
+    if constexpr (Bias) f(at / "bias", self.bias);
   }
 
   /// Empty rows of the kind that the step in front has to write.

@@ -15,15 +15,20 @@ struct SharedGroup {
   BlockShared<S, B> shared;
   std::array<BlockOwn<S, B>, Repeat> own;
 
+  /// `at` is the group's name; in the DeiT family a shared block is called "block" below it.
   template <class Self, class F>
   static constexpr void visit(Self& self, Name at, F&& f) {
-    if constexpr (Repeat > 1) at = at / "block";
+    if constexpr (Repeat > 1 && !B.attention.windowed()) at = at / "block";
     BlockShared<S, B>::visit(self.shared, at, f);
     for (int r = 0; r < Repeat; ++r) BlockOwn<S, B>::visit(self.own[static_cast<std::size_t>(r)], at, r, Repeat > 1, f);
   }
 
-  /// Layer r of the group.
-  constexpr Block<S, B> layer(int r, bool = false) const { return {shared, own[static_cast<std::size_t>(r)]}; }
+  /// Layer r of the group; `shifted`: its windows are. A shared block masks its unshifted layers, too, as published (reference section
+  /// 2.4).
+  constexpr Block<S, B> layer(int r, bool shifted = false) const {
+    constexpr bool shifts = B.attention.windowed() && B.attention.shift > 0;
+    return {shared, own[static_cast<std::size_t>(r)], shifts && shifted, shifts && (shifted || Repeat > 1)};
+  }
 };
 
 }  // namespace minivit::inline MINIVIT_ISA

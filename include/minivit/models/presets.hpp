@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT
 // Published models by their timm and MiniViT names, and sizes for 32x32 images. Copy one, change a field, use it as a type.
-// Sources: DeiT (arXiv 2012.12877, table 1), Mini-DeiT (arXiv 2204.07154 and its code), parameter counts in the tests.
+// Sources: DeiT (arXiv 2012.12877, table 1), Swin (arXiv 2103.14030), MiniViT (arXiv 2204.07154 and its code); parameter counts in the
+// tests.
 #pragma once
 
 #include <minivit/models/config.hpp>
+#include <minivit/models/swin_config.hpp>
 
 #include <array>
 
@@ -42,6 +44,37 @@ constexpr ViTConfig distilled(ViTConfig c) {
   c.distilled = true;
   return c;
 }
+constexpr SwinConfig swin(int dim, int heads, int third_stage) {
+  SwinConfig c;
+  c.dim = dim;
+  c.depths = c.blocks = {2, 2, third_stage, 2};
+  c.heads = {heads, 2 * heads, 4 * heads, 8 * heads};
+  return c;
+}
+constexpr SwinConfig at_384(SwinConfig c) {
+  c.image = 384;
+  c.window = 12;
+  return c;
+}
+/// Mini-Swin: `blocks` sets of weights in each stage, all transformations.
+constexpr SwinConfig mini(SwinConfig c, PerStage blocks) {
+  c.blocks = blocks;
+  c.transformations = {.separate_norms = true, .mix_heads = true, .local_conv = true};
+  return c;
+}
+/// CIFAR-sized: 32x32 images in 2x2 patches, three stages of 16x16, 8x8 and 4x4 tokens.
+constexpr SwinConfig small_image_swin(int dim, int heads, PerStage depths) {
+  SwinConfig c;
+  c.image = 32;
+  c.patch = 2;
+  c.dim = dim;
+  c.depths = c.blocks = depths;
+  c.heads = {heads, 2 * heads, 4 * heads, 0};
+  c.window = 4;
+  c.mlp_ratio = 2;
+  c.classes = 10;
+  return c;
+}
 }  // namespace detail
 
 inline constexpr ViTConfig deit_tiny_patch16_224 = detail::deit(192, 3);
@@ -78,6 +111,20 @@ inline constexpr ViTConfig mini_vit_tiny_patch4_32 = detail::mini(vit_tiny_patch
 inline constexpr ViTConfig mini_vit_lite_patch4_32 = detail::mini(vit_lite_patch4_32);
 inline constexpr ViTConfig mini_vit_lite_repeat3_patch4_32 = detail::mini(vit_lite_patch4_32, 3);
 inline constexpr ViTConfig mini_vit_lite_repeat12_patch4_32 = detail::mini(vit_lite_patch4_32, 12);
+
+inline constexpr SwinConfig swin_tiny_patch4_window7_224 = detail::swin(96, 3, 6);
+inline constexpr SwinConfig swin_small_patch4_window7_224 = detail::swin(96, 3, 18);
+inline constexpr SwinConfig swin_base_patch4_window7_224 = detail::swin(128, 4, 18);
+inline constexpr SwinConfig swin_base_patch4_window12_384 = detail::at_384(swin_base_patch4_window7_224);
+
+inline constexpr SwinConfig mini_swin_tiny_patch4_window7_224 = detail::mini(swin_tiny_patch4_window7_224, {1, 1, 1, 1});
+inline constexpr SwinConfig mini_swin_small_patch4_window7_224 = detail::mini(swin_small_patch4_window7_224, {1, 1, 9, 1});
+inline constexpr SwinConfig mini_swin_base_patch4_window7_224 = detail::mini(swin_base_patch4_window7_224, {1, 1, 9, 1});
+inline constexpr SwinConfig mini_swin_base_patch4_window12_384 = detail::at_384(mini_swin_base_patch4_window7_224);
+
+/// For 32x32 images: a teacher and its student, as vit_lite and mini_vit_lite are.
+inline constexpr SwinConfig swin_lite_patch2_window4_32 = detail::small_image_swin(64, 2, {2, 6, 2, 0});
+inline constexpr SwinConfig mini_swin_lite_patch2_window4_32 = detail::mini(swin_lite_patch2_window4_32, {1, 3, 1, 0});
 
 /// A preset under its name.
 struct Named {

@@ -44,6 +44,37 @@ constexpr void mean_pool_backward(View<const T, Dyn, D> dpooled, View<T, Dyn, N,
   for (Index b = 0; b < dx.batch(); ++b) kernels::mean_rows_backward<Arch, T>(dx[b].data(), D, dpooled[b].data(), N, D, false);
 }
 
+namespace detail {
+/// Calls f(cell, part, token) for every token of a Side x Side map: it is part 0 .. 3 of a 2 x 2 cell, in the reference's order (upper
+/// left, lower left, upper right, lower right).
+template <int Side, class F>
+constexpr void each_cell_part(F&& f) {
+  for (Index row = 0; row < Side; ++row)
+    for (Index column = 0; column < Side; ++column)
+      f(row / 2 * (Side / 2) + column / 2, row % 2 + 2 * (column % 2), row * Side + column);
+}
+}  // namespace detail
+
+/// cells [B, Side^2 / 4, 4 D]: the tokens of each 2 x 2 cell of x side by side.
+template <class T, int Side, int D>
+constexpr void gather_cells(View<const T, Dyn, Side * Side, D> x, View<T, Dyn, Side * Side / 4, 4 * D> cells, Arena<T>& arena) {
+  if (arena.counting()) return;
+  for (Index b = 0; b < x.batch(); ++b)
+    detail::each_cell_part<Side>([&](Index cell, Index part, Index token) {
+      std::copy_n(x[b].data() + token * D, D, cells[b].data() + cell * 4 * D + part * D);
+    });
+}
+
+/// Inverse of gather_cells.
+template <class T, int Side, int D>
+constexpr void scatter_cells(View<const T, Dyn, Side * Side / 4, 4 * D> cells, View<T, Dyn, Side * Side, D> x, Arena<T>& arena) {
+  if (arena.counting()) return;
+  for (Index b = 0; b < x.batch(); ++b)
+    detail::each_cell_part<Side>([&](Index cell, Index part, Index token) {
+      std::copy_n(cells[b].data() + cell * 4 * D + part * D, D, x[b].data() + token * D);
+    });
+}
+
 /// picked [B, D] = token `which` of each image.
 template <class T, int N, int D>
 constexpr void pick_token(View<const T, Dyn, N, D> x, View<T, Dyn, D> picked, int which, Arena<T>& arena) {
