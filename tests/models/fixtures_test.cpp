@@ -3,6 +3,7 @@
 #include "fixture_models.hpp"
 
 #include <minivit/models/inference.hpp>
+#include <minivit/models/vit.hpp>
 
 #include "../catch.hpp"
 

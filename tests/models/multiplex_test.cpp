@@ -5,6 +5,7 @@
 #include <minivit/models/inference.hpp>
 #include <minivit/models/multiplex.hpp>
 #include <minivit/models/resample.hpp>
+#include <minivit/models/vit.hpp>
 
 #include "../catch.hpp"
 
