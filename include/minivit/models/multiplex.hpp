@@ -20,7 +20,8 @@ enum class GroupStart {
 
 /// How transformations start that the teacher does not have.
 enum class TransformStart {
-  identity,  ///< head mixing passes every head through, so that the student begins where its weights say
+  identity,  ///< head mixing passes every head through and the local convolution adds nothing (the norm in front of it stays), so that
+             ///< the student begins where its weights say
   reference  ///< normal with deviation 0.02 as in the published code: scores and attention begin near zero
 };
 
@@ -113,6 +114,7 @@ ViT<C, T> multiplex(const ViT<TeacherConfig, T>& teacher, const MultiplexOptions
     if (source == nullptr) {  // a transformation that the teacher lacks; relative position tables are zero already
       if (options.transformations == TransformStart::identity && key.part.find(".conv_") != std::string::npos)
         for (Index i = 0; i < to.size; ++i) out[i] = T(i % (C.heads + 1) == 0 ? 1 : 0);
+      if (options.transformations == TransformStart::identity && key.part.starts_with("local_conv.")) std::fill_n(out, to.size, T{0});
       continue;
     }
     if (belongs_to_one || options.group == GroupStart::first) {

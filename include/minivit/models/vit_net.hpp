@@ -18,8 +18,9 @@ struct ViTNet {
   using Arch = typename S::Arch;
   static constexpr int N = C.tokens(), D = C.dim, K = C.classes, R = C.sharing.repeat, Extra = C.extra_tokens();
   static constexpr BlockConfig block_config{
-      {N, D, C.heads, C.grid(), Extra, C.sharing.mix_heads, C.position.keys}, C.hidden(),
-      C.sharing.separate_norms};
+      .attention = {.tokens = N, .dim = D, .heads = C.heads, .side = C.grid(), .extra_tokens = Extra, .mix_heads = C.sharing.mix_heads,
+                    .relative_keys = C.position.keys},
+      .hidden = C.hidden(), .separate_norms = C.sharing.separate_norms, .local_conv = C.sharing.local_conv};
   using Images = View<const T, Dyn, C.channels, C.image, C.image>;
   using Output = ModelOutput<T, K>;
   using Tokens = View<T, Dyn, N, D>;
