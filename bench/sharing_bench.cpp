@@ -6,6 +6,7 @@
 #include <minivit/models/inference.hpp>
 #include <minivit/models/init.hpp>
 #include <minivit/models/presets.hpp>
+#include <minivit/models/vit.hpp>
 
 #include "timing.hpp"
 

@@ -8,6 +8,7 @@
 #include <minivit/models/multiplex.hpp>
 #include <minivit/models/presets.hpp>
 #include <minivit/models/resample.hpp>
+#include <minivit/models/swin.hpp>
 #include <minivit/models/vit.hpp>
 
 #include <minivit/analysis/attention_maps.hpp>

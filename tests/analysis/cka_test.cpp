@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Kernel alignment: invariances, the definitions written out, estimates that add up, and models layer by layer.
 #include <minivit/analysis/cka.hpp>
+#include <minivit/models/vit.hpp>
 
 #include "../catch.hpp"
 #include "numbers.hpp"

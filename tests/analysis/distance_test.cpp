@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Distances of features: by hand, and between models.
 #include <minivit/analysis/distance.hpp>
+#include <minivit/models/vit.hpp>
 
 #include "../catch.hpp"
 #include "numbers.hpp"

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Features: they are the outputs of the model's layers, whatever the batches and threads.
 #include <minivit/analysis/features.hpp>
+#include <minivit/models/vit.hpp>
 
 #include "../catch.hpp"
 #include "numbers.hpp"

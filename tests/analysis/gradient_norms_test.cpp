@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Gradient norms: which parameter counts for which row, and the sums.
 #include <minivit/analysis/gradient_norms.hpp>
+#include <minivit/models/vit.hpp>
 
 #include <map>
 

@@ -6,6 +6,7 @@
 
 #include <minivit/analysis/matrix.hpp>
 #include <minivit/core/random.hpp>
+#include <minivit/models/vit.hpp>
 
 namespace numbers {
 

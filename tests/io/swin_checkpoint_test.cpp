@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: MIT
 // The second family in files: its config as JSON, published checkpoints with their masks and tables, and what is refused.
 #include "../catch.hpp"
-#include "../models/generated.hpp"
+#include "../models/fixture_models.hpp"
 #include "raw_file.hpp"
 
+#include <minivit/core/file.hpp>
 #include <minivit/io/checkpoint.hpp>
-#include <minivit/models/presets.hpp>
-#include <minivit/models/swin.hpp>
-#include <minivit/models/vit.hpp>
 
 #include <functional>
 #include <string>
@@ -15,42 +13,23 @@
 
 using namespace minivit;
 using namespace io_test;
+using fixture::mini_swin_a, fixture::mini_swin_odd, fixture::swin_a;
 
 namespace {
 
-constexpr SwinConfig small(int image, int window, int dim, PerStage depths, PerStage heads) {
-  SwinConfig c;
-  c.image = image;
-  c.patch = 2;
-  c.window = window;
-  c.dim = dim;
-  c.depths = c.blocks = depths;
-  c.heads = heads;
-  c.classes = 10;
-  return c;
-}
-constexpr SwinConfig mini(SwinConfig c, PerStage blocks) {
-  c.blocks = blocks;
-  c.transformations = {.separate_norms = true, .mix_heads = true, .local_conv = true};
-  return c;
-}
-// as in the fixtures' metadata
-constexpr SwinConfig swin_a = small(32, 4, 16, {2, 2, 2}, {2, 4, 8});
-constexpr SwinConfig mini_swin_a = mini(small(32, 4, 16, {2, 4, 2}, {2, 4, 8}), {1, 2, 1});
-constexpr SwinConfig mini_swin_odd = mini(small(28, 7, 20, {6, 2}, {5, 10}), {2, 1});
 constexpr SwinConfig smaller_window = [] {
   SwinConfig c = swin_a;
   c.window = 2;
   return c;
 }();
 
-std::string fixture(const std::string& name) { return MINIVIT_TEST_FIXTURES "/" + name + ".weights.safetensors"; }
+std::string path_of(const std::string& name) { return MINIVIT_TEST_FIXTURES "/" + name + ".weights.safetensors"; }
 
 bool contains(const std::string& text, std::string_view part) { return text.find(part) != std::string::npos; }
 
 /// A fixture whose tensors can be changed before it is written again.
 struct Edited {
-  explicit Edited(const std::string& name) : file(SafeTensors::open(fixture(name))) {
+  explicit Edited(const std::string& name) : file(SafeTensors::open(path_of(name))) {
     for (const TensorInfo& t : file.tensors()) tensors.push_back({t.name, t.dtype, t.shape, file.bytes(t).data()});
   }
   TensorToWrite& at(std::string_view name) {
@@ -88,7 +67,7 @@ void equals_generator(const std::string& name) {
   INFO(name);
   Model expected;
   generated::weights(expected);
-  const Model model = load<Model>(fixture(name));
+  const Model model = load<Model>(path_of(name));
   for (const ParameterInfo& p : Model::parameter_table())
     if (!std::equal(model.data() + p.offset, model.data() + p.offset + p.size, expected.data() + p.offset)) FAIL(p.name << " differs");
 }
@@ -159,6 +138,16 @@ TEST_CASE("checkpoint: published Swin files load with their masks and tables, an
   equals_generator<Swin<mini_swin_odd>>("mini_swin_odd");
 }
 
+TEST_CASE("checkpoint: what follows from the config is what the published model of full size holds", "[io]") {
+  const auto bytes = read_file(MINIVIT_TEST_FIXTURES "/mini_swin_tiny_patch4_window7_224.json", 1 << 20);
+  const auto document = nlohmann::json::parse(reinterpret_cast<const char*>(bytes.data()), reinterpret_cast<const char*>(bytes.data() + bytes.size()));
+  std::vector<std::pair<std::string, std::vector<Index>>> ours, expected = document.at("buffers");
+  for (const FixedTensor& t : swin_fixed_tensors(presets::mini_swin_tiny_patch4_window7_224)) ours.emplace_back(t.name, t.shape);
+  std::ranges::sort(ours);
+  std::ranges::sort(expected);
+  CHECK(ours == expected);
+}
+
 TEST_CASE("checkpoint: a Swin's file may lack what follows from the config, and save writes none of it", "[io]") {
   Edited bare("mini_swin_a");
   const std::size_t all = bare.tensors.size();
@@ -168,7 +157,7 @@ TEST_CASE("checkpoint: a Swin's file may lack what follows from the config, and 
   CHECK(bare.loaded<Swin<mini_swin_a>>() == "");
 
   const Folder folder;
-  save(load<Swin<mini_swin_a>>(fixture("mini_swin_a")), folder / "a");
+  save(load<Swin<mini_swin_a>>(path_of("mini_swin_a")), folder / "a");
   CHECK(SafeTensors::open(folder / "a").tensors().size() == bare.tensors.size());
   CHECK(read_config(SafeTensors::open(folder / "a")) == AnyConfig(mini_swin_a));
   CHECK_NOTHROW(load<Swin<mini_swin_a>>(folder / "a"));

@@ -4,6 +4,7 @@
 #include "generated.hpp"
 
 #include <minivit/models/inference.hpp>
+#include <minivit/models/vit.hpp>
 
 #include <array>
 

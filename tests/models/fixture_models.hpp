@@ -6,6 +6,7 @@
 
 #include <minivit/io/safetensors.hpp>
 #include <minivit/models/presets.hpp>
+#include <minivit/models/swin.hpp>
 #include <minivit/models/vit.hpp>
 
 #include <string>
@@ -44,6 +45,38 @@ inline constexpr auto mini_deit_odd = mini(deit(28, 4, 40, 6, 5), 3);
 inline constexpr auto mini_deit_share_only = mini(deit(32, 8, 48, 4, 3), 2, false);
 inline constexpr auto student = mini(deit(32, 4, 24, 4, 3), 2);
 inline constexpr auto teacher = deit(32, 4, 40, 2, 5);
+
+constexpr mv::SwinConfig swin(int image, int window, int dim, mv::PerStage depths, mv::PerStage heads) {
+  mv::SwinConfig c;
+  c.image = image;
+  c.patch = 2;
+  c.window = window;
+  c.dim = dim;
+  c.depths = c.blocks = depths;
+  c.heads = heads;
+  c.classes = 10;
+  return c;
+}
+constexpr mv::SwinConfig mini(mv::SwinConfig c, mv::PerStage blocks, bool transformations = true) {
+  c.blocks = blocks;
+  c.transformations = {.separate_norms = transformations, .mix_heads = transformations, .local_conv = transformations};
+  return c;
+}
+
+inline constexpr auto swin_a = swin(32, 4, 16, {2, 2, 2}, {2, 4, 8});
+inline constexpr auto mini_swin_a = mini(swin(32, 4, 16, {2, 4, 2}, {2, 4, 8}), {1, 2, 1});
+inline constexpr auto swin_odd = swin(28, 7, 20, {2, 2}, {5, 10});
+inline constexpr auto mini_swin_odd = mini(swin(28, 7, 20, {6, 2}, {5, 10}), {2, 1});
+inline constexpr auto mini_swin_share_only = mini(swin(16, 4, 16, {2, 2}, {2, 4}), {1, 1}, false);
+inline constexpr auto swin_student = mini(swin(16, 4, 16, {4, 2}, {2, 4}), {2, 1});
+inline constexpr auto swin_teacher = swin(16, 4, 24, {6, 2}, {3, 6});
+
+static_assert(mv::Swin<swin_a>::parameters == 144950);
+static_assert(mv::Swin<mini_swin_a>::parameters == 107220);
+static_assert(mv::Swin<swin_odd>::parameters == 58780);
+static_assert(mv::Swin<mini_swin_odd>::parameters == 49050);
+static_assert(mv::Swin<mini_swin_share_only>::parameters == 19088);
+static_assert(mv::Swin<swin_student>::parameters == 29506);
 
 inline mv::SafeTensors open(const std::string& file) { return mv::SafeTensors::open(std::string(MINIVIT_TEST_FIXTURES) + "/" + file); }
 

@@ -3,6 +3,7 @@
 #include "fixture_models.hpp"
 
 #include <minivit/models/inference.hpp>
+#include <minivit/models/vit.hpp>
 
 #include "../catch.hpp"
 
@@ -76,10 +77,11 @@ void check_model(const std::string& name) {
     for (std::size_t i = 0; i < branch.size(); ++i) branch[i] = layer.y.data()[i] - layer.middle.data()[i];
     optional("mlp_out", std::span(branch));
     // inside the attention: image 0, row by row, with the kernel's own definition
-    const auto& own = run.net.blocks[static_cast<std::size_t>(l / C.sharing.repeat)].own[static_cast<std::size_t>(l % C.sharing.repeat)];
+    const auto& own = run.net.layers.layer(l).own;
     const mv::Index N = C.tokens(), H = C.heads;
     const mv::kernels::RelativeOffsets<C.grid()> offsets;
-    mv::kernels::AttentionWeights<float> w{own.attn.conv_l.data(), own.attn.conv_w.data(), own.attn.rpe_k.data(), offsets.center()};
+    const mv::kernels::AttentionWeights<float> w{.mix_before = own.attn.mix_l.weight.data(), .mix_after = own.attn.mix_w.weight.data(),
+                                                 .table = own.attn.rpe_k.data(), .offsets = offsets.center()};
     const auto shape = Model::Net::block_config.attention.shape();
     std::vector<float> row[4];
     std::vector<float> plane[5];

@@ -4,7 +4,9 @@
 
 #include <minivit/models/inference.hpp>
 #include <minivit/models/multiplex.hpp>
+#include <minivit/models/presets.hpp>
 #include <minivit/models/resample.hpp>
+#include <minivit/models/vit.hpp>
 
 #include "../catch.hpp"
 
@@ -104,6 +106,40 @@ TEST_CASE("multiplex: shared norms become one, too", "[model]") {
   const auto student = mv::multiplex<config>(teacher, {.group = mv::GroupStart::first});
   CHECK(parameter(student, "blocks.0.block.norm1.weight") == parameter(teacher, "blocks.0.norm1.weight"));
   CHECK(logits(student).size() == 10);
+}
+
+TEST_CASE("multiplex: a Swin's stages, too", "[model]") {
+  constexpr mv::SwinConfig swin = [] {
+    mv::SwinConfig c;
+    c.image = 24;
+    c.patch = 2;
+    c.dim = 6;
+    c.depths = c.blocks = {2, 4};
+    c.heads = {2, 3};
+    c.window = 3;
+    c.classes = 5;
+    return c;
+  }();
+  mv::Swin<swin, double> teacher;
+  generated::weights(teacher);
+  // one layer per set of weights: only the transformations are new
+  constexpr auto alone = mv::multiplexed(swin, swin.blocks, {.separate_norms = true, .mix_heads = true});
+  CHECK(difference(logits(mv::multiplex<alone>(teacher)), logits(teacher)) < 1e-13);
+  CHECK(difference(logits(mv::multiplex<alone>(teacher, {.transformations = mv::TransformStart::reference})), logits(teacher)) > 1e-3);
+
+  constexpr auto shared = mv::multiplexed(swin, {1, 2});
+  const auto student = mv::multiplex<shared>(teacher);
+  auto mean = parameter(teacher, "layers.1.blocks.2.attn.relative_position_bias_table");
+  const auto other = parameter(teacher, "layers.1.blocks.3.attn.relative_position_bias_table");
+  for (std::size_t i = 0; i < mean.size(); ++i) mean[i] = (mean[i] + other[i]) / 2;
+  CHECK(difference(parameter(student, "layers.1.blocks.1.attn.relative_position_bias_table"), mean) < 1e-15);
+  CHECK(parameter(student, "layers.1.blocks.1.norm2_list.1.bias") == parameter(teacher, "layers.1.blocks.3.norm2.bias"));
+  CHECK(parameter(student, "layers.0.downsample.reduction.weight") == parameter(teacher, "layers.0.downsample.reduction.weight"));
+  CHECK(parameter(student, "layers.1.blocks.0.proj_w.1.weight") == std::vector<double>{1, 0, 0, 0, 1, 0, 0, 0, 1});
+  CHECK(parameter(student, "layers.1.blocks.0.proj_w.1.bias") == std::vector<double>(3));
+  CHECK(parameter(student, "layers.0.blocks.0.local_conv_list.0.weight") == std::vector<double>(6 * 49));
+  CHECK(parameter(student, "layers.0.blocks.0.local_norm_list.0.weight") == std::vector<double>(6, 1.0));
+  static_assert(!mv::can_multiplex(shared, mv::presets::swin_tiny_patch4_window7_224));
 }
 
 TEST_CASE("resample_positions: equals PyTorch's bicubic interpolation", "[model]") {

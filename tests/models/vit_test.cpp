@@ -5,6 +5,7 @@
 
 #include <minivit/models/inference.hpp>
 #include <minivit/models/init.hpp>
+#include <minivit/models/vit.hpp>
 
 #include <nlohmann/json.hpp>
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// EXPECT: distillation: features are compared token by token, so student and teacher need the same number of patches (image / patch)
+// EXPECT: distillation: features are compared token by token, so both layers of a pair need the same number of patches per side
 #include <minivit/models/presets.hpp>
+#include <minivit/models/vit.hpp>
 #include <minivit/train/trainer.hpp>
 
 namespace mv = minivit;

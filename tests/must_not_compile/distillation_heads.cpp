@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // EXPECT: AttentionRelations: the number of relation heads must divide the width of the student and of the teacher
 #include <minivit/models/presets.hpp>
+#include <minivit/models/vit.hpp>
 #include <minivit/train/trainer.hpp>
 
 namespace mv = minivit;

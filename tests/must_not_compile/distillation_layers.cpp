@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // EXPECT: distillation: a pair names a layer that the student or the teacher does not have; layers are counted from 0
 #include <minivit/models/presets.hpp>
+#include <minivit/models/vit.hpp>
 #include <minivit/train/trainer.hpp>
 
 namespace mv = minivit;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // EXPECT: Trainer: W, what products multiply, must be the student's own type, or bf16 for a student in float
 #include <minivit/models/presets.hpp>
+#include <minivit/models/vit.hpp>
 #include <minivit/train/trainer.hpp>
 
 namespace mv = minivit;

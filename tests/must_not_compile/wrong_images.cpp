@@ -4,6 +4,7 @@
 // EXPECT(Clang): no matching function for call to object of type
 #include <minivit/models/inference.hpp>
 #include <minivit/models/presets.hpp>
+#include <minivit/models/vit.hpp>
 
 namespace mv = minivit;
 

@@ -3,6 +3,7 @@
 #include <minivit/data/synthetic.hpp>
 #include <minivit/models/init.hpp>
 #include <minivit/models/presets.hpp>
+#include <minivit/models/vit.hpp>
 #include <minivit/run/fit.hpp>
 
 #include <fstream>

@@ -3,6 +3,7 @@
 // step, on good data, is the one of a trainer that never met it.
 #include <minivit/models/init.hpp>
 #include <minivit/models/presets.hpp>
+#include <minivit/models/vit.hpp>
 #include <minivit/train/trainer.hpp>
 
 #include <cstring>

@@ -5,6 +5,7 @@
 #include "fixtures.hpp"
 
 #include <minivit/models/init.hpp>
+#include <minivit/models/vit.hpp>
 #include <minivit/testing/gradient_check.hpp>
 #include <minivit/train/trainer.hpp>
 

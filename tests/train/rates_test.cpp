@@ -3,6 +3,7 @@
 #include "../models/fixture_models.hpp"
 
 #include <minivit/models/init.hpp>
+#include <minivit/models/vit.hpp>
 #include <minivit/train/trainer.hpp>
 
 #include "../catch.hpp"

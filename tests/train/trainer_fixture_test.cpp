@@ -3,6 +3,7 @@
 // AdamW steps, of a Mini-DeiT student under a DeiT teacher. The reference run is in double.
 #include "../models/fixture_models.hpp"
 
+#include <minivit/models/vit.hpp>
 #include <minivit/train/trainer.hpp>
 
 #include <nlohmann/json.hpp>

@@ -4,6 +4,7 @@
 
 #include <minivit/models/init.hpp>
 #include <minivit/models/presets.hpp>
+#include <minivit/models/vit.hpp>
 #include <minivit/train/trainer.hpp>
 
 #include "../catch.hpp"

@@ -28,7 +28,7 @@ requires std::is_same_v<std::remove_const_t<Config>, ViTConfig>
 constexpr void for_each_field(Config& config, F&& f) {
   // A new field of ViTConfig does not compile here until it is named.
   auto& [image, patch, channels, dim, depth, heads, mlp_ratio, classes, pool, distilled, sharing, position] = config;
-  auto& [repeat, mix_heads, separate_norms] = sharing;
+  auto& [repeat, mix_heads, separate_norms, local_conv] = sharing;
   auto& [keys] = position;
   f("image", image, FieldRule{16384});
   f("patch", patch, FieldRule{16384});
@@ -43,6 +43,7 @@ constexpr void for_each_field(Config& config, F&& f) {
   f("sharing.repeat", repeat, FieldRule{4096});
   f("sharing.mix_heads", mix_heads, FieldRule{});
   f("sharing.separate_norms", separate_norms, FieldRule{.optional = true});
+  f("sharing.local_conv", local_conv, FieldRule{.optional = true});
   f("position.keys", keys, FieldRule{});
 }
 

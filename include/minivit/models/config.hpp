@@ -19,6 +19,9 @@ struct Sharing {
   /// Every layer has norms of its own, as in all published models; false: the layers of a group share them, too. No other use than
   /// to show what separate norms bring.
   bool separate_norms = true;
+  /// The paper's transformation in front of the MLP, per layer: a norm and a depth-wise 7 x 7 convolution over the patches
+  /// (layers/local_conv.hpp). Published for Mini-Swin only; reference section 1.5 says why.
+  bool local_conv = false;
   bool operator==(const Sharing&) const = default;
 };
 

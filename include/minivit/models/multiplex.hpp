@@ -5,6 +5,7 @@
 
 #include <minivit/core/errors.hpp>
 #include <minivit/models/init.hpp>
+#include <minivit/models/swin.hpp>
 #include <minivit/models/vit.hpp>
 
 #include <charconv>
@@ -20,7 +21,8 @@ enum class GroupStart {
 
 /// How transformations start that the teacher does not have.
 enum class TransformStart {
-  identity,  ///< head mixing passes every head through, so that the student begins where its weights say
+  identity,  ///< head mixing passes every head through and the local convolution adds nothing (the norm in front of it stays), so that
+             ///< the student begins where its weights say
   reference  ///< normal with deviation 0.02 as in the published code: scores and attention begin near zero
 };
 
@@ -37,50 +39,117 @@ constexpr ViTConfig multiplexed(ViTConfig teacher, Sharing sharing, bool relativ
   teacher.position.keys = teacher.position.keys || relative_keys;
   return teacher;
 }
+/// The same for a Swin: `blocks` sets of weights in each stage, by default with all transformations.
+constexpr SwinConfig multiplexed(SwinConfig teacher, PerStage blocks,
+                                 SwinTransformations transformations = {.separate_norms = true, .mix_heads = true, .local_conv = true}) {
+  teacher.blocks = blocks;
+  teacher.transformations = transformations;
+  return teacher;
+}
 
-/// Whether a student of one config can start from a teacher of the other: they may differ in sharing and relative position only.
+/// Whether a student of one config can start from a teacher of the other: they may differ in sharing, transformations and relative position
+/// only.
 constexpr bool can_multiplex(const ViTConfig& student, ViTConfig teacher) {
   const bool ready = teacher.sharing.repeat == 1 && (student.position.keys || !teacher.position.keys);
   teacher.sharing = student.sharing;
   teacher.position = student.position;
   return ready && student == teacher;
 }
+constexpr bool can_multiplex(const SwinConfig& student, SwinConfig teacher) {
+  const bool ready = teacher.blocks == teacher.depths && teacher.transformations == SwinTransformations{};
+  return ready && student == multiplexed(teacher, student.blocks, student.transformations);
+}
+constexpr bool can_multiplex(const ViTConfig&, const SwinConfig&) { return false; }
+constexpr bool can_multiplex(const SwinConfig&, const ViTConfig&) { return false; }
 
 namespace detail {
 
-/// Where a parameter of a shared block stands: "blocks.2.block.norm1.instances.1.weight" is group 2, instance 1, part
-/// "norm1.weight".
+/// Where a parameter of a shared block stands: "blocks.2.block.norm1.instances.1.weight" is group 2, instance 1, part "norm1.weight";
+/// "layers.3.blocks.0.norm1_list.1.weight" is stage 3, group 0, instance 1, the same part.
 struct BlockKey {
+  int stage = 0;
   int group = -1;     // -1: not in a block
   int instance = -1;  // -1: shared by the group
   std::string part;
 };
 
 inline BlockKey block_key(const std::string& name) {
-  constexpr std::string_view blocks = "blocks.", block = "block.", instances = ".instances.";
-  BlockKey key;
-  if (!name.starts_with(blocks)) return {.part = name};
-  const auto number = [&](std::size_t at, int& out) {
-    const auto [end, error] = std::from_chars(name.data() + at, name.data() + name.size(), out);
-    return static_cast<std::size_t>(end - name.data()) + 1;  // behind the dot
+  std::string_view rest = name;
+  const auto skip = [&](std::string_view word) {
+    const bool found = rest.starts_with(word);
+    if (found) rest.remove_prefix(word.size());
+    return found;
   };
-  const std::size_t at = number(blocks.size(), key.group);
-  key.part = name.substr(at);
-  if (key.part.starts_with(block)) key.part.erase(0, block.size());
-  if (const auto where = key.part.find(instances); where != std::string::npos) {
-    const auto behind = number(name.size() - (key.part.size() - where) + instances.size(), key.instance);
-    key.part = key.part.substr(0, where) + "." + name.substr(behind);
+  const auto number = [&] {  // and the dot behind it
+    int out = 0;
+    rest.remove_prefix(static_cast<std::size_t>(std::from_chars(rest.data(), rest.data() + rest.size(), out).ptr - rest.data()) + 1);
+    return out;
+  };
+  BlockKey key;
+  if (skip("layers.")) key.stage = number();
+  if (!skip("blocks.")) return {.part = name};
+  key.group = number();
+  skip("block.");
+  for (const std::string_view mark : {".instances.", "_list.", "proj_l.", "proj_w."}) {
+    const auto at = rest.find(mark);
+    if (at == rest.npos) continue;
+    const bool mixing = mark.starts_with("proj_");  // the mark is the part's own name
+    key.part = std::string(rest.substr(0, mixing ? at + mark.size() - 1 : at)) + ".";
+    rest.remove_prefix(at + mark.size());
+    key.instance = number();
+    break;
   }
+  key.part += rest;
   return key;
 }
 
-/// Row of `table` for a part of layer l of a model without sharing; null when it has no such part.
-inline const ParameterInfo* layer_parameter(const ParameterTable& table, int layer, const std::string& part) {
+/// Row of `table` for a part of a layer of a model without sharing; null when it has no such part.
+inline const ParameterInfo* layer_parameter(const ParameterTable& table, int stage, int layer, const std::string& part) {
   for (const ParameterInfo& p : table) {
     const BlockKey key = block_key(p.name);
-    if (key.group == layer && key.part == part) return &p;
+    if (key.stage == stage && key.group == layer && key.part == part) return &p;
   }
   return nullptr;
+}
+
+/// A start for a transformation that the teacher lacks and that makes no difference, as far as it can; relative position tables are zero
+/// already.
+template <class T>
+void start_at_identity(const std::string& part, const ParameterInfo& p, T* out) {
+  const auto is = [&](std::string_view name) { return part.find(name) != part.npos; };
+  const bool mixes = is(".conv_l.") || is(".conv_w.") || is("proj_l.") || is("proj_w.");
+  if (!mixes && !is("local_conv.")) return;
+  for (Index i = 0; i < p.size; ++i) out[i] = T(mixes && p.shape.size() > 1 && i % (p.shape[0] + 1) == 0 ? 1 : 0);
+}
+
+/// Fills `student`, which has random weights; repeat(stage): layers on one set of weights.
+template <class Student, class Teacher, class Repeat>
+void multiplex_weights(Student& student, const Teacher& teacher, const MultiplexOptions& options, Repeat&& repeat) {
+  using T = typename Student::Scalar;
+  const ParameterTable& table = Teacher::parameter_table();
+  for (const ParameterInfo& to : Student::parameter_table()) {
+    T* const out = student.data() + to.offset;
+    const BlockKey key = block_key(to.name);
+    const int R = key.group < 0 ? 1 : repeat(key.stage), first = key.group * R;
+    const auto from = [&](int layer) {
+      if (key.group >= 0) return layer_parameter(table, key.stage, layer, key.part);
+      const auto at = std::find_if(table.begin(), table.end(), [&](const ParameterInfo& p) { return p.name == to.name; });
+      return at == table.end() ? nullptr : &*at;
+    };
+    const bool belongs_to_one = key.group < 0 || key.instance >= 0 || R == 1;
+    const ParameterInfo* const source = from(first + std::max(key.instance, 0));
+    if (source == nullptr) {
+      if (options.transformations == TransformStart::identity) start_at_identity(key.part, to, out);
+      continue;
+    }
+    if (belongs_to_one || options.group == GroupStart::first) {
+      std::copy_n(teacher.data() + source->offset, to.size, out);
+    } else if (options.group == GroupStart::average) {
+      std::fill_n(out, to.size, T{0});
+      for (int r = 0; r < R; ++r)
+        for (Index i = 0; i < to.size; ++i) out[i] += teacher.data()[from(first + r)->offset + i] / T(R);
+    }
+  }
 }
 
 }  // namespace detail
@@ -93,36 +162,21 @@ ViT<C, T> multiplex(const ViT<TeacherConfig, T>& teacher, const MultiplexOptions
   static_assert(TeacherConfig.sharing.repeat == 1, "multiplex: the teacher's layers must not share weights");
   static_assert(can_multiplex(C, TeacherConfig),
                 "multiplex: the student's config may differ from the teacher's in sharing and added relative position only; see multiplexed()");
-  using Student = ViT<C, T>;
-  using Teacher = ViT<TeacherConfig, T>;
-  constexpr int R = C.sharing.repeat;
-  Student student;
+  ViT<C, T> student;
   initialise(student, options.seed);
-  const ParameterTable& table = Teacher::parameter_table();
-  for (const ParameterInfo& to : Student::parameter_table()) {
-    T* const out = student.data() + to.offset;
-    const detail::BlockKey key = detail::block_key(to.name);
-    const auto from = [&](int layer) {
-      if (key.group >= 0) return detail::layer_parameter(table, layer, key.part);
-      const auto at = std::find_if(table.begin(), table.end(), [&](const ParameterInfo& p) { return p.name == to.name; });
-      return at == table.end() ? nullptr : &*at;
-    };
-    const int first = key.group * R;
-    const bool belongs_to_one = key.group < 0 || key.instance >= 0 || R == 1;
-    const ParameterInfo* const source = from(first + std::max(key.instance, 0));
-    if (source == nullptr) {  // a transformation that the teacher lacks; relative position tables are zero already
-      if (options.transformations == TransformStart::identity && key.part.find(".conv_") != std::string::npos)
-        for (Index i = 0; i < to.size; ++i) out[i] = T(i % (C.heads + 1) == 0 ? 1 : 0);
-      continue;
-    }
-    if (belongs_to_one || options.group == GroupStart::first) {
-      std::copy_n(teacher.data() + source->offset, to.size, out);
-    } else if (options.group == GroupStart::average) {
-      std::fill_n(out, to.size, T{0});
-      for (int r = 0; r < R; ++r)
-        for (Index i = 0; i < to.size; ++i) out[i] += teacher.data()[from(first + r)->offset + i] / T(R);
-    }
-  }
+  detail::multiplex_weights(student, teacher, options, [](int) { return C.sharing.repeat; });
+  return student;
+}
+
+/// The same for a Swin.
+template <SwinConfig C, SwinConfig TeacherConfig, class T>
+Swin<C, T> multiplex(const Swin<TeacherConfig, T>& teacher, const MultiplexOptions& options = {}) {
+  static_assert(TeacherConfig.blocks == TeacherConfig.depths, "multiplex: the teacher's layers must not share weights");
+  static_assert(can_multiplex(C, TeacherConfig),
+                "multiplex: the student's config may differ from the teacher's in blocks and added transformations only; see multiplexed()");
+  Swin<C, T> student;
+  initialise(student, options.seed);
+  detail::multiplex_weights(student, teacher, options, [](int stage) { return C.repeat(stage); });
   return student;
 }
 

@@ -28,6 +28,7 @@ class ViT : public Network<ViTFamily<C>, T> {
     const Index n = config.tokens(), d = config.dim, hidden = config.hidden(), h = config.heads, patches = Index{config.grid()} * config.grid();
     Index layer = n * (4 * d * d + 2 * d * hidden) + 2 * n * n * d;
     if (config.sharing.mix_heads) layer += 2 * h * h * n * n;
+    if (config.sharing.local_conv) layer += patches * d * 49;
     if (config.position.keys) layer += n * d * kernels::relative_columns(config.extra_tokens());
     return patches * config.channels * config.patch * config.patch * d + config.depth * layer +
            d * config.classes * (config.distilled ? 2 : 1);

@@ -18,8 +18,9 @@ struct ViTNet {
   using Arch = typename S::Arch;
   static constexpr int N = C.tokens(), D = C.dim, K = C.classes, R = C.sharing.repeat, Extra = C.extra_tokens();
   static constexpr BlockConfig block_config{
-      {N, D, C.heads, C.grid(), Extra, C.sharing.mix_heads, C.position.keys}, C.hidden(),
-      C.sharing.separate_norms};
+      .attention = {.tokens = N, .dim = D, .heads = C.heads, .side = C.grid(), .extra_tokens = Extra, .mix_heads = C.sharing.mix_heads,
+                    .relative_keys = C.position.keys},
+      .hidden = C.hidden(), .separate_norms = C.sharing.separate_norms, .local_conv = C.sharing.local_conv};
   using Images = View<const T, Dyn, C.channels, C.image, C.image>;
   using Output = ModelOutput<T, K>;
   using Tokens = View<T, Dyn, N, D>;
@@ -56,6 +57,13 @@ struct ViTNet {
     typename Norm::Saved norm;                         // y: [B * N, D] normalised tokens
     View<const T, Dyn, D> pooled;                      // [B, D] input of head
     View<const T, Dyn, D> pooled_dist;                 // [B, D] input of head_dist
+
+    /// Calls f(l, saved layer) for every layer.
+    template <class F>
+    constexpr void each_layer(F&& f) const {
+      int l = 0;
+      for (const auto& layer : this->layers) f(l++, layer);
+    }
   };
 
   /// Fills `out`. Takes every temporary from `arena`; never allocates. In a keeping arena the result serves backward.

@@ -86,7 +86,7 @@ inline void check_term_names(const std::vector<std::string>& terms) {
 /// Trains until `options.epochs` are done or a signal comes. Throws Error; after an error the last checkpoint is intact.
 template <class Student, class Teacher, class Loss, class W>
 FitReport fit(Trainer<Student, Teacher, Loss, W>& trainer, const Dataset& data, FitOptions options) {
-  constexpr ViTConfig C = Student::config;
+  constexpr auto C = Student::config;
   const StopRequest stop;
   Loader<C.image, C.classes> loader(data, options.loader);
   const Index per_epoch = loader.batches();

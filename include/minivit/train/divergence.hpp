@@ -6,6 +6,7 @@
 #include <minivit/core/arena.hpp>
 #include <minivit/core/errors.hpp>
 #include <minivit/core/parameters.hpp>
+#include <minivit/models/layer_geometry.hpp>
 
 #include <cmath>
 #include <optional>
@@ -46,18 +47,18 @@ std::optional<BadValue> first_bad_parameter(const ParameterTable& table, const T
 }
 
 /// The first in the outputs of embedding, layers and heads, for images that are number `first`, ... of a batch.
-template <class Net, class Depth, class T>
+template <class Model, class Net, class Depth, class T>
 std::optional<BadValue> first_bad_layer(const Net& net, typename Net::Images images, const Depth& depth, Arena<T>& arena) {
   const Index batch = images.batch(), first = depth.first_image;
-  const typename Net::Output out{arena.template take<Dyn, Net::K>(batch), arena.template take<Dyn, Net::K>(Net::C.distilled ? batch : 0)};
+  const typename Net::Output out{arena.template take<Dyn, Net::K>(batch), arena.template take<Dyn, Net::K>(Model::distilled ? batch : 0)};
   const auto saved = net.forward(images, out, arena, depth);
-  if (auto bad = first_bad_row(saved.embedded, "patch_embed and pos_embed, image", first)) return bad;
-  for (int l = 0; l < Net::C.depth; ++l) {
-    const std::string name = "output of layer " + std::to_string(l) + " (blocks." + std::to_string(l / Net::R) + "), image";
-    if (auto bad = first_bad_row(saved.layers[static_cast<std::size_t>(l)].y, name, first)) return bad;
-  }
-  if (auto bad = first_bad_row(out.logits, "output of head, image", first)) return bad;
-  return first_bad_row(out.distilled, "output of head_dist, image", first);
+  std::optional<BadValue> bad = first_bad_row(saved.embedded, "the embedding of patches, image", first);
+  saved.each_layer([&](int l, const auto& layer) {
+    if (!bad) bad = first_bad_row(layer.y, "output of layer " + std::to_string(l) + " (" + layer_weights(Model::config, l) + "), image", first);
+  });
+  if (!bad) bad = first_bad_row(out.logits, "output of head, image", first);
+  if (!bad) bad = first_bad_row(out.distilled, "output of head_dist, image", first);
+  return bad;
 }
 
 /// Names the gradient that went wrong first: backward comes from the end of the table.

@@ -4,7 +4,7 @@
 // does anyway, and may even compute its layers again (Memory::recompute).
 #pragma once
 
-#include <minivit/models/vit_net.hpp>
+#include <minivit/layers/stack.hpp>
 #include <minivit/train/losses/weight_distillation.hpp>
 
 namespace minivit::inline MINIVIT_ISA::detail {
@@ -22,10 +22,9 @@ constexpr void for_each_term(const Terms& terms, F&& f) {
 template <class Teacher, class Terms>
 struct TeacherFeatures {
   using T = typename Teacher::Scalar;
-  static constexpr int depth = Teacher::config.depth;
-  static constexpr Index tokens = Index{Teacher::config.grid()} * Teacher::config.grid(), width = Teacher::config.dim;
-  std::array<T*, depth> attention{};  // [images, tokens, 3 width]
-  std::array<T*, depth> hidden{};     // [images, tokens, width]
+  static constexpr int depth = layer_count(Teacher::config);
+  std::array<T*, depth> attention{};  // [images * windows, window tokens, 3 width]
+  std::array<T*, depth> hidden{};     // [images, map tokens, width]
 
   static constexpr bool wants(int layer, Feature feature) {
     bool found = false;
@@ -35,8 +34,10 @@ struct TeacherFeatures {
   static constexpr TeacherFeatures take(Arena<T>& arena, Index images) {
     TeacherFeatures features;
     for (int l = 0; l < depth; ++l) {
-      if (wants(l, Feature::attention)) features.attention[static_cast<std::size_t>(l)] = arena.raw(images * tokens * 3 * width);
-      if (wants(l, Feature::hidden)) features.hidden[static_cast<std::size_t>(l)] = arena.raw(images * tokens * width);
+      const LayerGeometry layer = layer_geometry(Teacher::config, l);
+      const Index size = images * layer.map_tokens() * layer.width;
+      if (wants(l, Feature::attention)) features.attention[static_cast<std::size_t>(l)] = arena.raw(3 * size);
+      if (wants(l, Feature::hidden)) features.hidden[static_cast<std::size_t>(l)] = arena.raw(size);
     }
     return features;
   }
@@ -63,19 +64,44 @@ struct TeacherTap : Observer {
   constexpr void forward(int layer, const Saved& saved, Arena<T>& arena) const {
     if (arena.counting()) return;
     const auto at = static_cast<std::size_t>(layer);
-    constexpr int extra = Teacher::config.extra_tokens();
+    const int extra = layer_geometry(Teacher::config, layer).extra_tokens;
     if (features.attention[at]) copy_patches<simd::best>(saved.attn.qkv, extra, features.attention[at]);
     if (features.hidden[at]) copy_patches<simd::best>(saved.y, extra, features.hidden[at]);
   }
 };
+
+/// A fitting layer of a term: for the pairs whose student layers lie in one stage.
+struct FittingLayer {
+  int term = 0, stage = 0;
+  Index student_width = 0, teacher_width = 0;
+  Index offset = 0, size = 0;  ///< in the slab of all fitting layers
+};
+
+/// Calls f(FittingLayer) for every fitting layer of the terms between two models; returns the size of their slab.
+template <class Student, class Teacher, class Terms, class F>
+constexpr Index for_each_fitting_layer(F&& f) {
+  Index offset = 0;
+  for_each_term(Terms{}, [&](const auto& term, int i) {
+    int done = -1;  // stages come in ascending order
+    for (int l = 0; l < layer_count(Student::config); ++l)
+      for (const LayerPair& pair : term.layers) {
+        if (pair.student != l) continue;
+        const LayerGeometry s = layer_geometry(Student::config, pair.student), t = layer_geometry(Teacher::config, pair.teacher);
+        const Index size = term.parameters(s.width, t.width);
+        if (size == 0 || s.stage <= done) continue;
+        done = s.stage;
+        f(FittingLayer{i, s.stage, s.width, t.width, offset, size});
+        offset += aligned_count<typename Student::Scalar>(size);
+      }
+  });
+  return offset;
+}
 
 /// Observes the student's backward for one chunk of images.
 template <class Student, class Teacher, class Terms>
 struct StudentTap : Observer {
   using T = typename Student::Scalar;
   using Arch = simd::best;
-  static constexpr ViTConfig C = Student::config;
-  static constexpr Index tokens = Index{C.grid()} * C.grid(), width = C.dim, teacher_width = Teacher::config.dim;
 
   const Terms& terms;
   const TeacherFeatures<Teacher, Terms>& teacher;
@@ -84,35 +110,31 @@ struct StudentTap : Observer {
   T* dfit = nullptr;
   LossValues* values = nullptr;   // receives the terms
 
-  /// Elements of all fitting layers.
-  static constexpr Index fit_size() {
-    Index size = 0;
-    for_each_term(Terms{}, [&](const auto& term, int) { size += aligned_count<T>(term.parameters(width, teacher_width)); });
-    return size;
-  }
-
   template <class Y, class D>
   constexpr void output(int layer, Y y, D d, Arena<T>& arena) const {
     if (!wants(layer, Feature::hidden)) return;
+    const LayerGeometry own = layer_geometry(Student::config, layer);
     const auto scope = arena.scratch();
-    T* const scratch = arena.raw(scratch_size(Feature::hidden));
+    T* const scratch = arena.raw(scratch_size(Feature::hidden, layer));
     if (arena.counting()) return;
-    constexpr Index skip = Index{C.extra_tokens()} * width;
+    const Index skip = Index{own.extra_tokens} * own.width;
     for (Index b = 0; b < y.batch(); ++b)
-      listen(Feature::hidden, layer, b, y[b].data() + skip, d[b].data() + skip, width, scratch);
+      listen(Feature::hidden, layer, b, 1, own.map_tokens(), y[b].data() + skip, d[b].data() + skip, own.width, scratch);
   }
 
+  /// qkv [images * windows, tokens, 3 width]
   template <class Qkv, class Dqkv>
   constexpr void attention(int layer, Qkv qkv, Dqkv dqkv, Arena<T>& arena) const {
     if (!wants(layer, Feature::attention)) return;
+    const LayerGeometry own = layer_geometry(Student::config, layer);
+    const Index row = 3 * own.width, tokens = own.window_tokens();
     const auto scope = arena.scratch();
-    T* const scratch = arena.raw(scratch_size(Feature::attention));
-    T* const widened = arena.raw(tokens * 3 * width);
+    T* const scratch = arena.raw(scratch_size(Feature::attention, layer));
+    T* const widened = arena.raw(tokens * row);
     if (arena.counting()) return;
-    constexpr int extra = C.extra_tokens();
-    for (Index b = 0; b < qkv.batch(); ++b) {
-      copy_patches<Arch>(qkv.slice(b, 1), extra, widened);
-      listen(Feature::attention, layer, b, widened, dqkv[b].data() + Index{extra} * 3 * width, 3 * width, scratch);
+    for (Index w = 0; w < qkv.batch(); ++w) {
+      copy_patches<Arch>(qkv.slice(w, 1), own.extra_tokens, widened);
+      listen(Feature::attention, layer, w, own.windows(), tokens, widened, dqkv[w].data() + own.extra_tokens * row, row, scratch);
     }
   }
 
@@ -122,29 +144,40 @@ struct StudentTap : Observer {
     for_each_term(Terms{}, [&](const auto& term, int) { found = found || (term.feature == feature && term.layers.has_student(layer)); });
     return found;
   }
-  static constexpr Index scratch_size(Feature feature) {
+  static constexpr Index scratch_size(Feature feature, int layer) {
+    const LayerGeometry own = layer_geometry(Student::config, layer);
+    const Index tokens = feature == Feature::attention ? own.window_tokens() : own.map_tokens();
     Index size = 0;
     for_each_term(Terms{}, [&](const auto& term, int) {
-      if (term.feature == feature) size = std::max(size, term.template scratch<Arch, T>(tokens, width, teacher_width));
+      for (const LayerPair& pair : term.layers)
+        if (term.feature == feature && pair.student == layer)
+          size = std::max(size, term.template scratch<Arch, T>(tokens, own.width, layer_geometry(Teacher::config, pair.teacher).width));
     });
     return size;
   }
+  /// Where the fitting layer of a term for student layers of a stage stands.
+  static constexpr Index fit_offset(int term, int stage) {
+    Index offset = 0;
+    for_each_fitting_layer<Student, Teacher, Terms>([&](const FittingLayer& layer) {
+      if (layer.term == term && layer.stage == stage) offset = layer.offset;
+    });
+    return offset;
+  }
 
-  /// All terms that compare this feature of `layer`, for image b of the chunk.
-  void listen(Feature feature, int layer, Index b, const T* student, T* dstudent, Index stride, T* scratch) const {
+  /// All terms that compare this feature of `layer`, for number `item` of the chunk, an image or one of the `per_image` windows of one.
+  void listen(Feature feature, int layer, Index item, Index per_image, Index tokens, const T* student, T* dstudent, Index stride, T* scratch) const {
     const Profile::Scope profile("distil features");
-    Index fit_at = 0;
+    const LayerGeometry own = layer_geometry(Student::config, layer);
     for_each_term(terms, [&](const auto& term, int i) {
-      const Index own_fit = fit_at;
-      fit_at += aligned_count<T>(term.parameters(width, teacher_width));
       if (term.feature != feature || term.weight == 0) return;
       for (const LayerPair& pair : term.layers) {
         if (pair.student != layer) continue;
         const auto at = static_cast<std::size_t>(pair.teacher);
-        const Index columns = (feature == Feature::attention ? 3 : 1) * teacher_width;
-        const T* const other = (feature == Feature::attention ? teacher.attention[at] : teacher.hidden[at]) + b * tokens * columns;
-        const FeatureView<T> view{tokens, student, stride, width, other, columns, teacher_width, dstudent, fit + own_fit, dfit + own_fit, scratch};
-        const double value = term.template add<Arch>(view, 1 / static_cast<double>(batch_total * term.layers.count));
+        const Index width = layer_geometry(Teacher::config, pair.teacher).width, columns = (feature == Feature::attention ? 3 : 1) * width;
+        const T* const other = (feature == Feature::attention ? teacher.attention[at] : teacher.hidden[at]) + item * tokens * columns;
+        const Index fit_at = fit_offset(i, own.stage);
+        const FeatureView<T> view{tokens, student, stride, own.width, other, columns, width, dstudent, fit + fit_at, dfit + fit_at, scratch};
+        const double value = term.template add<Arch>(view, 1 / static_cast<double>(batch_total * per_image * term.layers.count));
         values->terms[static_cast<std::size_t>(i)] += value;
         values->total += term.weight * value;
       }

@@ -14,11 +14,9 @@ namespace minivit::inline MINIVIT_ISA::detail {
 template <class Student, class Teacher, class Terms>
 class Fitting {
   using T = typename Student::Scalar;
-  using Tap = StudentTap<Student, Teacher, Terms>;
-  static constexpr Index ws = Tap::width, wt = Tap::teacher_width;
 
  public:
-  static constexpr Index size = Tap::fit_size();
+  static constexpr Index size = for_each_fitting_layer<Student, Teacher, Terms>([](const FittingLayer&) {});
 
   /// Weights as the reference starts them: normal with deviation 0.02, no bias.
   explicit Fitting(std::uint64_t seed) : weights(size), gradients(size), state(size) {
@@ -32,14 +30,12 @@ class Fitting {
   static const ParameterTable& table() {
     static const ParameterTable rows = [] {
       ParameterTable out;
-      Index offset = 0;
-      int layer = 0;
-      for_each_term(Terms{}, [&](const auto& term, int) {
-        if (term.parameters(ws, wt) == 0) return;
-        const std::string name = "fit_dense_C." + std::to_string(layer++);
-        out.push_back({name + ".weight", {wt, ws}, offset, wt * ws});
-        out.push_back({name + ".bias", {wt}, offset + wt * ws, wt});
-        offset += aligned_count<T>(term.parameters(ws, wt));
+      int number = 0;
+      for_each_fitting_layer<Student, Teacher, Terms>([&](const FittingLayer& l) {
+        const std::string name = "fit_dense_C." + std::to_string(number++);
+        const Index ws = l.student_width, wt = l.teacher_width;
+        out.push_back({name + ".weight", {wt, ws}, l.offset, wt * ws});
+        out.push_back({name + ".bias", {wt}, l.offset + wt * ws, wt});
       });
       return out;
     }();

@@ -332,7 +332,7 @@ class Trainer {
           typename Parts::Features features{};
           if (!bad) bad = detail::first_bad_row(teach(part, features, arena), "the teacher's output, image", at);
         }
-        if (!bad) bad = detail::first_bad_layer(weights_.net(), part, stochastic_depth(at), arena);
+        if (!bad) bad = detail::first_bad_layer<Student>(weights_.net(), part, stochastic_depth(at), arena);
       }
       if (bad)
         fail({.where = where, .what = "the loss is not finite; the first bad value is in " + bad->place, .found = bad->value, .hint = hint});

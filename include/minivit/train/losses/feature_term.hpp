@@ -4,7 +4,7 @@
 #pragma once
 
 #include <minivit/kernels/relations.hpp>
-#include <minivit/models/config.hpp>
+#include <minivit/models/layer_geometry.hpp>
 #include <minivit/train/losses/layer_pairs.hpp>
 
 namespace minivit::inline MINIVIT_ISA {
@@ -13,7 +13,7 @@ namespace minivit::inline MINIVIT_ISA {
 /// layer. Class and distillation tokens are left out, so models with and without them can be compared.
 enum class Feature { attention, hidden };
 
-/// One image of one matched pair of layers. Rows are tokens, in raster order.
+/// One image, or one window of it, of one matched pair of layers. Rows are tokens, in raster order; inside a window in that of the window.
 template <class T>
 struct FeatureView {
   Index tokens = 0;
@@ -31,7 +31,8 @@ struct FeatureView {
 
 /// A term has: `feature`, `layers`, `name` (its column in the log), `weight`; parameters(ws, wt), how many a fitting layer has;
 /// scratch<Arch, T>(tokens, ws, wt), elements of working memory; add<Arch>(view, share), which adds weight * share times the gradient
-/// of the term's value for this image and returns share times that value; and check<Student, Teacher>(), static_asserts in words.
+/// of the term's value for this image or window and returns share times that value; and check<Student, Teacher>(), static_asserts in
+/// words about two configs.
 template <class X>
 concept FeatureTerm = requires(const X& term) {
   { X::feature } -> std::convertible_to<Feature>;
@@ -42,14 +43,27 @@ concept FeatureTerm = requires(const X& term) {
 
 namespace detail {
 
-/// What every term asks of two configs.
-template <LayerPairs Layers, ViTConfig Student, ViTConfig Teacher>
-consteval void check_feature_pair() {
+/// Whether good(student's layer, teacher's layer) holds for the geometry of every pair.
+template <auto Student, auto Teacher, class F>
+constexpr bool every_pair(const LayerPairs& layers, F&& good) {
+  for (const LayerPair& pair : layers)
+    if (!good(layer_geometry(Student, pair.student), layer_geometry(Teacher, pair.teacher))) return false;
+  return true;
+}
+
+/// What every term asks of two configs. True when nothing is wrong, so that what else a term asks may rely on it.
+template <LayerPairs Layers, auto Student, auto Teacher>
+consteval bool check_feature_pair() {
   static_assert(Layers.count > 0, "distillation: a term needs at least one pair of layers");
-  static_assert(Layers.fit(Student.depth, Teacher.depth),
-                "distillation: a pair names a layer that the student or the teacher does not have; layers are counted from 0");
-  static_assert(Student.grid() == Teacher.grid(),
-                "distillation: features are compared token by token, so student and teacher need the same number of patches (image / patch)");
+  constexpr bool fit = Layers.fit(layer_count(Student), layer_count(Teacher));
+  static_assert(fit, "distillation: a pair names a layer that the student or the teacher does not have; layers are counted from 0");
+  if constexpr (fit) {
+    constexpr bool same_map = every_pair<Student, Teacher>(Layers, [](const auto& s, const auto& t) { return s.side == t.side; });
+    static_assert(same_map,
+                  "distillation: features are compared token by token, so both layers of a pair need the same number of patches per side");
+    return same_map;
+  }
+  return fit;
 }
 
 }  // namespace detail

@@ -9,7 +9,7 @@ namespace minivit::inline MINIVIT_ISA {
 
 /// Attention relations: for each matched pair of layers and each chosen pair (i, j) of queries, keys and values,
 ///   R = X_i X_j^T / sqrt(c) per relation head (c columns each), value = mean over rows of -sum softmax(R_t) ln softmax(R_s),
-/// averaged over pairs of matrices and of layers. As published (reference 4.2): all nine ordered pairs, projections before the
+/// averaged over pairs of matrices, windows and pairs of layers. As published (reference 4.2): all nine ordered pairs, projections before the
 /// scaling and without position, mask or head mixing. `Heads`: relation heads, must divide both widths; 1 in the published recipe.
 /// `Pairs`: bit 3 i + j for (i, j); the diagonal alone, 0b100'010'001, is that of MiniLM v2 (Wang et al. 2021).
 template <LayerPairs Layers, int Heads = 1, unsigned Pairs = kernels::all_pairs>
@@ -20,11 +20,15 @@ struct AttentionRelations {
   static constexpr Feature feature = Feature::attention;
   static constexpr LayerPairs layers = Layers;
 
-  template <ViTConfig Student, ViTConfig Teacher>
+  template <auto Student, auto Teacher>
   static consteval void check() {
-    detail::check_feature_pair<Layers, Student, Teacher>();
-    static_assert(Heads >= 1 && Student.dim % Heads == 0 && Teacher.dim % Heads == 0,
-                  "AttentionRelations: the number of relation heads must divide the width of the student and of the teacher");
+    if constexpr (detail::check_feature_pair<Layers, Student, Teacher>()) {
+      static_assert(detail::every_pair<Student, Teacher>(Layers, [](const auto& s, const auto& t) { return s.window == t.window && s.shift == t.shift; }),
+                    "AttentionRelations: both layers of a pair must attend in the same windows; pair shifted with shifted layers, and models of different "
+                    "families only where a stage is one window");
+      static_assert(Heads >= 1 && detail::every_pair<Student, Teacher>(Layers, [](const auto& s, const auto& t) { return s.width % Heads == 0 && t.width % Heads == 0; }),
+                    "AttentionRelations: the number of relation heads must divide the width of the student and of the teacher");
+    }
     static_assert(Pairs != 0 && Pairs <= kernels::all_pairs, "AttentionRelations: choose at least one of the nine pairs");
   }
   static constexpr Index parameters(Index, Index) { return 0; }
@@ -61,9 +65,9 @@ struct HiddenRelations {
   static constexpr Feature feature = Feature::hidden;
   static constexpr LayerPairs layers = Layers;
 
-  template <ViTConfig Student, ViTConfig Teacher>
+  template <auto Student, auto Teacher>
   static consteval void check() {
-    detail::check_feature_pair<Layers, Student, Teacher>();
+    (void)detail::check_feature_pair<Layers, Student, Teacher>();
   }
   static constexpr Index parameters(Index, Index) { return 0; }
   template <class Arch, class T>
@@ -92,7 +96,8 @@ struct HiddenRelations {
 
 /// Hidden states themselves: mean of (F(H_s) - H_t)^2 over tokens and columns, averaged over pairs of layers (reference 4.2, the form
 /// without relations). F is a linear fitting layer [teacher width, student width] with a bias, trained along and thrown away; all pairs
-/// of a term share it, as those of a stage do in the reference. Without `Fit` the widths must be equal and F is left out.
+/// of a term whose student layers lie in one stage share it, as in the reference. Without `Fit` the widths must be equal and F is left
+/// out.
 template <LayerPairs Layers, bool Fit = true>
 struct HiddenStates {
   double weight = 1;
@@ -101,10 +106,20 @@ struct HiddenStates {
   static constexpr Feature feature = Feature::hidden;
   static constexpr LayerPairs layers = Layers;
 
-  template <ViTConfig Student, ViTConfig Teacher>
+  template <auto Student, auto Teacher>
   static consteval void check() {
-    detail::check_feature_pair<Layers, Student, Teacher>();
-    static_assert(Fit || Student.dim == Teacher.dim, "HiddenStates: student and teacher differ in width, so a fitting layer is needed");
+    if constexpr (detail::check_feature_pair<Layers, Student, Teacher>()) {
+      static_assert(Fit || detail::every_pair<Student, Teacher>(Layers, [](const auto& s, const auto& t) { return s.width == t.width; }),
+                    "HiddenStates: student and teacher differ in width, so a fitting layer is needed");
+      static_assert(one_teacher_width<Student, Teacher>(), "HiddenStates: pairs whose student layers lie in one stage share a fitting layer, so their teacher "
+                                                           "layers must be equally wide");
+    }
+  }
+  template <auto Student, auto Teacher>
+  static constexpr bool one_teacher_width() {
+    return detail::every_pair<Student, Teacher>(Layers, [](const auto& s, const auto& t) {
+      return detail::every_pair<Student, Teacher>(Layers, [&](const auto& s2, const auto& t2) { return s.stage != s2.stage || t.width == t2.width; });
+    });
   }
   static constexpr Index parameters(Index ws, Index wt) { return Fit ? wt * ws + wt : 0; }
   template <class Arch, class T>

@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: MIT
+// Swin and Mini-Swin against the published implementation: every intermediate of the small ones, logits of the full-size one.
+#include "fixture_models.hpp"
+
+#include <minivit/models/inference.hpp>
+#include <minivit/models/layer_geometry.hpp>
+
+#include "../catch.hpp"
+
+namespace mv = minivit;
+namespace presets = mv::presets;
+
+namespace {
+
+// Tolerances as in fixtures_test.cpp: the fixtures' README measured |float32 - float64| of the reference itself.
+constexpr double intermediate_limit = 2e-5, logits_limit = 5e-6, double_limit = 1e-12;
+
+/// One forward pass with everything kept, over generated weights and inputs.
+template <mv::SwinConfig C, class T>
+struct Run {
+  using Model = mv::Swin<C, T>;
+  using ConstNet = typename Model::ConstNet;
+  Model model;
+  mv::Tensor<T, mv::Dyn, C.channels, C.image, C.image> images{2};
+  mv::Buffer<T> memory{Model::training_bytes(2) / static_cast<mv::Index>(sizeof(T))};
+  mv::Tensor<T, mv::Dyn, C.classes> logits{2};
+  ConstNet net;
+  typename ConstNet::Saved saved;
+
+  Run() {
+    generated::weights(model);
+    generated::input(images.data(), images.size());
+    net = std::as_const(model).net();
+    mv::Arena<T> arena(memory.data(), memory.size(), mv::Memory::keep);
+    saved = net.forward(images, {logits, {}}, arena);
+  }
+};
+
+template <class File, class Numbers>
+void check(const File& file, const std::string& name, const Numbers& numbers) {
+  INFO(name);
+  REQUIRE(file.find(name) != nullptr);
+  CHECK(fixture::difference(fixture::read<double>(file, name), numbers.data()) < intermediate_limit);
+}
+
+/// What multiplies v in the windows of image 0, [windows, H, w^2, w^2], by the scalar definition.
+template <class Layer>
+std::vector<float> probabilities(const Layer& layer, const float* qkv, const mv::kernels::AttentionShape& shape, const mv::kernels::WindowMap& map,
+                                 mv::Index mask_shift) {
+  const mv::Index N = map.tokens(), H = shape.heads;
+  const auto w = layer.weights();
+  std::vector<float> bias(static_cast<std::size_t>(H * N * N)), mask(static_cast<std::size_t>(N * N)), row[3], out(static_cast<std::size_t>(map.windows() * H * N * N));
+  for (auto& r : row) r.resize(static_cast<std::size_t>(H * N));
+  for (mv::Index h = 0; h < H; ++h)
+    for (mv::Index i = 0; i < N; ++i)
+      for (mv::Index j = 0; j < N; ++j)
+        bias[static_cast<std::size_t>((h * N + i) * N + j)] = w.bias_table[mv::kernels::position_bias_row(map.window, i, j) * H + h];
+  for (mv::Index k = 0; k < map.windows(); ++k) {
+    mv::kernels::window_mask(mask.data(), N, map.window, mask_shift, mask_shift > 0 ? map.border(k) : 0);
+    for (mv::Index i = 0; i < N; ++i) {
+      mv::kernels::reference::detail::attention_row(row[0].data(), row[1].data(), row[2].data(), qkv + k * N * 3 * shape.dim(), 3 * shape.dim(), i, shape, w,
+                                                    bias.data(), mask.data());
+      for (mv::Index h = 0; h < H; ++h)
+        std::copy_n(row[2].data() + h * N, N, out.data() + ((k * H + h) * N + i) * N);
+    }
+  }
+  return out;
+}
+
+/// Everything a file of a small model holds.
+template <mv::SwinConfig C>
+void check_model(const std::string& name) {
+  using Model = mv::Swin<C>;
+  const auto file = fixture::open(name + ".expected.safetensors");
+  Run<C, float> run;
+  CHECK(fixture::difference(fixture::read<float>(file, "input"), run.images.data()) == 0);
+  check(file, "patch_embed", run.saved.patch_norm.y);
+
+  mv::Index seen = 1;  // patch_embed; every other tensor must be looked at, too
+  run.saved.each_layer([&](int l, const auto& layer) {
+    using Saved = std::remove_cvref_t<decltype(layer)>;
+    const mv::LayerGeometry at = mv::layer_geometry(C, l);
+    const mv::kernels::WindowMap map{at.side, at.window, at.shift};
+    const mv::Index D = at.width, tokens = at.map_tokens();
+    const std::string key = "layer." + std::to_string(l) + ".";
+    const auto optional = [&](const std::string& part, const auto& numbers) {
+      if (!file.find(key + part)) return;
+      check(file, key + part, numbers);
+      ++seen;
+    };
+    optional("out", layer.y);
+    optional("mlp_in", layer.norm2.y);
+    // image 0 of the branch, before the residual is added, in window order
+    std::vector<float> branch(static_cast<std::size_t>(tokens * D));
+    map.each_run(0, tokens, [&](mv::Index row, mv::Index token, mv::Index count) {
+      for (mv::Index i = 0; i < count * D; ++i)
+        branch[static_cast<std::size_t>(row * D + i)] = layer.middle.data()[token * D + i] - layer.x.data()[token * D + i];
+    });
+    optional("attn_windows", branch);
+    const char* const parts[] = {"q", "k", "v"};
+    for (mv::Index p = 0; p < 3; ++p) {
+      for (mv::Index r = 0; r < tokens; ++r)
+        for (mv::Index c = 0; c < D; ++c) branch[static_cast<std::size_t>(r * D + c)] = layer.attn.qkv.data()[(r * 3 + p) * D + c];
+      optional(parts[p], branch);
+    }
+    if constexpr (requires(Saved s) { s.local.y; }) {
+      optional("local_norm", layer.local.norm.y);
+      std::vector<float> conv(static_cast<std::size_t>(2 * D * tokens));  // [2, D, side, side], without the skip connection
+      for (mv::Index b = 0; b < 2; ++b)
+        for (mv::Index t = 0; t < tokens; ++t)
+          for (mv::Index c = 0; c < D; ++c) {
+            const mv::Index from = (b * tokens + t) * D + c;
+            conv[static_cast<std::size_t>((b * D + c) * tokens + t)] = layer.local.y.data()[from] - layer.local.norm.y.data()[from];
+          }
+      optional("local_conv", conv);
+    }
+    if (file.find(key + "attn_probs")) {
+      [&]<int... s>(std::integer_sequence<int, s...>) {
+        const auto stage = [&]<int number>() {
+          if (number != at.stage) return;
+          using Stage = typename Run<C, float>::ConstNet::template Stage<number>;
+          const auto block = std::get<number>(run.net.layers).blocks.layer(l - C.first_layer(number));
+          const mv::Attention<mv::Dense<const float>, Stage::block_config.attention> attention{block.shared.attn, block.own.attn, block.shifted, block.masked};
+          optional("attn_probs", probabilities(attention, layer.attn.qkv.data(), Stage::block_config.attention.shape(), map, block.masked ? C.shift_at(number) : 0));
+        };
+        (stage.template operator()<s>(), ...);
+      }(std::make_integer_sequence<int, C.stages()>{});
+    }
+    // what the next stage reads
+    if (l + 1 < C.depth() && C.stage_of(l + 1) != at.stage) {
+      run.saved.each_layer([&](int next, const auto& behind) {
+        if (next == l + 1) check(file, "stage." + std::to_string(at.stage) + ".out", behind.x);
+      });
+      ++seen;
+    }
+  });
+  check(file, "final_norm", run.saved.norm.y);
+  check(file, "pooled", run.saved.pooled);
+  const auto expected = fixture::read<double>(file, "logits_f64");
+  CHECK(fixture::difference(expected, run.logits.data()) < logits_limit);
+  CHECK(seen + 5 == static_cast<mv::Index>(file.tensors().size()));  // input, final_norm, pooled and both logits
+
+  // packed weights, no memory kept
+  mv::Inference<Model> infer(run.model, {.max_batch = 2, .threads = 1});
+  CHECK(fixture::difference(expected, infer(run.images).data()) < logits_limit);
+
+  // the same in double
+  Run<C, double> exact;
+  CHECK(fixture::difference(expected, exact.logits.data()) < double_limit);
+}
+
+}  // namespace
+
+TEST_CASE("swin_a: every intermediate equals the reference", "[model]") { check_model<fixture::swin_a>("swin_a"); }
+TEST_CASE("mini_swin_a: every intermediate equals the reference", "[model]") { check_model<fixture::mini_swin_a>("mini_swin_a"); }
+TEST_CASE("swin_odd: five heads of width 4 in windows of 7 equal the reference", "[model]") { check_model<fixture::swin_odd>("swin_odd"); }
+TEST_CASE("mini_swin_odd: three layers on a block, the second begins shifted, equal the reference", "[model]") {
+  check_model<fixture::mini_swin_odd>("mini_swin_odd");
+}
+TEST_CASE("mini_swin_share_only: shared norms and the mask of unshifted layers equal the reference", "[model]") {
+  check_model<fixture::mini_swin_share_only>("mini_swin_share_only");
+}
+
+TEST_CASE("mini_swin_tiny_patch4_window7_224: logits equal the reference", "[model]") {
+  using Model = mv::Swin<presets::mini_swin_tiny_patch4_window7_224>;
+  Model model;
+  generated::weights(model);
+  mv::Tensor<float, mv::Dyn, 3, 224, 224> images(2);
+  generated::input(images.data(), images.size());
+  mv::Inference<Model> infer(model, {.max_batch = 2});
+  const auto file = fixture::open("mini_swin_tiny_patch4_window7_224.logits.safetensors");
+  CHECK(fixture::difference(fixture::read<double>(file, "logits_f64"), infer(images).data()) < 2e-5);  // the README's limit
+}
