@@ -44,9 +44,8 @@ std::string shortened(const std::string& name) {
 /// A weights file and what it says about itself.
 struct Weights {
   explicit Weights(const std::string& path)
-      : file(mv::SafeTensors::open(path)), config(config_of(file)), info(mv::read_info(file)),
+      : file(mv::SafeTensors::open(path)), config(probed_config(config_of(file), file.where())), info(mv::read_info(file)),
         name(shortened(std::filesystem::path(path).stem().string())) {
-    require_small(config, file.where());
   }
   mv::SafeTensors file;
   mv::ViTConfig config;
@@ -84,7 +83,7 @@ class Analysis {
   explicit Analysis(const AnalyseOptions& o)
       : o_(o), weights_(o.weights),
         test_(mv::open_dataset(o.data, mv::Split::test, weights_.config.image, {.count = o.test_count, .threads = o.threads})) {
-    require_classes(test_, weights_.config, "analyse");
+    require_classes(test_, weights_.config.classes, "analyse");
     if (!o.other.empty()) other_.emplace(o.other);
     find_looks();
     std::error_code error;
@@ -251,7 +250,7 @@ class Analysis {
 
   void measure_gradients() {
     const auto train = mv::open_dataset(o_.data, mv::Split::train, weights_.config.image, {.threads = o_.threads});
-    require_classes(train, weights_.config, "analyse");
+    require_classes(train, weights_.config.classes, "analyse");
     const auto which = spread_over(train, o_.batch);
     const auto count = static_cast<mv::Index>(which.size());
     std::vector<float> targets(which.size() * static_cast<std::size_t>(train.classes));  // one-hot

@@ -3,14 +3,18 @@
 #include "commands.hpp"
 #include "engine.hpp"
 #include "registry.hpp"
+#include "train_parts.hpp"
 
-#include <minivit/models/init.hpp>
+#include <minivit/core/profile.hpp>
+#include <minivit/core/random.hpp>
+#include <minivit/core/threads.hpp>
+#include <minivit/kernels/dot/amx.hpp>
 #include <minivit/testing/peak.hpp>
-#include <minivit/train/trainer.hpp>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include <chrono>
 #include <functional>
 #include <memory>
 
@@ -89,7 +93,7 @@ void bench(BenchOptions o) {
   if (!optimised && !o.allow_debug)
     mv::fail({.where = "bench", .what = "this is not an optimised build, its times mean nothing", .expected = "-O2 or more and -DNDEBUG",
               .hint = "cmake --preset release, or --allow-debug"});
-  const mv::ViTConfig config = config_named(o.model);
+  const mv::AnyConfig config = config_named(o.model);
   if (o.no_amx) mv::kernels::amx::allowed() = false;
   if (o.profile) o.engine.threads = 1;  // phases are those of one thread
   std::vector<double> times;
@@ -102,7 +106,8 @@ void bench(BenchOptions o) {
   mv::Index macs = 0;
   double factor = 2;  // FLOP per MAC
   if (o.mode == "infer") {
-    std::vector<float> images(static_cast<std::size_t>(o.batch * config.channels * config.image * config.image));
+    const auto [image, channels, classes] = mv::input_output(config);
+    std::vector<float> images(static_cast<std::size_t>(o.batch * channels * image * image));
     for (std::size_t i = 0; i < images.size(); ++i) images[i] = static_cast<float>(mv::Random(1).uniform(i) * 2 - 1);
     o.engine.max_batch = o.batch;
     std::unique_ptr<Engine> engine;
@@ -119,26 +124,13 @@ void bench(BenchOptions o) {
     if (o.engine.precision == "int8") mv::fail({.where = "bench --mode train", .what = "--precision", .expected = "f32 or bf16", .found = "int8"});
     if (!o.weights.empty()) mv::fail({.where = "bench --mode train", .what = "weights are not read", .hint = "leave --weights out"});
     factor = 6;  // forward, gradient of the input, gradient of the weights
-    bool done = false;
-    with_config(config, o.model, [&]<mv::ViTConfig C>() {
-      if constexpr (C.image == 32 || C == mv::presets::deit_tiny || C == mv::presets::mini_deit_tiny) {
-        macs = mv::ViT<C>::macs;
-        mv::Tensor<float, mv::Dyn, C.channels, C.image, C.image> images(o.batch);
-        mv::Tensor<float, mv::Dyn, C.classes> targets(o.batch);
-        for (mv::Index i = 0; i < images.size(); ++i) images.data()[i] = static_cast<float>(mv::Random(1).uniform(static_cast<std::uint64_t>(i)) * 2 - 1);
-        for (mv::Index b = 0; b < o.batch; ++b) targets.data()[b * C.classes + b % C.classes] = 1;
-        with_products(o.engine.precision, [&]<class W>(W) {
-          mv::ViT<C> model;
-          mv::initialise(model, 1);
-          mv::Trainer<mv::ViT<C>, void, mv::SoftTargetCrossEntropy, W> trainer(
-              model, {.schedule = {.peak = 1e-4, .total_steps = 1000}, .threads = o.engine.threads, .memory = o.recompute ? mv::Memory::recompute : mv::Memory::keep});
-          image_mib = static_cast<double>(trainer.bytes_per_image()) / 1048576;
-          measure([&] { trainer.step(images, targets); });
-        });
-        done = true;
-      }
-    });
-    if (!done) mv::fail({.where = "bench --mode train", .what = "not compiled for this model", .expected = "a 32x32 preset or a tiny one", .found = o.model});
+    const StepOptions options{.precision = o.engine.precision, .batch = o.batch, .threads = o.engine.threads, .recompute = o.recompute};
+    auto step = vit_step(config, options);
+    if (!step) step = swin_step(config, options);
+    if (!step) mv::fail({.where = "bench --mode train", .what = "not compiled for this model", .expected = "a 32x32 preset or a tiny one", .found = o.model});
+    macs = step->macs();
+    image_mib = static_cast<double>(step->bytes_per_image()) / 1048576;
+    measure([&] { step->run(); });
   }
 
   const int threads = mv::Threads(o.engine.threads).count();

@@ -1,63 +1,22 @@
 // SPDX-License-Identifier: MIT
 // minivit distill: a multiplexed student learns from a trained teacher: its predictions, attention and hidden states.
-#include "training.hpp"
+#include "commands.hpp"
+#include "distill_parts.hpp"
+#include "engine.hpp"
+#include "registry.hpp"
 
-#include <minivit/models/multiplex.hpp>
+#include <memory>
 
 namespace cli {
 
 namespace {
 
-/// Pairs this program is compiled for, six of all that would be possible, because each costs compile time: a teacher and the same
-/// model with shared weights.
-constexpr bool is_pair(const mv::ViTConfig& teacher, const mv::ViTConfig& student) {
-  return student.image == 32 && student.sharing.repeat > 1 && mv::can_multiplex(student, teacher);
-}
-
-/// Layers that are compared: every second one, as in the published Mini-Swin recipe.
-template <mv::ViTConfig S, mv::ViTConfig T>
-constexpr mv::LayerPairs matched = mv::spread_layers(S.depth, T.depth, std::max(1, std::min(S.depth, T.depth) / 2));
-
-/// The student's first weights, as --start says.
-template <mv::ViTConfig S, mv::ViTConfig T>
-void start_student(mv::ViT<S>& student, const mv::ViT<T>& teacher, const TrainingOptions& o) {
-  if (o.start == "random") return;
-  student = mv::multiplex<S>(teacher, {.group = o.start == "average" ? mv::GroupStart::average : mv::GroupStart::first,
-                                       .transformations = o.transformations == "identity" ? mv::TransformStart::identity : mv::TransformStart::reference,
-                                       .seed = o.seed});
-}
-
 void distill(const TrainingOptions& o) {
   const auto file = mv::SafeTensors::open(o.teacher);
-  const auto teacher_config = mv::read_config(file);
-  if (!teacher_config)
-    mv::fail({.where = file.where(), .what = "the file does not say which model it holds", .expected = "metadata 'minivit.config'"});
-  const mv::ViTConfig student_config = config_named(o.model);
-  if (!is_pair(*teacher_config, student_config))
-    mv::fail({.where = "distill", .what = "this program has no such pair of models", .expected = "a vit_*_32 teacher and the mini_vit_*_32 student of the same size",
-              .found = name_of(*teacher_config) + " and " + o.model, .hint = "compile examples/04_distill.cpp with your configs"});
-  const mv::DeiTDistillation prediction{.kind = o.kind == "soft" ? mv::Distill::soft : o.kind == "hard" ? mv::Distill::hard : mv::Distill::none,
-                                  .alpha = o.alpha,
-                                  .tau = o.tau,
-                                  .normalise = o.reference_scale ? mv::Normalise::by_batch_and_classes : mv::Normalise::by_batch};
-  with_config(student_config, o.model, [&]<mv::ViTConfig S>() {
-    if constexpr (S.image == 32 && S.sharing.repeat > 1)
-      with_config(*teacher_config, file.where(), [&]<mv::ViTConfig T>() {
-        if constexpr (is_pair(T, S)) {
-          using Student = mv::ViT<S>;
-          using Teacher = mv::ViT<T>;
-          const auto teacher = mv::load<Teacher>(file);
-          using Loss = mv::WeightDistillation<mv::DeiTDistillation, mv::AttentionRelations<matched<S, T>>, mv::HiddenRelations<matched<S, T>>>;
-          const Loss loss(prediction, {.weight = o.attention}, {.weight = o.hidden});
-          with_products(o.precision, [&]<class W>(W) {
-            run_training<Student>(o, loss, [&](Student& student, const auto& options) {
-              start_student(student, teacher, o);
-              return mv::Trainer<Student, Teacher, Loss, W>(student, teacher, options);
-            });
-          });
-        }
-      });
-  });
+  const mv::AnyConfig teacher = config_of(file), student = config_named(o.model);
+  if (!distill_vit(o, student, teacher, file) && !distill_swin(o, student, teacher, file))
+    mv::fail({.where = "distill", .what = "this program has no such pair of models", .expected = "a teacher for 32x32 images and the mini_ student of the same size",
+              .found = (name_of(teacher).empty() ? "own config" : name_of(teacher)) + " and " + o.model, .hint = "compile examples/04_distill.cpp with your configs"});
 }
 
 }  // namespace
@@ -66,7 +25,7 @@ void add_distill(CLI::App& app) {
   auto* const sub = app.add_subcommand("distill", "Train a multiplexed student for 32x32 images with a teacher's predictions, attention and hidden states.");
   const auto o = std::make_shared<TrainingOptions>();
   sub->add_option("--teacher", o->teacher, "Weights written by 'minivit train'")->required();
-  sub->add_option("--model", o->model, "The student: a mini_vit_*_32 preset of the teacher's size")->required();
+  sub->add_option("--model", o->model, "The student: a mini_ preset for 32x32 images, of the teacher's family and size")->required();
   sub->add_option("--kind", o->kind, "soft: the teacher's probabilities; hard: its best class; none: labels only")->check(CLI::IsMember({"soft", "hard", "none"}))->capture_default_str();
   sub->add_option("--alpha", o->alpha, "Share of the teacher in the loss")->check(CLI::Range(0.0, 1.0))->capture_default_str();
   sub->add_option("--tau", o->tau, "Temperature of soft distillation")->check(CLI::Range(0.01, 100.0))->capture_default_str();

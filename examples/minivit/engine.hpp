@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
-// Engine: any preset's Inference behind one interface, so that only one file of this program instantiates all models.
+// Engine: any preset's Inference behind one interface, so that only the engine_*.cpp of this program instantiate all models.
 #pragma once
 
 #include <minivit/core/view.hpp>
 #include <minivit/io/safetensors.hpp>
-#include <minivit/models/config.hpp>
+#include <minivit/models/any_config.hpp>
 
 #include <memory>
 #include <string>
@@ -31,9 +31,9 @@ class Engine {
 };
 
 /// Weights from `file`, complete and of the right shapes; from seed 1 when it is null. Throws Error.
-std::unique_ptr<Engine> make_engine(const mv::ViTConfig& config, const mv::SafeTensors* file, const EngineOptions& options);
+std::unique_ptr<Engine> make_engine(const mv::AnyConfig& config, const mv::SafeTensors* file, const EngineOptions& options);
 
 /// The config in a file's metadata. Throws Error when the file has none.
-mv::ViTConfig config_of(const mv::SafeTensors& file);
+mv::AnyConfig config_of(const mv::SafeTensors& file);
 
 }  // namespace cli

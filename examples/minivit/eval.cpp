@@ -27,15 +27,16 @@ struct EvalOptions {
 void run(EvalOptions o) {
   if (!o.confusion.empty()) require_folder_of(o.confusion, "--confusion");
   const auto file = mv::SafeTensors::open(o.weights);
-  const mv::ViTConfig config = config_of(file);
+  const mv::AnyConfig config = config_of(file);
+  const auto [image, channels, classes] = mv::input_output(config);
   const mv::CheckpointInfo info = mv::read_info(file);
   o.engine.max_batch = o.batch;
   const auto engine = make_engine(config, &file, o.engine);
-  const auto data = mv::open_dataset(o.data, o.split == "train" ? mv::Split::train : mv::Split::test, config.image, {.count = o.count});
-  require_classes(data, config, "eval");
+  const auto data = mv::open_dataset(o.data, o.split == "train" ? mv::Split::train : mv::Split::test, image, {.count = o.count});
+  require_classes(data, classes, "eval");
   const Normaliser normalise(info.preprocessing);
   if (o.calibrate > 0) {
-    const auto train = mv::open_dataset(o.data, mv::Split::train, config.image, {});
+    const auto train = mv::open_dataset(o.data, mv::Split::train, image, {});
     const auto which = spread_over(train, o.calibrate);
     engine->calibrate(normalise(train, which).data(), static_cast<mv::Index>(which.size()));
   }
@@ -48,14 +49,14 @@ void run(EvalOptions o) {
 
   if (o.json) {
     nlohmann::json per_class;
-    for (mv::Index c = 0; c < config.classes; ++c) per_class[data.class_names[static_cast<std::size_t>(c)]] = confusion.recall(c);
+    for (mv::Index c = 0; c < classes; ++c) per_class[data.class_names[static_cast<std::size_t>(c)]] = confusion.recall(c);
     fmt::print("{}\n", nlohmann::json{{"images", accuracy.images()}, {"accuracy", accuracy.top1()}, {"top5", accuracy.topk()},
                                       {"loss", loss.mean()}, {"non_finite", accuracy.non_finite()}, {"per_class", per_class},
                                       {"precision", o.engine.precision}, {"seconds", seconds.count()}}.dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
     return;
   }
   fmt::print("{} images, accuracy {:.2f} %, top-5 {:.2f} %, loss {:.4f}\n", accuracy.images(), 100 * accuracy.top1(), 100 * accuracy.topk(), loss.mean());
-  for (mv::Index c = 0; c < config.classes; ++c) {
+  for (mv::Index c = 0; c < classes; ++c) {
     const double recall = confusion.recall(c);
     fmt::print("  {:<16}{:>7.2f} %  {}\n", data.class_names[static_cast<std::size_t>(c)], 100 * recall, std::string(static_cast<std::size_t>(recall * 40 + 0.5), '#'));
   }

@@ -55,10 +55,10 @@ inline std::vector<mv::Index> spread_over(const mv::Dataset& data, mv::Index cou
 }
 
 /// Throws Error when the data has another number of classes than the model.
-inline void require_classes(const mv::Dataset& data, const mv::ViTConfig& config, const char* where) {
-  if (data.classes != config.classes)
+inline void require_classes(const mv::Dataset& data, int classes, const char* where) {
+  if (data.classes != classes)
     mv::fail({.where = where, .what = "the data has another number of classes than the model",
-              .expected = std::to_string(config.classes), .found = std::to_string(data.classes)});
+              .expected = std::to_string(classes), .found = std::to_string(data.classes)});
 }
 
 /// Throws Error when there is no folder for the file that an option names: before the work and not after it.

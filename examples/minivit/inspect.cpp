@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: MIT
 // minivit models, minivit inspect: what there is, and what a file holds.
 #include "commands.hpp"
-#include "registry.hpp"
+#include "families.hpp"
 
 #include <minivit/io/checkpoint_info.hpp>
-#include <minivit/models/vit.hpp>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -18,13 +17,15 @@ namespace {
 
 void print_models(bool json) {
   nlohmann::json rows = nlohmann::json::array();
-  for (const auto& preset : mv::presets::all)
-    with_config(preset.config, preset.name, [&]<mv::ViTConfig C>() {
-      using Model = mv::ViT<C>;
+  each_preset([&](const std::string& name, const mv::AnyConfig& config) {
+    const auto row = [&]<class Model>() {
       constexpr mv::Index inference = Model::inference_bytes(1), training = Model::training_bytes(1);
-      rows.push_back({{"name", preset.name}, {"parameters", Model::parameters}, {"macs", Model::macs},
+      rows.push_back({{"name", name}, {"parameters", Model::parameters}, {"macs", Model::macs},
                       {"inference_bytes", inference}, {"training_bytes", training}});
-    });
+    };
+    with_model<ViTs, every_preset>(config, row);
+    with_model<Swins, every_preset>(config, row);
+  });
   if (json) {
     fmt::print("{}\n", rows.dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
     return;

@@ -11,7 +11,7 @@
 #include <cstring>
 
 int main(int argc, char** argv) {
-  CLI::App app{"Compact vision transformers (DeiT, Mini-DeiT) on the CPU: train, distil, classify, measure."};
+  CLI::App app{"Compact vision transformers (DeiT, Mini-DeiT, Swin, Mini-Swin) on the CPU: train, distil, classify, measure."};
   app.require_subcommand(1);
   app.set_version_flag("--version", fmt::format("minivit {}.{}.{} for {}, {}", MINIVIT_VERSION_MAJOR, MINIVIT_VERSION_MINOR,
                                                 MINIVIT_VERSION_PATCH, minivit::instruction_set(), cli::compiler));

@@ -25,21 +25,22 @@ struct ForwardOptions {
 };
 
 void forward(ForwardOptions o) {
-  const mv::ViTConfig config = config_named(o.model);
+  const mv::AnyConfig config = config_named(o.model);
+  const auto [image, channels, classes] = mv::input_output(config);
   const auto weights = mv::SafeTensors::open(o.weights);
   const auto file = mv::SafeTensors::open(o.input);
   const auto& tensor = file.at("input");
-  const std::vector<mv::Index> shape{tensor.shape.empty() ? 0 : tensor.shape[0], config.channels, config.image, config.image};
+  const std::vector<mv::Index> shape{tensor.shape.empty() ? 0 : tensor.shape[0], channels, image, image};
   if (tensor.shape != shape || shape[0] < 1) {
     std::string found;
     for (const auto extent : tensor.shape) found += (found.empty() ? "" : ", ") + std::to_string(extent);
     mv::fail({.where = file.where(), .what = "tensor 'input' has the wrong shape",
-              .expected = fmt::format("[B, {}, {}, {}] with B at least 1", config.channels, config.image, config.image), .found = "[" + found + "]"});
+              .expected = fmt::format("[B, {}, {}, {}] with B at least 1", channels, image, image), .found = "[" + found + "]"});
   }
   const auto images = file.read<float>("input");
   o.engine.max_batch = shape[0];
   const auto engine = make_engine(config, &weights, o.engine);
-  mv::write_safetensors(o.output, {{"logits", mv::DType::F32, {shape[0], config.classes}, engine->logits(images.data(), shape[0])}}, {});
+  mv::write_safetensors(o.output, {{"logits", mv::DType::F32, {shape[0], classes}, engine->logits(images.data(), shape[0])}}, {});
 }
 
 struct ClassifyOptions {
@@ -52,20 +53,21 @@ struct ClassifyOptions {
 
 void classify(const ClassifyOptions& o) {
   const auto file = mv::SafeTensors::open(o.weights);
-  const mv::ViTConfig config = config_of(file);
+  const mv::AnyConfig config = config_of(file);
+  const auto [image, channels, classes] = mv::input_output(config);
   const mv::CheckpointInfo info = mv::read_info(file);
   const auto engine = make_engine(config, &file, o.engine);
-  const int top = std::min(o.top, config.classes);
+  const int top = std::min(o.top, classes);
   nlohmann::json out = nlohmann::json::array();
-  std::vector<float> input(static_cast<std::size_t>(3 * config.image * config.image));
+  std::vector<float> input(static_cast<std::size_t>(3 * image * image));
   for (const auto& path : o.images) {
-    const mv::Image crop = mv::evaluation_crop(mv::read_image(path), config.image, info.preprocessing);
+    const mv::Image crop = mv::evaluation_crop(mv::read_image(path), image, info.preprocessing);
     auto to = input.begin();
     for (int c = 0; c < 3; ++c)
       for (std::size_t i = static_cast<std::size_t>(c); i < crop.rgb.size(); i += 3) *to++ = info.preprocessing.normalised(c, crop.rgb[i]);
     const float* const logits = engine->logits(input.data(), 1);
-    const mv::detail::LogSoftmax<float> log_p(logits, config.classes);
-    std::vector<int> order(static_cast<std::size_t>(config.classes));
+    const mv::detail::LogSoftmax<float> log_p(logits, classes);
+    std::vector<int> order(static_cast<std::size_t>(classes));
     std::iota(order.begin(), order.end(), 0);
     if (!std::isfinite(log_p[0]))
       mv::fail({.where = "classify " + path, .what = "the model's answer is not finite", .hint = "are the weights damaged?"});

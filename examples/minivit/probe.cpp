@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "probe.hpp"
 
-#include "registry.hpp"
+#include "families.hpp"
 
 #include <minivit/analysis/features.hpp>
 #include <minivit/io/checkpoint.hpp>
@@ -44,19 +44,22 @@ class TypedProbe : public Probe {
 
 }  // namespace
 
-void require_small(const mv::ViTConfig& config, const std::string& where) {
-  if (config.image != 32)
-    mv::fail({.where = where, .what = "this program analyses models for 32x32 images", .found = std::to_string(config.image),
+mv::ViTConfig probed_config(const mv::AnyConfig& config, const std::string& where) {
+  const auto* const vit = std::get_if<mv::ViTConfig>(&config);
+  if (vit == nullptr)
+    mv::fail({.where = where, .what = "this program analyses ViTs: a Swin's layers differ in width and its attention lies in windows",
+              .hint = "'minivit eval --confusion' works for every family"});
+  if (vit->image != 32)
+    mv::fail({.where = where, .what = "this program analyses models for 32x32 images", .found = std::to_string(vit->image),
               .hint = "for larger ones call cka(), feature_distance(), attention_maps() and gradient_norms() of minivit/analysis/*.hpp: "
                       "docs/how-to/analyse.md"});
+  return *vit;
 }
 
 std::unique_ptr<Probe> make_probe(const mv::ViTConfig& config, const mv::SafeTensors& file, int threads) {
-  require_small(config, file.where());
   std::unique_ptr<Probe> probe;
-  with_config(config, file.where(), [&]<mv::ViTConfig C>() {
-    if constexpr (C.image == 32) probe = std::make_unique<TypedProbe<mv::ViT<C>>>(file, threads);
-  });
+  if (!with_model<ViTs, small_images>(config, [&]<class Model>() { probe = std::make_unique<TypedProbe<Model>>(file, threads); }))
+    fail_unknown(config, file.where());
   return probe;
 }
 

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT
-// Probe: a look inside any preset for 32x32 images behind one interface, so that only one file of this program instantiates
+// Probe: a look inside any ViT for 32x32 images behind one interface, so that only one file of this program instantiates
 // what analyses ask of a model. Products are in float32.
 #pragma once
 
 #include <minivit/analysis/attention_maps.hpp>
 #include <minivit/analysis/gradient_norms.hpp>
 #include <minivit/io/safetensors.hpp>
+#include <minivit/models/any_config.hpp>
 
 #include <memory>
 
@@ -29,10 +30,10 @@ class Probe {
   virtual std::vector<mv::PartNorm> weight_norms() const = 0;
 };
 
-/// Throws Error when the config is no preset for 32x32 images.
-void require_small(const mv::ViTConfig& config, const std::string& where);
+/// `config`, if it is that of a ViT for 32x32 images. Throws Error.
+mv::ViTConfig probed_config(const mv::AnyConfig& config, const std::string& where);
 
-/// Weights from `file`. Throws Error, also as require_small does.
+/// Weights from `file`. Throws Error, also when the config is none of the presets.
 std::unique_ptr<Probe> make_probe(const mv::ViTConfig& config, const mv::SafeTensors& file, int threads);
 
 }  // namespace cli

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: MIT
-// From names at run time to types: a model's config among the presets this program was compiled with, and a precision.
+// The presets this program was compiled with: their names at run time, their types in families.hpp.
 #pragma once
 
 #include <minivit/core/errors.hpp>
 #include <minivit/io/config_json.hpp>
 #include <minivit/models/presets.hpp>
-#include <minivit/simd/bf16.hpp>
 
 #include <algorithm>
 #include <string>
@@ -15,23 +14,11 @@ namespace cli {
 
 namespace mv = minivit;
 
-/// Calls f.template operator()<config>() for the preset that equals `config`. Throws Error when there is none.
+/// Calls f(name, config) for every preset of every family.
 template <class F>
-void with_config(const mv::ViTConfig& config, const std::string& where, F&& f) {
-  bool found = false;
-  [&]<std::size_t... I>(std::index_sequence<I...>) {
-    ((config == mv::presets::all[I].config ? (found = true, f.template operator()<mv::presets::all[I].config>()) : void()), ...);
-  }(std::make_index_sequence<mv::presets::all.size()>{});
-  if (!found)
-    mv::fail({.where = where, .what = "the config is none of this program's presets", .found = mv::to_json(config),
-              .hint = "compile an example with your config: docs/how-to/own_config.md"});
-}
-
-/// Calls f(W{}) with the type that products multiply.
-template <class F>
-void with_products(const std::string& precision, F&& f) {
-  if (precision == "bf16") f(mv::bf16{});
-  else f(float{});
+void each_preset(F&& f) {
+  for (const auto& p : mv::presets::all) f(std::string(p.name), mv::AnyConfig(p.config));
+  for (const auto& p : mv::presets::all_swin) f(std::string(p.name), mv::AnyConfig(p.config));
 }
 
 /// Letters to insert, delete or replace to turn a into b.
@@ -50,18 +37,35 @@ inline std::size_t edit_distance(const std::string& a, const std::string& b) {
 }
 
 /// The config of a preset. Throws Error that suggests the nearest name.
-inline mv::ViTConfig config_named(const std::string& name) {
-  const auto at = std::ranges::find(mv::presets::all, name, [](const auto& p) { return std::string(p.name); });
-  if (at != mv::presets::all.end()) return at->config;
-  const auto nearest = std::ranges::min_element(mv::presets::all, {}, [&](const auto& p) { return edit_distance(name, p.name); });
-  mv::fail({.where = "--model " + name, .what = "no such model",
-            .hint = "did you mean " + std::string(nearest->name) + "? 'minivit models' lists all"});
+inline mv::AnyConfig config_named(const std::string& name) {
+  mv::AnyConfig found;
+  std::string nearest;
+  auto distance = std::string::npos;
+  each_preset([&](const std::string& preset, const mv::AnyConfig& config) {
+    const auto d = edit_distance(name, preset);
+    if (d >= distance) return;
+    distance = d;
+    nearest = preset;
+    found = config;
+  });
+  if (distance > 0)
+    mv::fail({.where = "--model " + name, .what = "no such model", .hint = "did you mean " + nearest + "? 'minivit models' lists all"});
+  return found;
 }
 
 /// The name of the preset that equals `config`, or "".
-inline std::string name_of(const mv::ViTConfig& config) {
-  const auto at = std::ranges::find(mv::presets::all, config, [](const auto& p) { return p.config; });
-  return at != mv::presets::all.end() ? at->name : "";
+inline std::string name_of(const mv::AnyConfig& config) {
+  std::string name;
+  each_preset([&](const std::string& preset, const mv::AnyConfig& c) {
+    if (c == config) name = preset;
+  });
+  return name;
+}
+
+/// Throws the Error about a config that is no preset.
+[[noreturn]] inline void fail_unknown(const mv::AnyConfig& config, const std::string& where) {
+  mv::fail({.where = where, .what = "the config is none of this program's presets", .found = mv::to_json(config),
+            .hint = "compile an example with your config: docs/how-to/own_config.md"});
 }
 
 }  // namespace cli

@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: MIT
 // minivit train: a model for 32x32 images from scratch.
-#include "training.hpp"
+#include "commands.hpp"
+#include "registry.hpp"
+#include "train_parts.hpp"
+
+#include <memory>
 
 namespace cli {
 
@@ -50,22 +54,15 @@ void add_train(CLI::App& app) {
       "  minivit train --model vit_nano_patch4_32 --data synthetic --epochs 8 --output teacher.safetensors\n"
       "  minivit train --model vit_nano_patch4_32 --data cifar10 --epochs 22 --padding 4 --flip --lr 1.5e-3 \\\n"
       "    --precision bf16 --output teacher.safetensors --log teacher.jsonl --plot teacher.svg --resume\n"
+      "  minivit train --model swin_lite_patch2_window4_32 --data cifar10 --epochs 22 --padding 4 --flip --precision bf16 --output swin.safetensors\n"
       "  minivit train --model vit_lite_patch4_32 --data cifar10 --epochs 64 --batch 128 --padding 4 --flip --aa rand-m7-mstd0.5-inc1 \\\n"
       "    --reprob 0.15 --cutmix 1 --mix-prob 0.4 --smoothing 0.1 --ema 0.999 --precision bf16 --output teacher.safetensors --resume");
   sub->callback([o] {
-    const mv::ViTConfig config = config_named(o->model);
-    if (config.image != 32)
-      mv::fail({.where = "--model " + o->model, .what = "this program trains models for 32x32 images", .found = std::to_string(config.image),
+    const mv::AnyConfig config = config_named(o->model);
+    if (const int image = mv::input_output(config).image; image != 32)
+      mv::fail({.where = "--model " + o->model, .what = "this program trains models for 32x32 images", .found = std::to_string(image),
                 .hint = "larger ones: compile examples/03_train.cpp with your config"});
-    with_config(config, o->model, [&]<mv::ViTConfig C>() {
-      if constexpr (C.image == 32) {
-        using Student = mv::ViT<C>;
-        using Loss = mv::SoftTargetCrossEntropy;
-        with_products(o->precision, [&]<class W>(W) {
-          run_training<Student>(*o, Loss{}, [](Student& student, const auto& options) { return mv::Trainer<Student, void, Loss, W>(student, options); });
-        });
-      }
-    });
+    if (!train_vit(*o, config) && !train_swin(*o, config)) fail_unknown(config, "--model " + o->model);
   });
 }
 

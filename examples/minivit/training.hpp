@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
-// What `minivit train` and `minivit distill` have in common: options, data, log, checkpoint, curve.
+// What `minivit train` and `minivit distill` have in common: data, log, checkpoint, curve.
 #pragma once
 
 #include "commands.hpp"
-#include "registry.hpp"
+#include "families.hpp"
+#include "training_options.hpp"
 
 #include <minivit/data/open.hpp>
 #include <minivit/models/init.hpp>
@@ -11,7 +12,6 @@
 #include <minivit/train/plot.hpp>
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <csignal>
 #include <cstdio>
@@ -19,35 +19,6 @@
 #include <utility>
 
 namespace cli {
-
-struct TrainingOptions {
-  std::string model, data = "synthetic", output, log, csv, plot, teacher, precision = "f32", init, rand_augment;
-  std::vector<std::string> freeze;
-  mv::Index epochs = 10, batch = 64, count = 0;
-  double lr = 1e-3, weight_decay = 0.05, warmup_epochs = 1, clip = 1, drop_path = 0, smoothing = 0, mixup = 0, cutmix = 0, average = 0, layer_decay = 1, erasing = 0, mix_probability = 1, switch_probability = 0.5;
-  int padding = 0, threads = 0, repeats = 1;
-  bool flip = false, resized_crop = false, resume = false, recompute = false;
-  std::uint64_t seed = 1;
-  std::string kind = "soft";
-  double alpha = 0.9, tau = 2;
-  bool reference_scale = false;
-  double attention = 0, hidden = 0;
-  std::string start = "random", transformations = "identity";
-};
-
-void add_training_options(CLI::App& sub, TrainingOptions& o);
-
-/// The settings that must not change when a run is resumed, as one line.
-inline std::string settings_line(const TrainingOptions& o) {
-  return fmt::format("{} on {} ({}), {} epochs of batch {}, lr {}, warmup {}, decay {}, clip {}, drop path {}, smoothing {}, mixup {}, "
-                     "cutmix {}, padding {}, flip {}, seed {}, {}, average {}, resized crop {}, RandAugment '{}', erasing {}, mix "
-                     "{} switch {}, repeats {}, init '{}', layer decay {}, frozen '{}', teacher '{}', {} alpha {} tau {} "
-                     "reference scale {}, attention {}, hidden {}, start {} {}",
-                     o.model, o.data, o.count, o.epochs, o.batch, o.lr, o.warmup_epochs, o.weight_decay, o.clip, o.drop_path, o.smoothing,
-                     o.mixup, o.cutmix, o.padding, o.flip, o.seed, o.precision, o.average, o.resized_crop, o.rand_augment, o.erasing,
-                     o.mix_probability, o.switch_probability, o.repeats, o.init, o.layer_decay, fmt::join(o.freeze, " "), o.teacher,
-                     o.kind, o.alpha, o.tau, o.reference_scale, o.attention, o.hidden, o.start, o.transformations);
-}
 
 /// Normalisation for small images: mean and deviation of CIFAR-10's training set; pictures are not cropped.
 inline constexpr mv::Preprocessing small_image_preprocessing{.mean = {0.4914f, 0.4822f, 0.4465f}, .std = {0.2470f, 0.2435f, 0.2616f}, .crop_pct = 1};
@@ -96,7 +67,10 @@ void run_training(const TrainingOptions& o, const Loss& loss, MakeTrainer&& make
 
   const mv::Index per_epoch = train.size() / o.batch, steps = std::max<mv::Index>(1, o.epochs * per_epoch);
   mv::RateScales scales;
-  if (o.layer_decay != 1) scales = mv::layer_decay<Student>(o.layer_decay);
+  if (o.layer_decay != 1) {
+    if constexpr (requires { Student::config.groups(); }) scales = mv::layer_decay<Student>(o.layer_decay);
+    else mv::fail({.where = "--layer-decay", .what = "not for a Swin, whose layers stand in stages", .found = o.model, .hint = "--freeze works"});
+  }
   if (!o.freeze.empty()) scales = mv::frozen<Student>(o.freeze, std::move(scales));
   const mv::TrainerOptions<Loss> options{
       .loss = loss,
