@@ -114,7 +114,7 @@ struct Attention {
     {
       const Profile::Scope profile("attn backward");
       ops::attention_backward<Arch>(ConstTokens(dcontext), saved.qkv, dqkv, A.shape(), weights(),
-                                    {gown.conv_l.data(), gown.conv_w.data(), gown.rpe_k.data()}, arena);
+                                    {.mix_before = gown.conv_l.data(), .mix_after = gown.conv_w.data(), .table = gown.rpe_k.data()}, arena);
     }
     listen(saved.qkv, dqkv, arena);
     const Profile::Scope profile("attn.qkv backward");
