@@ -10,10 +10,10 @@
 
 namespace minivit::inline MINIVIT_ISA::kernels {
 
-/// dst[o] = sum_h A[o, h] src[h], or with A transposed, for the first `length` elements of `heads` planes, which are `plane` elements
-/// apart. dst and src do not overlap. Precondition: `length` is a multiple of the lanes.
+/// dst[o] = sum_h A[o, h] src[h] + bias[o], or with A transposed, for the first `length` elements of `heads` planes, which are `plane`
+/// elements apart. `bias` may be null. dst and src do not overlap. Precondition: `length` is a multiple of the lanes.
 template <class Arch, class T>
-void mix_heads(T* dst, const T* src, const T* matrix, bool transposed, Index heads, Index plane, Index length) {
+void mix_heads(T* dst, const T* src, const T* matrix, bool transposed, Index heads, Index plane, Index length, const T* bias = nullptr) {
   const Profile::Scope profile("attn mix heads");
   using Batch = simd::Batch<T, Arch>;
   constexpr Index L = simd::lanes<T, Arch>;
@@ -22,9 +22,11 @@ void mix_heads(T* dst, const T* src, const T* matrix, bool transposed, Index hea
   const auto columns = [&]<Index G, Index V>(std::integral_constant<Index, G>, std::integral_constant<Index, V>, Index o, Index p) {
     Batch sum[G][V];
 #pragma GCC unroll 8
-    for (Index g = 0; g < G; ++g)
+    for (Index g = 0; g < G; ++g) {
+      const Batch start(bias ? bias[o + g] : T{0});
 #pragma GCC unroll 4
-      for (Index v = 0; v < V; ++v) sum[g][v] = Batch(T{0});
+      for (Index v = 0; v < V; ++v) sum[g][v] = start;
+    }
     for (Index h = 0; h < heads; ++h) {
       Batch x[V];
 #pragma GCC unroll 4
@@ -68,6 +70,17 @@ void mix_heads_gradient(T* dmatrix, const T* dy, const T* x, Index heads, Index 
       for (; p < length; p += L) even = simd::fma(simd::load<Arch>(dy + o * plane + p), simd::load<Arch>(x + h * plane + p), even);
       dmatrix[o * heads + h] += simd::sum(even + odd);
     }
+}
+
+/// dbias[o] += sum over the first `length` elements of plane o of dy: the gradient of the bias of a mixing.
+template <class Arch, class T>
+void mix_heads_bias_gradient(T* dbias, const T* dy, Index heads, Index plane, Index length) {
+  constexpr Index L = simd::lanes<T, Arch>;
+  for (Index o = 0; o < heads; ++o) {
+    simd::Batch<T, Arch> sum(T{0});
+    for (Index p = 0; p < length; p += L) sum = sum + simd::load<Arch>(dy + o * plane + p);
+    dbias[o] += simd::sum(sum);
+  }
 }
 
 }  // namespace minivit::inline MINIVIT_ISA::kernels
