@@ -86,7 +86,7 @@ TEST_CASE("checkpoint: a saved model is loaded bit for bit, with everything that
   CHECK(std::ranges::equal(loaded.slab, model.slab));
   const SafeTensors file = SafeTensors::open(path);
   CHECK(read_info(file) == info);
-  CHECK(read_config(file) == small_config);
+  CHECK(read_config(file) == AnyConfig(small_config));
   CHECK(file.metadata().at("minivit.preprocessing") ==
         R"({"crop_pct":0.9,"interpolation":"bilinear","mean":[0.5,0.1,0.33333334],"std":[0.25,0.001,2]})");
 }
@@ -292,8 +292,8 @@ TEST_CASE("config: JSON holds every field and comes back the same", "[io]") {
   CHECK(to_json(small_config) ==
         R"({"channels":3,"classes":2,"depth":2,"dim":3,"distilled":false,"heads":3,"image":32,"mlp_ratio":4,"patch":4,)"
         R"("pool":"mean","position":{"keys":true},"sharing":{"mix_heads":true,"repeat":2}})");
-  CHECK(config_from_json(to_json(small_config), "test") == small_config);
-  CHECK(config_from_json(to_json(ViTConfig{}), "test") == ViTConfig{});
+  CHECK(config_from_json(to_json(small_config), "test") == AnyConfig(small_config));
+  CHECK(config_from_json(to_json(ViTConfig{}), "test") == AnyConfig(ViTConfig{}));
   CHECK(!first_difference(small_config, small_config));
   ViTConfig changed = small_config;
   changed.pool = Pool::cls;
@@ -309,8 +309,8 @@ TEST_CASE("config: a field younger than the format is written only when it is no
   ViTConfig config = small_config;
   config.sharing.separate_norms = false;
   CHECK(contains(to_json(config), R"("sharing":{"mix_heads":true,"repeat":2,"separate_norms":false})"));
-  CHECK(config_from_json(to_json(config), "test") == config);
-  CHECK(config_from_json(to_json(small_config), "test").sharing.separate_norms);  // absent: as before there was such a field
+  CHECK(config_from_json(to_json(config), "test") == AnyConfig(config));
+  CHECK(std::get<ViTConfig>(config_from_json(to_json(small_config), "test")).sharing.separate_norms);  // absent: as before there was such a field
   CHECK(first_difference(config, small_config)->field == "sharing.separate_norms");
 }
 

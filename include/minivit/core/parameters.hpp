@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: MIT
 // Name and ParameterInfo: how a parameter is called and where it stands in a model's slab. Layers name their
-// parameters through `visit`; files, optimisers and reports work on the resulting table and never see a layer.
+// parameters through `visit`; files, optimisers and reports work on the resulting table and never see a layer. FixedTensor: what
+// else published checkpoints hold.
 #pragma once
 
 #include <minivit/core/view.hpp>
 
 #include <concepts>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -53,6 +55,16 @@ struct ParameterInfo {
 };
 
 using ParameterTable = std::vector<ParameterInfo>;
+
+/// A tensor of a checkpoint that is no parameter, because all its numbers follow from the config ("buffers" in PyTorch): a mask, a table
+/// of places. We do not write such tensors; where a file holds one, it must agree.
+struct FixedTensor {
+  std::string name;
+  std::vector<Index> shape;  ///< at least one axis
+  bool integers = false;     ///< elements are whole numbers, else floating ones
+  /// fill(i, to) writes slice i along the first axis, row-major.
+  std::function<void(Index, double*)> fill{};
+};
 
 /// Gives parameters one by one: source(info, to) writes the info.size elements of one of them, row-major. Several threads may ask
 /// at the same time.

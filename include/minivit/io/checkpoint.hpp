@@ -6,6 +6,7 @@
 
 #include <minivit/core/parameters.hpp>
 #include <minivit/io/checkpoint_info.hpp>
+#include <minivit/io/fixed_tensors.hpp>
 #include <minivit/io/load_report.hpp>
 #include <minivit/io/safetensors.hpp>
 
@@ -77,29 +78,43 @@ void read_parameters(const SafeTensors& file, const ParameterTable& table, T* sl
   detail::copy_parameters(file, table, slab, prefix);
 }
 
-/// Copies what fits by name and shape and reports the rest. Throws Error only for an unusable dtype. The config in the file
-/// is not consulted.
+/// Copies what fits by name and shape and reports the rest; a tensor of fixed numbers counts as mismatched when one is another. Throws
+/// Error only for an unusable dtype. The config in the file is not consulted.
 template <Checkpointable Model>
 LoadReport load_into(Model& model, const SafeTensors& file) {
-  LoadReport report = compare(Model::parameter_table(), file);
+  const auto fixed = fixed_tensors_of<Model>();
+  LoadReport report = compare(Model::parameter_table(), file, {}, fixed);
+  detail::each_wrong_tensor(file, fixed, [&](const FixedTensor& tensor, const WrongElement& e) {
+    report.mismatched.push_back(tensor.name + ": expected " + e.expected + " at " + e.place + ", found " + e.found);
+  });
   detail::copy_parameters(file, Model::parameter_table(), model.data(), {});
   return report;
 }
 
 /// The parameters of the model in `file` one by one, a ParameterSource; `file` must outlive it. The file must be complete: every
-/// parameter present, nothing extra, shapes equal, and the config in the metadata, if any, equal to the model's. Throws Error.
+/// parameter present, nothing extra but what follows from the config, with the right numbers (Model::fixed_tensors), shapes equal, and the
+/// config in the metadata, if any, equal to the model's. Throws Error.
 template <class Model>
 auto parameters_of(const SafeTensors& file) {
   if (const auto config = read_config(file))
     if (const auto difference = first_difference(Model::config, *config))
       fail({.where = file.where(),
-            .what = "the file holds another model: config field '" + difference->field + "' differs",
+            .what = difference->field == "family" ? "the file holds a model of another family"
+                                                  : "the file holds another model: config field '" + difference->field + "' differs",
             .expected = difference->first,
             .found = difference->second,
             .hint = "load it into a model with the file's config"});
   detail::check_class_names(read_info(file), Model::config.classes, file.where());
-  const LoadReport report = compare(Model::parameter_table(), file);
+  const auto fixed = fixed_tensors_of<Model>();
+  const LoadReport report = compare(Model::parameter_table(), file, {}, fixed);
   if (!report.ok()) detail::fail_load(report, file.where(), Model::parameter_table().size());
+  detail::each_wrong_tensor(file, fixed, [&](const FixedTensor& tensor, const WrongElement& e) {
+    fail({.where = file.where(),
+          .what = "tensor " + detail::in_quotes(tensor.name) + " is not what the model's config says, at element " + e.place,
+          .expected = e.expected,
+          .found = e.found,
+          .hint = "it follows from image, window and shift: is this a checkpoint of another geometry?"});
+  });
   return [&file]<class T>(const ParameterInfo& p, T* to) { file.copy_to(file.at(p.name), to); };
 }
 

@@ -127,7 +127,7 @@ inline Preprocessing preprocessing_from_json(std::string_view text, std::string_
 }
 
 /// The config in a file's metadata, or nothing when it has none. Throws Error when it is damaged.
-inline std::optional<ViTConfig> read_config(const SafeTensors& file) {
+inline std::optional<AnyConfig> read_config(const SafeTensors& file) {
   const auto at = file.metadata().find(detail::config_key);
   if (at == file.metadata().end()) return std::nullopt;
   return config_from_json(at->second, file.where() + ": " + detail::config_key);
@@ -149,13 +149,13 @@ inline CheckpointInfo read_info(const SafeTensors& file) {
     }
     if (!key.starts_with(detail::own_keys)) info.extra[key] = value;
   }
-  if (const auto config = read_config(file)) detail::check_class_names(info, config->classes, file.where());
+  if (const auto config = read_config(file)) detail::check_class_names(info, input_output(*config).classes, file.where());
   return info;
 }
 
 /// The metadata that save() writes. Throws Error when a part is out of range or the number of class names is not
-/// config.classes.
-inline std::map<std::string, std::string> metadata_of(const ViTConfig& config, const CheckpointInfo& info,
+/// the config's `classes`.
+inline std::map<std::string, std::string> metadata_of(const AnyConfig& config, const CheckpointInfo& info,
                                                       std::string_view where) {
   std::map<std::string, std::string> metadata = info.extra;
   for (const auto& [key, value] : metadata)
@@ -166,7 +166,7 @@ inline std::map<std::string, std::string> metadata_of(const ViTConfig& config, c
   metadata[detail::config_key] = to_json(config);
   metadata[detail::preprocessing_key] = to_json(info.preprocessing, where);
   if (!info.model.empty()) metadata[detail::model_key] = info.model;
-  detail::check_class_names(info, config.classes, where);
+  detail::check_class_names(info, input_output(config).classes, where);
   if (!info.class_names.empty()) {
     std::string list = "[";
     for (const std::string& name : info.class_names)

@@ -127,33 +127,48 @@ inline constexpr SwinConfig swin_lite_patch2_window4_32 = detail::small_image_sw
 inline constexpr SwinConfig mini_swin_lite_patch2_window4_32 = detail::mini(swin_lite_patch2_window4_32, {1, 3, 1, 0});
 
 /// A preset under its name.
+template <class Config>
 struct Named {
   const char* name;
-  ViTConfig config;
+  Config config;
 };
 
-/// Every preset, once.
-inline constexpr std::array all{
-    Named{"deit_tiny_patch16_224", deit_tiny_patch16_224},
-    Named{"deit_small_patch16_224", deit_small_patch16_224},
-    Named{"deit_base_patch16_224", deit_base_patch16_224},
-    Named{"deit_base_patch16_384", deit_base_patch16_384},
-    Named{"deit_tiny_distilled_patch16_224", deit_tiny_distilled_patch16_224},
-    Named{"mini_deit_tiny_patch16_224", mini_deit_tiny_patch16_224},
-    Named{"mini_deit_small_patch16_224", mini_deit_small_patch16_224},
-    Named{"mini_deit_base_patch16_224", mini_deit_base_patch16_224},
-    Named{"mini_deit_base_patch16_384", mini_deit_base_patch16_384},
-    Named{"mini_deit_base_repeat12_patch16_224", mini_deit_base_repeat12_patch16_224},
-    Named{"vit_nano_patch4_32", vit_nano_patch4_32},
-    Named{"vit_micro_patch4_32", vit_micro_patch4_32},
-    Named{"vit_tiny_patch4_32", vit_tiny_patch4_32},
-    Named{"vit_lite_patch4_32", vit_lite_patch4_32},
-    Named{"mini_vit_nano_patch4_32", mini_vit_nano_patch4_32},
-    Named{"mini_vit_micro_patch4_32", mini_vit_micro_patch4_32},
-    Named{"mini_vit_tiny_patch4_32", mini_vit_tiny_patch4_32},
-    Named{"mini_vit_lite_patch4_32", mini_vit_lite_patch4_32},
-    Named{"mini_vit_lite_repeat3_patch4_32", mini_vit_lite_repeat3_patch4_32},
-    Named{"mini_vit_lite_repeat12_patch4_32", mini_vit_lite_repeat12_patch4_32},
-};
+/// Every ViT, once.
+inline constexpr auto all = std::to_array<Named<ViTConfig>>({
+    {"deit_tiny_patch16_224", deit_tiny_patch16_224},
+    {"deit_small_patch16_224", deit_small_patch16_224},
+    {"deit_base_patch16_224", deit_base_patch16_224},
+    {"deit_base_patch16_384", deit_base_patch16_384},
+    {"deit_tiny_distilled_patch16_224", deit_tiny_distilled_patch16_224},
+    {"mini_deit_tiny_patch16_224", mini_deit_tiny_patch16_224},
+    {"mini_deit_small_patch16_224", mini_deit_small_patch16_224},
+    {"mini_deit_base_patch16_224", mini_deit_base_patch16_224},
+    {"mini_deit_base_patch16_384", mini_deit_base_patch16_384},
+    {"mini_deit_base_repeat12_patch16_224", mini_deit_base_repeat12_patch16_224},
+    {"vit_nano_patch4_32", vit_nano_patch4_32},
+    {"vit_micro_patch4_32", vit_micro_patch4_32},
+    {"vit_tiny_patch4_32", vit_tiny_patch4_32},
+    {"vit_lite_patch4_32", vit_lite_patch4_32},
+    {"mini_vit_nano_patch4_32", mini_vit_nano_patch4_32},
+    {"mini_vit_micro_patch4_32", mini_vit_micro_patch4_32},
+    {"mini_vit_tiny_patch4_32", mini_vit_tiny_patch4_32},
+    {"mini_vit_lite_patch4_32", mini_vit_lite_patch4_32},
+    {"mini_vit_lite_repeat3_patch4_32", mini_vit_lite_repeat3_patch4_32},
+    {"mini_vit_lite_repeat12_patch4_32", mini_vit_lite_repeat12_patch4_32},
+});
+
+/// Every Swin, once.
+inline constexpr auto all_swin = std::to_array<Named<SwinConfig>>({
+    {"swin_tiny_patch4_window7_224", swin_tiny_patch4_window7_224},
+    {"swin_small_patch4_window7_224", swin_small_patch4_window7_224},
+    {"swin_base_patch4_window7_224", swin_base_patch4_window7_224},
+    {"swin_base_patch4_window12_384", swin_base_patch4_window12_384},
+    {"mini_swin_tiny_patch4_window7_224", mini_swin_tiny_patch4_window7_224},
+    {"mini_swin_small_patch4_window7_224", mini_swin_small_patch4_window7_224},
+    {"mini_swin_base_patch4_window7_224", mini_swin_base_patch4_window7_224},
+    {"mini_swin_base_patch4_window12_384", mini_swin_base_patch4_window12_384},
+    {"swin_lite_patch2_window4_32", swin_lite_patch2_window4_32},
+    {"mini_swin_lite_patch2_window4_32", mini_swin_lite_patch2_window4_32},
+});
 
 }  // namespace minivit::inline MINIVIT_ISA::presets

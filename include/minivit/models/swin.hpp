@@ -3,6 +3,7 @@
 #pragma once
 
 #include <minivit/models/network.hpp>
+#include <minivit/models/swin_fixed_tensors.hpp>
 #include <minivit/models/swin_net.hpp>
 
 namespace minivit::inline MINIVIT_ISA {
@@ -35,6 +36,9 @@ class Swin : public Network<SwinFamily<C>, T> {
     }
     return sum + Index{config.width(config.stages() - 1)} * config.classes;
   }();
+
+  /// What published checkpoints hold beside the parameters.
+  static std::vector<FixedTensor> fixed_tensors() { return swin_fixed_tensors(config); }
 };
 
 /// A Swin whose layers share weights.

@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: MIT
+// EXPECT: SwinConfig: in every stage blocks must be at least 1 and divide depths
+#include <minivit/models/presets.hpp>
+#include <minivit/models/swin.hpp>
+
+namespace mv = minivit;
+
+constexpr mv::SwinConfig config = [] {
+  auto c = mv::presets::swin_lite_patch2_window4_32;
+#ifdef BAD
+  c.blocks[1] = 4;
+#endif
+  return c;
+}();
+
+static_assert(mv::Swin<config>::parameters > 0);
