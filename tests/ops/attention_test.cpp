@@ -239,8 +239,8 @@ TEST_CASE("ops::attention: windows are read in window order and land in the map"
     const auto want = c.definition().out;
     // v and the sums of probabilities are of order one: a few roundings, in bf16 one of each probability and one of the result
     const double size = c.shape.mix ? 0.1 * Window * Window + static_cast<double>(c.shape.heads) : 1;
-    CHECK(largest_difference(forward<float>(c, 1), want) <= 4e-6 * size);
-    CHECK(largest_difference(forward<double>(c, 1), want) <= 4e-14 * size);
+    CHECK(largest_difference(forward<float>(c, 1), want) <= 1e-6 * size);
+    CHECK(largest_difference(forward<double>(c, 1), want) <= 4e-15 * size);
     CHECK(largest_difference(forward_words<bf16>(c, 1), want) <= size / 128);
     CHECK(largest_difference(forward_words<float>(c, 1), want) <= size / 256);
     CHECK(largest_difference(forward_codes(c, 1), want) <= size / 64);
@@ -256,17 +256,17 @@ TEST_CASE("ops::attention_backward: gathers from the map and adds to the gradien
       return x;
     };
     const auto check = [&](const auto& g, double unit) {
-      // sums over all windows of N^2 numbers of order one or less, of which most cancel
+      // sums over all windows of N^2 numbers of order one or less, of which most cancel; measured: up to half of each
       const double n = static_cast<double>(c.rows());
-      CHECK(largest_difference(g.dqkv, want.dqkv) <= 40 * unit * static_cast<double>(c.shape.heads));
-      CHECK(largest_difference(g.table, plus_one(want.table)) <= 10 * n * unit);
-      CHECK(largest_difference(g.before, c.shape.mix ? plus_one(want.before) : std::vector<double>(want.before.size(), 1)) <= 10 * n * unit);
-      CHECK(largest_difference(g.after, c.shape.mix ? plus_one(want.after) : std::vector<double>(want.after.size(), 1)) <= 10 * n * unit);
-      CHECK(largest_difference(g.after_bias, c.shape.mix ? plus_one(want.after_bias) : std::vector<double>(want.after_bias.size(), 1)) <= 100 * n * unit);
+      CHECK(largest_difference(g.dqkv, want.dqkv) <= 10 * unit * static_cast<double>(c.shape.heads));
+      CHECK(largest_difference(g.table, plus_one(want.table)) <= 2 * n * unit);
+      CHECK(largest_difference(g.before, c.shape.mix ? plus_one(want.before) : std::vector<double>(want.before.size(), 1)) <= 2 * n * unit);
+      CHECK(largest_difference(g.after, c.shape.mix ? plus_one(want.after) : std::vector<double>(want.after.size(), 1)) <= 3 * n * unit);
+      CHECK(largest_difference(g.after_bias, c.shape.mix ? plus_one(want.after_bias) : std::vector<double>(want.after_bias.size(), 1)) <= 20 * n * unit);
     };
     check(backward<float, float>(c, 1), 1e-7);
     check(backward<double, double>(c, 1), 1e-15);
-    check(backward<bf16, float>(c, 1), 4e-3);
+    check(backward<bf16, float>(c, 1), 1e-3);
   });
 }
 
