@@ -73,7 +73,7 @@ TEST_CASE("position bias: planes hold the table's number for every query and key
         Guarded<double> table(places, heads, heads), planes(heads * N, stride, stride), gradient(places, heads, heads);
         table.fill_random(1), gradient.fill_random(2);
         INFO("window " << window << " heads " << heads << " stride " << stride);
-        kernels::spread_position_bias(planes.data(), stride, table.data(), window, heads);
+        kernels::spread_position_bias<minivit::simd::best>(planes.data(), stride, table.data(), window, heads);
         bool right = planes.intact();
         for (Index h = 0; h < heads; ++h)
           for (Index i = 0; i < N; ++i)
@@ -98,7 +98,7 @@ TEST_CASE("position bias: gather is the adjoint of spread", "[kernel]") {
     int table[places * heads] = {}, planes[heads * N * stride] = {}, other[heads * N * stride] = {}, gathered[places * heads] = {};
     for (int i = 0; i < places * heads; ++i) table[i] = i * i % 13 - 6;
     for (int i = 0; i < heads * N * stride; ++i) other[i] = i * 7 % 11 - 5;
-    kernels::spread_position_bias(planes, stride, table, window, heads);
+    kernels::spread_position_bias<minivit::simd::best>(planes, stride, table, window, heads);
     int left = 0, right = 0;
     for (int i = 0; i < heads * N * stride; ++i) left += planes[i] * other[i];
     kernels::gather_position_bias(gathered, other, stride, window, heads);

@@ -63,9 +63,7 @@ void attention_backward(T* dqkv, const AttentionGradients<T>& g, const T* dout, 
   f.prepare(qkv, ldq, s, w, 0, H);
   for (Index h = 0; h < H; ++h) {
     pack<Arch, T>(b.keys_plain + h * b.key_size, qkv + s.dim() + h * D, ldq, Order::plain, N, D);
-    for (Index column = 0; column < f.padded; column += Tile<Arch, T>::width)
-      pack_panel(b.values_t + h * b.value_size + D * column, qkv + 2 * s.dim() + h * D, ldq, Order::transposed, 0, D, column,
-                 std::min(Tile<Arch, T>::width, f.padded - column), N);
+    pack<Arch, T>(b.values_t + h * b.value_size, qkv + 2 * s.dim() + h * D, ldq, Order::transposed, D, N);
   }
   if (s.relative) pack<Arch, T>(b.table_t, w.table, s.columns(), Order::transposed, s.columns(), D);
 

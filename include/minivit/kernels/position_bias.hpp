@@ -5,14 +5,28 @@
 #pragma once
 
 #include <minivit/kernels/windows.hpp>
+#include <minivit/simd/sweep.hpp>
 
 #include <algorithm>
 
 namespace minivit::inline MINIVIT_ISA::kernels {
 
+namespace detail {
+
+/// A few dozen elements, for which a call of memmove takes longer than the copy.
+template <class Arch, class T>
+constexpr void copy(T* to, const T* from, Index count) {
+  if (std::is_constant_evaluated())
+    for (Index i = 0; i < count; ++i) to[i] = from[i];
+  else
+    simd::sweep<Arch, T>(count, [&](Index i, auto io, auto) { io.store(to + i, io.load(from + i)); });
+}
+
+}  // namespace detail
+
 /// planes[h, i, j] = table[position_bias_row(window, i, j), h], planes [heads, N, stride] with N = window^2, zero behind N.
 /// Preconditions: stride >= N; `table` [(2 window - 1)^2, heads].
-template <class T>
+template <class Arch, class T>
 constexpr void spread_position_bias(T* planes, Index stride, const T* table, Index window, Index heads) {
   const Index N = window * window;
   for (Index h = 0; h < heads; ++h)
@@ -20,12 +34,12 @@ constexpr void spread_position_bias(T* planes, Index stride, const T* table, Ind
       for (Index column = 0; column < window; ++column, ++i) {
         T* const to = planes + (h * N + i) * stride;
         const Index known = row == 0 ? 0 : N - window;  // keys from the second row of the window on
-        if (known > 0) std::copy_n(to - window * stride, known, to + window);
+        detail::copy<Arch>(to + window, to - window * stride, known);
         for (Index key_row = 0; key_row * window < N - known; ++key_row) {
           const T* const from = table + position_bias_row(window, i, key_row * window) * heads + h;
           for (Index c = 0; c < window; ++c) to[key_row * window + c] = from[-c * heads];
         }
-        std::fill(to + N, to + stride, T{0});
+        for (Index j = N; j < stride; ++j) to[j] = T{0};
       }
 }
 

@@ -6,6 +6,8 @@
 
 #include <minivit/core/view.hpp>
 
+#include <algorithm>
+
 namespace minivit::inline MINIVIT_ISA::kernels {
 
 /// A map of side x side tokens, row-major, in windows of window x window tokens, after a roll by -shift along both axes. Windows are
@@ -56,13 +58,19 @@ template <class T>
 constexpr void window_mask(T* mask, Index stride, Index window, Index shift, int border) {
   const Index edge = window - shift;
   for (Index row = 0; row < window; ++row)
-    for (Index column = 0; column < window; ++column) {  // of the query
+    for (Index column = 0; column < window; ++column, mask += stride) {  // of the query
+      const bool as_left = column > 0 && column != edge, as_above = row > 0 && row != edge;
+      if (as_left || as_above) {
+        std::copy_n(mask - (as_left ? 1 : window) * stride, stride, mask);
+        continue;
+      }
+      T* to = mask;
       for (Index key_row = 0; key_row < window; ++key_row) {
         const bool rows_apart = (border & 2) && (row < edge) != (key_row < edge);
         for (Index key_column = 0; key_column < window; ++key_column)
-          *mask++ = rows_apart || ((border & 1) && (column < edge) != (key_column < edge)) ? T{masked_score} : T{0};
+          *to++ = rows_apart || ((border & 1) && (column < edge) != (key_column < edge)) ? T{masked_score} : T{0};
       }
-      for (Index behind = window * window; behind < stride; ++behind) *mask++ = T{0};
+      std::fill(to, mask + stride, T{0});
     }
 }
 

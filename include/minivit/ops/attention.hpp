@@ -33,7 +33,7 @@ struct Windowing {
 namespace detail {
 
 /// Position bias and masks of all windows of a call, in memory of the arena.
-template <class T>
+template <class Arch, class T>
 class WindowPlanes {
  public:
   /// Rows of the planes are `stride` long. `gradient`: there is a plane set for the gradient of the bias, too.
@@ -44,7 +44,7 @@ class WindowPlanes {
     T* const dbias = s.bias && gradient ? arena.raw(s.heads * plane_) : nullptr;
     T* const masks = windowing.mask_shift > 0 ? arena.raw(3 * plane_) : nullptr;
     if (arena.counting()) return;
-    if (bias) kernels::spread_position_bias(bias, stride, w.bias_table, s.side, s.heads);
+    if (bias) kernels::spread_position_bias<Arch>(bias, stride, w.bias_table, s.side, s.heads);
     if (dbias) std::fill_n(dbias, s.heads * plane_, T{0});
     for (int border = 1; masks && border <= 3; ++border)
       kernels::window_mask(masks + (border - 1) * plane_, stride, windowing.map.window, windowing.mask_shift, border);
@@ -82,7 +82,7 @@ constexpr const T* query_rows(const T* x, Index b, Index N, const Windowing& win
 
 /// All images or windows through `Kernel`. emit(kernel, qkv, planes, b, first, count, worker) computes the rows [first, first + count) of
 /// number b. When there are enough of them each is computed by one thread, else the arena's threads share its heads and then its rows.
-template <class Kernel, class T, class U, int N, int D3, class Emit>
+template <class Arch, class Kernel, class T, class U, int N, int D3, class Emit>
 constexpr void attention_images(View<const U, Dyn, N, D3> qkv, const kernels::AttentionShape& shape,
                                 const kernels::AttentionWeights<T>& weights, Arena<T>& arena, const Windowing& windowing, Emit&& emit) {
   using kernels::detail::Cutter;
@@ -93,7 +93,7 @@ constexpr void attention_images(View<const U, Dyn, N, D3> qkv, const kernels::At
   const Index other_size = batch >= workers ? whole.used() : shared.used();
   T* const scratch = arena.raw(std::max(whole.used(), reference));
   T* const others = arena.raw((workers - 1) * other_size);
-  const WindowPlanes<T> planes(shape, weights, windowing, Kernel::stride(shape), false, arena);
+  const WindowPlanes<Arch, T> planes(shape, weights, windowing, Kernel::stride(shape), false, arena);
   if (arena.counting()) return;
   const auto memory_of = [&](int worker) { return Cutter<T>(worker == 0 ? scratch : others + (worker - 1) * other_size); };
   const auto rows = [&](const Kernel& kernel, Index b, Index begin, Index count, int worker) {
@@ -140,7 +140,7 @@ constexpr void attention(View<const T, Dyn, N, D3> qkv, View<T, Dyn, D> out, con
   };
   if (std::is_constant_evaluated() && !arena.counting()) {
     T* const scratch = arena.raw(kernels::attention_scratch<Arch, T>(shape));
-    const detail::WindowPlanes<T> planes(shape, weights, windowing, Kernel::stride(shape), false, arena);
+    const detail::WindowPlanes<Arch, T> planes(shape, weights, windowing, Kernel::stride(shape), false, arena);
     for (Index b = 0; b < qkv.batch(); ++b) {
       T* const context = windowing.reorders() ? contexts : out.data() + b * N * D;
       kernels::reference::attention<T>(context, D, qkv[b].data(), D3, shape, weights, scratch, planes[b]);
@@ -148,7 +148,7 @@ constexpr void attention(View<const T, Dyn, N, D3> qkv, View<T, Dyn, D> out, con
     }
     return;
   }
-  detail::attention_images<Kernel>(
+  detail::attention_images<Arch, Kernel>(
       qkv, shape, weights, arena, windowing,
       [&](const Kernel& kernel, const T* image, const kernels::ScorePlanes<T>& planes, Index b, Index first, Index count, int worker) {
         T* const context = windowing.reorders() ? contexts + worker * context_size : out.data() + (b * N + first) * D;
@@ -166,7 +166,7 @@ constexpr void attention_backward(View<const T, Dyn, D> dout, View<const T, Dyn,
   const auto scope = arena.scratch();
   T* const scratch = arena.raw(kernels::attention_backward_scratch<Arch, T>(shape));
   T* const memory = arena.raw(windowing.reorders() ? N * D : 0);
-  const detail::WindowPlanes<T> planes(shape, weights, windowing, kernels::AttentionForward<Arch, T>::stride(shape), true, arena);
+  const detail::WindowPlanes<Arch, T> planes(shape, weights, windowing, kernels::AttentionForward<Arch, T>::stride(shape), true, arena);
   if (arena.counting()) return;
   for (Index b = 0; b < qkv.batch(); ++b)
     kernels::attention_backward<Arch, T>(dqkv[b].data(), gradients, detail::query_rows<D>(dout.data(), b, N, windowing, memory), D,

@@ -18,7 +18,7 @@ constexpr void attention(View<const bf16, Dyn, N, D3> qkv, Rows out, const kerne
   using Kernel = kernels::DotAttention<Arch>;
   const auto scope = arena.scratch();
   float* const memory = arena.raw(arena.workers() * Kernel::block_rows * D);
-  detail::attention_images<Kernel>(
+  detail::attention_images<Arch, Kernel>(
       qkv, shape, weights, arena, windowing,
       [&](const Kernel& kernel, const bf16* image, const kernels::ScorePlanes<float>& planes, Index b, Index first, Index count, int worker) {
         float* const context = memory + worker * Kernel::block_rows * D;  // [count, D], float
@@ -51,7 +51,7 @@ constexpr void attention_backward(View<const float, Dyn, D> dout, View<const bf1
   (void)kernels::DotAttentionBackward<Arch>(count, shape);
   float* const scratch = arena.raw(count.used());
   float* const memory = arena.raw(windowing.reorders() ? N * D : 0);
-  const detail::WindowPlanes<float> planes(shape, weights, windowing, kernels::DotAttention<Arch>::stride(shape), true, arena);
+  const detail::WindowPlanes<Arch, float> planes(shape, weights, windowing, kernels::DotAttention<Arch>::stride(shape), true, arena);
   if (arena.counting()) return;
   kernels::detail::Cutter<float> cut(scratch);
   const kernels::DotAttentionBackward<Arch> kernel(cut, shape);

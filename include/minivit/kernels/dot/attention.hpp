@@ -26,9 +26,6 @@ void round_rows(bf16* to, Index ldt, const float* from, Index ldf, Index count, 
   }
 }
 
-/// Query rows of one block: three full tiles.
-inline constexpr Index dot_attention_rows = 3 * dot_rows;
-
 /// What forward and backward need of an image: packed keys, and the scores of a block of query rows.
 template <class Arch>
 struct DotAttentionBlock {
@@ -41,7 +38,7 @@ struct DotAttentionBlock {
   constexpr DotAttentionBlock(Cutter<float>& cut, const AttentionShape& s)
       : shape(s),
         padded(stride(s)),
-        rows(std::min(s.tokens, dot_attention_rows)),
+        rows(std::min(s.tokens, attention_rows)),
         plane(rows * padded),
         key_size(dot_packed_size<bf16>(s.head_dim, s.tokens)) {
     keys = cut_bf16(cut, s.heads * key_size);
@@ -93,7 +90,7 @@ struct DotAttentionBlock {
 template <class Arch>
 class DotAttention {
  public:
-  static constexpr Index block_rows = detail::dot_attention_rows;  ///< at most in one call of rows()
+  static constexpr Index block_rows = detail::attention_rows;  ///< at most in one call of rows()
   /// Row length of the ScorePlanes that it reads; the same for backward.
   static constexpr Index stride(const AttentionShape& s) { return detail::DotAttentionBlock<Arch>::stride(s); }
 
