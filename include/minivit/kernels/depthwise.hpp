@@ -157,46 +157,45 @@ void copy_tokens(T* to, const T* from, Index ld, Index count, Io io) {
   for (Index t = 0; t < count; ++t) simd::store<Arch>(to + t * L, io.load(from + t * ld));
 }
 
-/// R neighbouring outputs of row `r` from `column` on, which begin (`First`) or end (`Last`) the row or stand further
-/// inside. Only rows of taps in [from, to) lie inside of the map. `y` is the row's first output.
-template <class Arch, Index R, bool First, bool Last, class T, class Io>
-void depthwise_tile(T* y, Index ldy, const TokenRows<T>& x, Index r, Index column, const T* packed, Index from, Index to,
-                    Io io) {
-  using B = simd::Batch<T, Arch>;
-  constexpr Index L = simd::lanes<T, Arch>, K = tiled_kernel, P = K / 2;
-  B sum[R];
-#pragma GCC unroll 8
-  for (Index j = 0; j < R; ++j) sum[j] = simd::load<Arch>(packed + K * K * L);
-  for (Index ky = from; ky < to; ++ky) {
-    const T* const in = x.at(r + ky - P, column);
-    const T* const taps = packed + ky * K * L;
-    B tap[K];
-#pragma GCC unroll 8
-    for (Index k = 0; k < K; ++k) tap[k] = simd::load<Arch>(taps + k * L);
-#pragma GCC unroll 16
-    for (Index i = First ? 0 : -P; i < (Last ? R : R + P); ++i) {
-      const B token = simd::load<Arch>(in + i * x.ld);
-#pragma GCC unroll 8
-      for (Index j = 0; j < R; ++j)
-        if (i - j + P >= 0 && i - j + P < K) sum[j] = simd::fma(tap[i - j + P], token, sum[j]);
-    }
-  }
-  const T* const skip = x.at(r, column);
-#pragma GCC unroll 8
-  for (Index j = 0; j < R; ++j) io.store(y + (column + j) * ldy, sum[j] + simd::load<Arch>(skip + j * x.ld));
-}
-
-/// A row of outputs under a kernel of width 7.
+/// A row of outputs under a kernel of width 7: rows of taps in [from, to) lie inside of the map. `y` is the row's first
+/// output.
 template <class Arch, Index R, bool Single, class T, class Io>
 void depthwise_row(RowTile<R, Single>, T* y, Index ldy, const TokenRows<T>& x, Index side, Index r, const T* packed,
                    Index from, Index to, Io io) {
+  using B = simd::Batch<T, Arch>;
+  constexpr Index L = simd::lanes<T, Arch>, K = tiled_kernel, P = K / 2;
+  const Index ld = x.ld;
+  // R outputs from `column` on, which begin (`First`) or end (`Last`) the row or stand further inside
+  const auto tile = [&]<bool First, bool Last>(std::bool_constant<First>, std::bool_constant<Last>, Index column) {
+    B sum[R];
+#pragma GCC unroll 8
+    for (Index j = 0; j < R; ++j) sum[j] = simd::load<Arch>(packed + K * K * L);
+    for (Index ky = from; ky < to; ++ky) {
+      const T* const in = x.at(r + ky - P, column);
+      const T* const taps = packed + ky * K * L;
+      B tap[K];
+#pragma GCC unroll 8
+      for (Index k = 0; k < K; ++k) tap[k] = simd::load<Arch>(taps + k * L);
+#pragma GCC unroll 16
+      for (Index i = First ? 0 : -P; i < (Last ? R : R + P); ++i) {
+        const B token = simd::load<Arch>(in + i * ld);
+#pragma GCC unroll 8
+        for (Index j = 0; j < R; ++j)
+          if (i - j + P >= 0 && i - j + P < K) sum[j] = simd::fma(tap[i - j + P], token, sum[j]);
+      }
+    }
+    const T* const skip = x.at(r, column);
+#pragma GCC unroll 8
+    for (Index j = 0; j < R; ++j) io.store(y + (column + j) * ldy, sum[j] + simd::load<Arch>(skip + j * ld));
+  };
+  constexpr std::true_type yes;
+  constexpr std::false_type no;
   if constexpr (Single) {
-    depthwise_tile<Arch, R, true, true>(y, ldy, x, r, 0, packed, from, to, io);
+    tile(yes, yes, 0);
   } else {
-    depthwise_tile<Arch, R, true, false>(y, ldy, x, r, 0, packed, from, to, io);
-    for (Index i = 1; i + 1 < row_tiles(side); ++i)
-      depthwise_tile<Arch, R, false, false>(y, ldy, x, r, tile_start(side, R, i), packed, from, to, io);
-    depthwise_tile<Arch, R, false, true>(y, ldy, x, r, side - R, packed, from, to, io);
+    tile(yes, no, 0);
+    for (Index i = 1; i + 1 < row_tiles(side); ++i) tile(no, no, tile_start(side, R, i));
+    tile(no, yes, side - R);
   }
 }
 

@@ -30,9 +30,10 @@ void depthwise_gradient_rows(RowTile<R, Single>, T* sums, const TokenRows<T>& dy
   B sum[K];
 #pragma GCC unroll 8
   for (Index k = 0; k < K; ++k) sum[k] = B(T{0});
-  // R gradients of a row from `column` on; the tile before has counted those in front of `done`
+  // R gradients of a row from `column` on; the tile before has counted those in front of `done`. Must be inlined: otherwise
+  // the sums are in memory, which clang 19 chose for rows of more than one tile, five times slower.
   const auto tile = [&]<bool First, bool Last>(std::bool_constant<First>, std::bool_constant<Last>, Index r, Index column,
-                                               Index done) {
+                                               Index done) __attribute__((always_inline)) {
     const T* const g = dy.at(r, column);
     const T* const in = x.at(r + shift, column);
     B d[R];
