@@ -7,7 +7,7 @@ namespace study {
 
 bool run_ablation(const Context& c) {
   const Recipe recipe = ablation_recipe();
-  const Distillation all(prediction, {.weight = 1}, {.weight = 0.1});
+  const Distillation<mini_config> all(prediction, {.weight = 1}, {.weight = 0.1});
   for (const std::uint64_t seed : {1u, 2u}) {
     if (!train_row<base_config>(c, "ablation_0_unshared", seed, recipe)) return false;
     if (!train_row<shared_config>(c, "ablation_1_shared", seed, recipe)) return false;

@@ -8,7 +8,7 @@
 
 namespace study {
 
-/// The teacher and the students of the main table: 12 layers of width 160.
+/// The teacher and the students of the main table: 15 layers of width 128, with local convolutions.
 inline constexpr mv::ViTConfig teacher_config = mv::presets::vit_lite_patch4_32;
 using Teacher = mv::ViT<teacher_config>;
 /// The teacher's first epochs are spent on smaller images: 37 tokens of the 65.
@@ -18,28 +18,35 @@ inline constexpr mv::ViTConfig small_images_config = [] {
   return c;
 }();
 
-/// The ablation is run on a smaller model, so that each step can have two seeds: 12 layers of width 96, six on one set of weights.
+/// The ablation is run on a smaller model, so that each step can have two seeds: 12 layers of width 96, six on one set of weights,
+/// without local convolutions, which count among MiniViT's transformations.
 inline constexpr mv::ViTConfig base_config = [] {
   auto c = teacher_config;
   c.dim = 96;
+  c.depth = 12;
+  c.mlp_ratio = 2;
   c.heads = 3;
   c.position = {};
+  c.sharing = {};
   return c;
 }();
-constexpr mv::ViTConfig ablation(mv::Sharing sharing, bool relative_position) {
+constexpr mv::ViTConfig ablation(mv::Sharing sharing, bool relative_position = false) {
   auto c = base_config;
   c.sharing = sharing;
   c.position = {.keys = relative_position};
   return c;
 }
-inline constexpr mv::ViTConfig shared_config = ablation({.repeat = 6, .separate_norms = false}, false);
-inline constexpr mv::ViTConfig norms_config = ablation({.repeat = 6}, false);
-inline constexpr mv::ViTConfig mini_config = ablation({.repeat = 6, .mix_heads = true}, true);
+inline constexpr mv::ViTConfig shared_config = ablation({.repeat = 6, .separate_norms = false});
+inline constexpr mv::ViTConfig norms_config = ablation({.repeat = 6});
+inline constexpr mv::ViTConfig mini_config = ablation({.repeat = 6, .mix_heads = true, .local_conv = true}, true);
 
-inline constexpr mv::LayerPairs matched = mv::spread_layers(12, 12, 6);
+/// Which layers listen to which of the teacher's: five or four pairs.
+template <mv::ViTConfig C>
+inline constexpr mv::LayerPairs matched = mv::spread_layers(C.depth, teacher_config.depth, C.depth == teacher_config.depth ? 5 : 4);
 using Labels = mv::SoftTargetCrossEntropy;
 using Prediction = mv::DeiTDistillation;
-using Distillation = mv::WeightDistillation<mv::DeiTDistillation, mv::AttentionRelations<matched>, mv::HiddenRelations<matched>>;
+template <mv::ViTConfig C>
+using Distillation = mv::WeightDistillation<mv::DeiTDistillation, mv::AttentionRelations<matched<C>>, mv::HiddenRelations<matched<C>>>;
 
 /// Half of the loss from the labels, half from the teacher's probabilities at temperature 2.
 inline constexpr Prediction prediction{.kind = mv::Distill::soft, .alpha = 0.5, .tau = 2, .normalise = mv::Normalise::by_batch};

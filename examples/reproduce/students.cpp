@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The students that share the teacher's weights: two, three and all twelve layers on one set.
+// The students that share the teacher's weights: three, five and all fifteen layers on one set.
 #include "recipes.hpp"
 #include "rows.hpp"
 
@@ -8,11 +8,11 @@ namespace study {
 bool run_students(const Context& c) {
   using namespace mv::presets;
   const Recipe recipe = student_recipe();
-  const Distillation loss(prediction, {.weight = 1}, {.weight = 0.1});
+  const Distillation<mini_vit_lite_patch4_32> loss(prediction, {.weight = 1}, {.weight = 0.1});
   const mv::MultiplexOptions start{};
-  return distil_row<mini_vit_lite_patch4_32>(c, "student_half", 1, recipe, loss, &start) &&
-         distil_row<mini_vit_lite_repeat12_patch4_32>(c, "student_ninth", 1, recipe, loss, &start) &&
-         distil_row<mini_vit_lite_repeat3_patch4_32>(c, "student_third", 1, recipe, loss, &start);
+  return distil_row<mini_vit_lite_patch4_32>(c, "student_third", 1, recipe, loss, &start) &&
+         distil_row<mini_vit_lite_repeat15_patch4_32>(c, "student_ninth", 1, recipe, loss, &start) &&
+         distil_row<mini_vit_lite_repeat5_patch4_32>(c, "student_quarter", 1, recipe, loss, &start);
 }
 
 }  // namespace study

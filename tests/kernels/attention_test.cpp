@@ -136,9 +136,9 @@ TEMPLATE_LIST_TEST_CASE("attention_backward: equals its definition and adds to t
     Exact e(c);
     auto before = dbefore.doubles(), after = dafter.doubles(), table = dtable.doubles();
     std::vector<double> want(e.qkv.size());
-    reference::attention_backward(want.data(), {before.data(), after.data(), table.data()}, e.dout.data(), s.dim(),
+    reference::attention_backward(want.data(), {.mix_before = before.data(), .mix_after = after.data(), .table = table.data()}, e.dout.data(), s.dim(),
                                   e.qkv.data(), 3 * s.dim(), s, e.w, e.scratch.data());
-    kernels::attention_backward<Arch, T>(dqkv.data(), {dbefore.data(), dafter.data(), dtable.data()}, c.dout.data(),
+    kernels::attention_backward<Arch, T>(dqkv.data(), {.mix_before = dbefore.data(), .mix_after = dafter.data(), .table = dtable.data()}, c.dout.data(),
                                          c.dout.ld(), c.qkv.data(), c.qkv.ld(), s, c.weights(), scratch.data());
     INFO(c.text());
     // Measured 11.1 for dqkv. A mixing weight sums N^2 products of scores (about 10) and gradients, in another order than
@@ -167,7 +167,7 @@ TEST_CASE("reference attention_backward: is the gradient of attention by finite 
       for (std::size_t i = 0; i < out.size(); ++i) sum += out[i] * e.dout[i];
       return sum;
     };
-    reference::attention_backward(dqkv.data(), {before.data(), after.data(), table.data()}, e.dout.data(), s.dim(),
+    reference::attention_backward(dqkv.data(), {.mix_before = before.data(), .mix_after = after.data(), .table = table.data()}, e.dout.data(), s.dim(),
                                   e.qkv.data(), 3 * s.dim(), s, e.w, e.scratch.data());
     const auto check = [&](std::vector<double>& x, const std::vector<double>& gradient) {
       const double h = 1e-5;

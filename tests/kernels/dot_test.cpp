@@ -385,10 +385,10 @@ TEMPLATE_LIST_TEST_CASE("DotAttentionBackward: every gradient within 1 % of the 
             const kernels::DotAttentionBackward<Arch> backward(cut, s);
             Guarded<float> dqkv(s.tokens, 3 * dim, ldq);
             std::vector<float> dbefore(before.size()), dafter(after.size()), dtable(table.size());
-            backward.run(dqkv.data(), {dbefore.data(), dafter.data(), dtable.data()}, dout.data(), ldo, qkv.data(), ldq, w);
+            backward.run(dqkv.data(), {.mix_before = dbefore.data(), .mix_after = dafter.data(), .table = dtable.data()}, dout.data(), ldo, qkv.data(), ldq, w);
 
             std::vector<double> expected(wide.size()), ebefore(before.size()), eafter(after.size()), etable(table.size()), work(static_cast<std::size_t>(6 * heads * s.tokens));
-            kernels::reference::attention_backward<double>(expected.data(), {ebefore.data(), eafter.data(), etable.data()}, dout_d.data(), ldo, wide.data(), ldq, s, wd, work.data());
+            kernels::reference::attention_backward<double>(expected.data(), {.mix_before = ebefore.data(), .mix_after = eafter.data(), .table = etable.data()}, dout_d.data(), ldo, wide.data(), ldq, s, wd, work.data());
             INFO("mix " << mix << " relative " << relative << " extra " << extra << " side " << side << " heads " << heads << " head_dim " << head_dim);
             const auto distance = [](Index n, auto found, auto exact) {
               double wrong = 0, size = 0;

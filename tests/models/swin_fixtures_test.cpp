@@ -59,7 +59,7 @@ std::vector<float> probabilities(const Layer& layer, const float* qkv, const mv:
     mv::kernels::window_mask(mask.data(), N, map.window, mask_shift, mask_shift > 0 ? map.border(k) : 0);
     for (mv::Index i = 0; i < N; ++i) {
       mv::kernels::reference::detail::attention_row(row[0].data(), row[1].data(), row[2].data(), qkv + k * N * 3 * shape.dim(), 3 * shape.dim(), i, shape, w,
-                                                    bias.data(), mask.data());
+                                                    {.stride = N, .bias = bias.data(), .mask = mask.data()});
       for (mv::Index h = 0; h < H; ++h)
         std::copy_n(row[2].data() + h * N, N, out.data() + ((k * H + h) * N + i) * N);
     }

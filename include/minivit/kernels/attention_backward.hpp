@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Backward of attention.hpp for one image, in the same blocks of query rows. The probabilities are computed again from qkv:
+// Backward of attention.hpp for one image or window, in the same blocks of query rows. The probabilities are computed again from qkv:
 // two products and a softmax per block cost less than writing and reading H * N * N numbers.
 #pragma once
 
@@ -49,10 +49,11 @@ constexpr Index attention_backward_scratch(const AttentionShape& s) {
   return std::max(cut.used(), Index{6} * s.heads * s.tokens);  // the scalar reference works in the same scratch
 }
 
-/// dqkv [N, 3 * H * D] (row stride ldq) is overwritten; the gradients of the transformations are added to `g`.
+/// dqkv [N, 3 * H * D] (row stride ldq) is overwritten; the gradients of the transformations are added to `g`, that of the position
+/// bias to p.dbias.
 template <class Arch, class T>
 void attention_backward(T* dqkv, const AttentionGradients<T>& g, const T* dout, Index ldo, const T* qkv, Index ldq,
-                        const AttentionShape& s, const AttentionWeights<T>& w, T* scratch) {
+                        const AttentionShape& s, const AttentionWeights<T>& w, T* scratch, const ScorePlanes<T>& p = {}) {
   detail::Cutter<T> cut(scratch);
   const detail::AttentionBackwardBlock<Arch, T> b(cut, s);
   const auto& f = b.forward;
@@ -62,22 +63,20 @@ void attention_backward(T* dqkv, const AttentionGradients<T>& g, const T* dout, 
   f.prepare(qkv, ldq, s, w, 0, H);
   for (Index h = 0; h < H; ++h) {
     pack<Arch, T>(b.keys_plain + h * b.key_size, qkv + s.dim() + h * D, ldq, Order::plain, N, D);
-    for (Index column = 0; column < f.padded; column += Tile<Arch, T>::width)
-      pack_panel(b.values_t + h * b.value_size + D * column, qkv + 2 * s.dim() + h * D, ldq, Order::transposed, 0, D, column,
-                 std::min(Tile<Arch, T>::width, f.padded - column), N);
+    pack<Arch, T>(b.values_t + h * b.value_size, qkv + 2 * s.dim() + h * D, ldq, Order::transposed, D, N);
   }
   if (s.relative) pack<Arch, T>(b.table_t, w.table, s.columns(), Order::transposed, s.columns(), D);
 
-  for (Index first = 0; first < N; first += f.rows) {
-    const Index count = std::min(f.rows, N - first), used = count * f.padded;  // elements of a plane
+  each_block(0, N, f.rows, [&](Index first, Index count) {
+    const Index used = count * f.padded;  // elements of a plane
     const Epilogue<T> none{};
-    // forward again: S, W = softmax(A1 S), W' = A2 W
-    f.score(qkv, ldq, first, count, s, w);
+    // forward again: S, W = softmax(A1 S + mask), W' = A2 W + b2
+    f.score(qkv, ldq, first, count, s, w, p);
     const T* probabilities = b.soft;
     if (s.mix) mix_heads<Arch>(b.soft, f.scores, w.mix_before, false, H, f.plane, used);
-    detail::softmax_planes<Arch>(b.soft, f.plane, f.padded, count, s);
+    detail::softmax_planes<Arch>(b.soft, f.plane, f.padded, first, count, s, p);
     if (s.mix) {
-      mix_heads<Arch>(f.mixed, b.soft, w.mix_after, false, H, f.plane, used);
+      mix_heads<Arch>(f.mixed, b.soft, w.mix_after, false, H, f.plane, used, w.mix_after_bias);
       probabilities = f.mixed;
     }
     // out = W' v
@@ -88,8 +87,9 @@ void attention_backward(T* dqkv, const AttentionGradients<T>& g, const T* dout, 
       gemm_unpacked<Arch>(dv, ldq, probabilities + h * f.plane, f.padded, Order::transposed, dy, ldo, Order::plain, N, D, count,
                           b.panel, first == 0 ? none : Epilogue<T>{.residual = dv, .ldr = ldq});
     }
-    // W' = A2 W, W = softmax(S'), S' = A1 S
+    // W' = A2 W + b2, W = softmax(S' + mask), S' = A1 S
     if (s.mix) {
+      if (w.mix_after_bias) mix_heads_bias_gradient<Arch>(g.mix_after_bias, b.outer, H, f.plane, used);
       mix_heads_gradient<Arch>(g.mix_after, b.outer, b.soft, H, f.plane, used);
       mix_heads<Arch>(b.inner, b.outer, w.mix_after, true, H, f.plane, used);
     }
@@ -103,8 +103,9 @@ void attention_backward(T* dqkv, const AttentionGradients<T>& g, const T* dout, 
       mix_heads<Arch>(b.outer, b.inner, w.mix_before, true, H, f.plane, used);
       dscores = b.outer;
     }
-    // S = (q scale) (k + table)
+    // S = (q scale) (k + table) + bias
     for (Index h = 0; h < H; ++h) {
+      if (p.dbias) detail::add_plane<Arch>(p.dbias + (h * N + first) * f.padded, dscores + h * f.plane, used);
       const T* const ds = dscores + h * f.plane;      // [count, N']
       const T* const q = f.query + h * f.rows * D;    // [count, D], scaled
       T* const dk = dqkv + s.dim() + h * D;           // [N, D]
@@ -123,7 +124,7 @@ void attention_backward(T* dqkv, const AttentionGradients<T>& g, const T* dout, 
       for (Index r = 0; r < count; ++r)
         for (Index c = 0; c < D; ++c) dqkv[(first + r) * ldq + h * D + c] = b.dquery[r * D + c] * scale;
     }
-  }
+  });
 }
 
 }  // namespace minivit::inline MINIVIT_ISA::kernels

@@ -78,21 +78,21 @@ void blocked(T* c, Index ldc, const T* a, Index lda, Index m, Index n, Index k, 
     for (Index i = 0; i < m; i += block_rows) {
       const Index rows = std::min(block_rows, m - i);
       const T* const ai = AOrder == Order::plain ? a + i * lda + k0 : a + k0 * lda + i;
-      for (Index column = 0; column < n; column += Shape::width) {
-        const Index columns = std::min(Shape::width, n - column);
-        const Index vectors = (columns + Shape::lanes - 1) / Shape::lanes;
+      for (Index column = 0; column < n;) {
+        const Index width = panel_width<Arch, T>(n - column), columns = std::min(width, n - column), vectors = width / Shape::lanes;
         const Index tail = columns - (vectors - 1) * Shape::lanes;
         T* const target = c + i * ldc + column;
         const T* const bias = first && e.bias ? e.bias + column : nullptr;
         const T* start = first ? e.residual : c;  // later blocks of K go on from what the earlier ones stored
         const Index lds = first ? e.ldr : ldc;
         if (start) start += i * lds + column;
-        const auto* const b = panel_at(column, vectors * Shape::lanes, k0, depth);
+        const auto* const b = panel_at(column, width, k0, depth);
         if (vectors == 3) panel<Arch, 3, AOrder>(target, ldc, ai, lda, b, rows, depth, tail, bias, start, lds);
         else if (vectors == 2) panel<Arch, 2, AOrder>(target, ldc, ai, lda, b, rows, depth, tail, bias, start, lds);
         else panel<Arch, 1, AOrder>(target, ldc, ai, lda, b, rows, depth, tail, bias, start, lds);
         if (last && e.gelu)
           for (Index r = 0; r < rows; ++r) gelu<Arch>(target + r * ldc, target + r * ldc, columns);
+        column += width;
       }
     }
   }
@@ -121,7 +121,7 @@ template <class Arch, class T>
 void gemm_unpacked(T* c, Index ldc, const T* a, Index lda, Order a_order, const T* b, Index ldb, Order b_order, Index m,
                    Index n, Index k, T* scratch, const Epilogue<T>& e = {}) {
   const auto pack_next = [&](Index column, Index width, Index k0, Index depth) {
-    pack_panel(scratch, b, ldb, b_order, k0, depth, column, width, n);
+    pack_panel<Arch>(scratch, b, ldb, b_order, k0, depth, column, width, n);
     return static_cast<const T*>(scratch);
   };
   if (a_order == Order::plain) detail::blocked<Arch, Order::plain>(c, ldc, a, lda, m, n, k, std::max<Index>(m, 1), e, pack_next);

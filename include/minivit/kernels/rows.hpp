@@ -109,11 +109,55 @@ inline void layer_norm_backward(T* dx, T* dweight, T* dbias, const T* dy, const 
                                               weight, dim, accumulate_dx);
 }
 
+namespace detail {
+
+/// softmax of one row of V registers, `tail` elements in the last one, which never leaves the registers. Sums as softmax() does.
+template <Index V, class Arch, class T>
+[[gnu::flatten]] inline void softmax_short(T* y, const T* x, Index tail) {
+  using B = simd::Batch<T, Arch>;
+  constexpr Index L = simd::lanes<T, Arch>, last = V - 1;
+  B e[V];
+#pragma GCC unroll 8
+  for (Index v = 0; v < last; ++v) e[v] = simd::load<Arch>(x + v * L);
+  e[last] = simd::load_partial(x + last * L, tail, B(-std::numeric_limits<T>::infinity()));
+  B top = e[0];
+#pragma GCC unroll 8
+  for (Index v = 1; v < V; ++v) top = simd::max(top, e[v]);
+  const B largest(simd::largest(top));
+#pragma GCC unroll 8
+  for (Index v = 0; v < V; ++v) e[v] = simd::exp(e[v] - largest);
+  B total[4] = {B(T(0)), B(T(0)), B(T(0)), B(T(0))};
+  const auto add = [&](auto in_fours) {
+#pragma GCC unroll 8
+    for (Index v = 0; v < V; ++v) total[v < in_fours ? v % 4 : 0] = total[v < in_fours ? v % 4 : 0] + e[v];
+  };
+  if (V % 4 == 0 && tail < L) add(std::integral_constant<Index, last / 4 * 4>{});
+  else add(std::integral_constant<Index, V / 4 * 4>{});
+  const B factor(T(1) / sum_of<T, Arch>(total));
+#pragma GCC unroll 8
+  for (Index v = 0; v < last; ++v) simd::store<Arch>(y + v * L, e[v] * factor);
+  simd::store_partial<Arch>(y + last * L, e[last] * factor, tail);
+}
+
+}  // namespace detail
+
 /// y = exp(x - largest) / sum of that, for each row of n elements; y == x is allowed. -infinity gives 0; a row that holds
 /// NaN or +infinity, or nothing but -infinity, becomes NaN as a whole, so that a fault is seen.
 template <class Arch = simd::best, class T>
-inline void softmax(T* y, Index ldy, const T* x, Index ldx, Index rows, Index n) {
+[[gnu::flatten]] inline void softmax(T* y, Index ldy, const T* x, Index ldx, Index rows, Index n) {  // flatten: exp is not called
   using B = simd::Batch<T, Arch>;
+  if constexpr (std::is_same_v<T, float>) {
+    constexpr Index L = simd::lanes<T, Arch>;
+    const bool done = [&]<Index... I>(std::integer_sequence<Index, I...>) {
+      const auto run = [&](auto registers) {
+        if (n <= (registers - 1) * L || n > registers * L) return false;
+        for (Index r = 0; r < rows; ++r) detail::softmax_short<registers, Arch>(y + r * ldy, x + r * ldx, n - (registers - 1) * L);
+        return true;
+      };
+      return (run(std::integral_constant<Index, I + 1>{}) || ...);
+    }(std::make_integer_sequence<Index, 8>{});
+    if (done) return;
+  }
   const B lowest(-std::numeric_limits<T>::infinity());
   for (Index r = 0; r < rows; ++r) {
     const T* const in = x + r * ldx;

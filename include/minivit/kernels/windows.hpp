@@ -6,6 +6,8 @@
 
 #include <minivit/core/view.hpp>
 
+#include <algorithm>
+
 namespace minivit::inline MINIVIT_ISA::kernels {
 
 /// A map of side x side tokens, row-major, in windows of window x window tokens, after a roll by -shift along both axes. Windows are
@@ -54,14 +56,22 @@ inline constexpr int masked_score = -100;
 /// layers, too (reference section 2.4).
 template <class T>
 constexpr void window_mask(T* mask, Index stride, Index window, Index shift, int border) {
-  const Index N = window * window, edge = window - shift;
-  for (Index i = 0; i < N; ++i) {
-    for (Index j = 0; j < stride; ++j) mask[i * stride + j] = T{0};
-    for (Index j = 0; j < N; ++j) {
-      const bool apart = ((border & 1) && (i % window < edge) != (j % window < edge)) || ((border & 2) && (i / window < edge) != (j / window < edge));
-      if (apart) mask[i * stride + j] = T{masked_score};
+  const Index edge = window - shift;
+  for (Index row = 0; row < window; ++row)
+    for (Index column = 0; column < window; ++column, mask += stride) {  // of the query
+      const bool as_left = column > 0 && column != edge, as_above = row > 0 && row != edge;
+      if (as_left || as_above) {
+        std::copy_n(mask - (as_left ? 1 : window) * stride, stride, mask);
+        continue;
+      }
+      T* to = mask;
+      for (Index key_row = 0; key_row < window; ++key_row) {
+        const bool rows_apart = (border & 2) && (row < edge) != (key_row < edge);
+        for (Index key_column = 0; key_column < window; ++key_column)
+          *to++ = rows_apart || ((border & 1) && (column < edge) != (key_column < edge)) ? T{masked_score} : T{0};
+      }
+      std::fill(to, mask + stride, T{0});
     }
-  }
 }
 
 /// Row of the bias table [(2 window - 1)^2, H] for query i and key j of a window.

@@ -121,9 +121,7 @@ struct Attention {
     }
     {
       const Profile::Scope profile("attn");
-      const View<const Inner, Dyn, W, 3 * D> in = qkv;
-      if constexpr (A.windowed()) ops::attention<Arch, D>(in, context, A.shape(), weights(), arena, windowing());
-      else ops::attention<Arch, D>(in, context, A.shape(), weights(), arena);
+      ops::attention<Arch, D>(View<const Inner, Dyn, W, 3 * D>(qkv), context, A.shape(), weights(), arena, windowing());
     }
     const Profile::Scope profile("attn.proj");
     shared.proj.forward(context, y.template reshape<Dyn, D>(), arena, {.residual = residual});
@@ -147,10 +145,7 @@ struct Attention {
       const kernels::AttentionGradients<T> gradients{.mix_before = gown.mix_l.weight.data(), .mix_after = gown.mix_w.weight.data(),
                                                      .mix_after_bias = gown.mix_w.bias.data(), .table = gown.rpe_k.data(),
                                                      .bias_table = gshared.relative_position_bias_table.data()};
-      if constexpr (A.windowed())
-        ops::attention_backward<Arch>(rows(dcontext), saved.qkv, dqkv, A.shape(), weights(), gradients, arena, windowing());
-      else
-        ops::attention_backward<Arch>(ConstTokens(dcontext), saved.qkv, dqkv, A.shape(), weights(), gradients, arena);
+      ops::attention_backward<Arch>(rows(dcontext), saved.qkv, dqkv, A.shape(), weights(), gradients, arena, windowing());
     }
     listen(saved.qkv, dqkv, arena);
     const Profile::Scope profile("attn.qkv backward");
@@ -179,7 +174,9 @@ struct Attention {
 
  private:
   static constexpr View<const T, Dyn, D> rows(ConstTokens x) { return x.template reshape<Dyn, D>(); }
-  constexpr ops::Windowing windowing() const { return {order(), masked ? Index{A.shift} : Index{0}}; }
+  constexpr ops::Windowing windowing() const {
+    return A.windowed() ? ops::Windowing{order(), masked ? Index{A.shift} : Index{0}} : ops::Windowing{};
+  }
   static constexpr kernels::RelativeOffsets<A.side> offsets{};
 };
 

@@ -47,16 +47,20 @@ constexpr SwinConfig multiplexed(SwinConfig teacher, PerStage blocks,
   return teacher;
 }
 
-/// Whether a student of one config can start from a teacher of the other: they may differ in sharing, transformations and relative position
-/// only.
+/// Whether a student of one config can start from a teacher of the other: they may differ in sharing, and the student may have
+/// transformations that the teacher lacks.
 constexpr bool can_multiplex(const ViTConfig& student, ViTConfig teacher) {
-  const bool ready = teacher.sharing.repeat == 1 && (student.position.keys || !teacher.position.keys);
+  const bool keeps = (student.position.keys || !teacher.position.keys) && (student.sharing.mix_heads || !teacher.sharing.mix_heads) &&
+                     (student.sharing.local_conv || !teacher.sharing.local_conv);  // everything that the teacher has
+  const bool ready = teacher.sharing.repeat == 1 && keeps;
   teacher.sharing = student.sharing;
   teacher.position = student.position;
   return ready && student == teacher;
 }
 constexpr bool can_multiplex(const SwinConfig& student, SwinConfig teacher) {
-  const bool ready = teacher.blocks == teacher.depths && teacher.transformations == SwinTransformations{};
+  const SwinTransformations &s = student.transformations, &t = teacher.transformations;
+  const bool keeps = (s.separate_norms || !t.separate_norms) && (s.mix_heads || !t.mix_heads) && (s.local_conv || !t.local_conv);
+  const bool ready = teacher.blocks == teacher.depths && keeps;
   return ready && student == multiplexed(teacher, student.blocks, student.transformations);
 }
 constexpr bool can_multiplex(const ViTConfig&, const SwinConfig&) { return false; }
@@ -161,7 +165,7 @@ template <ViTConfig C, ViTConfig TeacherConfig, class T>
 ViT<C, T> multiplex(const ViT<TeacherConfig, T>& teacher, const MultiplexOptions& options = {}) {
   static_assert(TeacherConfig.sharing.repeat == 1, "multiplex: the teacher's layers must not share weights");
   static_assert(can_multiplex(C, TeacherConfig),
-                "multiplex: the student's config may differ from the teacher's in sharing and added relative position only; see multiplexed()");
+                "multiplex: the student's config may differ from the teacher's in sharing and in added transformations only; see multiplexed()");
   ViT<C, T> student;
   initialise(student, options.seed);
   detail::multiplex_weights(student, teacher, options, [](int) { return C.sharing.repeat; });

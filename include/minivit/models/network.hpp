@@ -12,7 +12,7 @@ namespace minivit::inline MINIVIT_ISA {
 /// Parameters of type T (float; double for checks) of a family of models; a new one is all zeros: see init.hpp, load(). `Family` has
 ///   config     a value with image, channels, classes and more; checked
 ///   Net<S>     the tree of layers over a storage policy: visit(), forward(), backward(), Images, Output
-///   tokens     rows of the widest product, per image
+///   tokens     rows of a typical product, per image: says how many images make one piece of work
 ///   distilled  whether there is a second head
 template <class Family, class T>
 class Network {

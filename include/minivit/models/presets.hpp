@@ -22,7 +22,8 @@ constexpr ViTConfig deit(int dim, int heads, int image = 224) {
 /// Mini-DeiT: no class token, mean pooling, `repeat` layers per set of weights, all transformations.
 constexpr ViTConfig mini(ViTConfig c, int repeat = 2) {
   c.pool = Pool::mean;
-  c.sharing = {.repeat = repeat, .mix_heads = true};
+  c.sharing.repeat = repeat;
+  c.sharing.mix_heads = true;
   c.position = {.keys = true};
   return c;
 }
@@ -36,8 +37,9 @@ constexpr ViTConfig small_image(int dim, int heads, int depth) {
   c.position = {.keys = true};
   return c;
 }
-constexpr ViTConfig slim(ViTConfig c) {
-  c.mlp_ratio = 2;
+/// With the local convolution: small data sets do not teach a transformer that neighbours matter.
+constexpr ViTConfig lite(ViTConfig c) {
+  c.sharing.local_conv = true;
   return c;
 }
 constexpr ViTConfig distilled(ViTConfig c) {
@@ -102,15 +104,16 @@ inline constexpr ViTConfig mini_deit_base = mini_deit_base_patch16_224;
 inline constexpr ViTConfig vit_nano_patch4_32 = detail::small_image(96, 3, 6);
 inline constexpr ViTConfig vit_micro_patch4_32 = detail::small_image(128, 4, 8);
 inline constexpr ViTConfig vit_tiny_patch4_32 = detail::small_image(192, 3, 12);
-/// Deep and narrow, with a slim MLP: the teacher of the CIFAR-10 study (examples/reproduce).
-inline constexpr ViTConfig vit_lite_patch4_32 = detail::slim(detail::small_image(160, 5, 12));
+/// Deep and narrow, with local convolutions: the teacher of the CIFAR-10 study (examples/reproduce).
+inline constexpr ViTConfig vit_lite_patch4_32 = detail::lite(detail::small_image(128, 4, 15));
 inline constexpr ViTConfig mini_vit_nano_patch4_32 = detail::mini(vit_nano_patch4_32);
 inline constexpr ViTConfig mini_vit_micro_patch4_32 = detail::mini(vit_micro_patch4_32);
 inline constexpr ViTConfig mini_vit_tiny_patch4_32 = detail::mini(vit_tiny_patch4_32);
 
-inline constexpr ViTConfig mini_vit_lite_patch4_32 = detail::mini(vit_lite_patch4_32);
-inline constexpr ViTConfig mini_vit_lite_repeat3_patch4_32 = detail::mini(vit_lite_patch4_32, 3);
-inline constexpr ViTConfig mini_vit_lite_repeat12_patch4_32 = detail::mini(vit_lite_patch4_32, 12);
+/// Three, five and all fifteen layers on one set of weights.
+inline constexpr ViTConfig mini_vit_lite_patch4_32 = detail::mini(vit_lite_patch4_32, 3);
+inline constexpr ViTConfig mini_vit_lite_repeat5_patch4_32 = detail::mini(vit_lite_patch4_32, 5);
+inline constexpr ViTConfig mini_vit_lite_repeat15_patch4_32 = detail::mini(vit_lite_patch4_32, 15);
 
 inline constexpr SwinConfig swin_tiny_patch4_window7_224 = detail::swin(96, 3, 6);
 inline constexpr SwinConfig swin_small_patch4_window7_224 = detail::swin(96, 3, 18);
@@ -153,8 +156,8 @@ inline constexpr auto all = std::to_array<Named<ViTConfig>>({
     {"mini_vit_micro_patch4_32", mini_vit_micro_patch4_32},
     {"mini_vit_tiny_patch4_32", mini_vit_tiny_patch4_32},
     {"mini_vit_lite_patch4_32", mini_vit_lite_patch4_32},
-    {"mini_vit_lite_repeat3_patch4_32", mini_vit_lite_repeat3_patch4_32},
-    {"mini_vit_lite_repeat12_patch4_32", mini_vit_lite_repeat12_patch4_32},
+    {"mini_vit_lite_repeat5_patch4_32", mini_vit_lite_repeat5_patch4_32},
+    {"mini_vit_lite_repeat15_patch4_32", mini_vit_lite_repeat15_patch4_32},
 });
 
 /// Every Swin, once.

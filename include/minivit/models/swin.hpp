@@ -12,7 +12,13 @@ namespace minivit::inline MINIVIT_ISA {
 template <SwinConfig C>
 struct SwinFamily {
   static constexpr SwinConfig config = CheckedSwin<C>::value;
-  static constexpr int tokens = config.tokens();
+  /// Of the stage that has most of the layers.
+  static constexpr int tokens = [] {
+    int most = 0;
+    for (int s = 1; s < config.stages(); ++s)
+      if (config.depths[static_cast<std::size_t>(s)] > config.depths[static_cast<std::size_t>(most)]) most = s;
+    return config.tokens(most);
+  }();
   static constexpr bool distilled = false;
   template <class S>
   using Net = SwinNet<C, S>;

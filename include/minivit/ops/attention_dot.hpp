@@ -9,47 +9,55 @@
 
 namespace minivit::inline MINIVIT_ISA::ops {
 
-/// out [B * N] rows of D from qkv [B, N, 3 D] in bf16. Precondition: shape agrees with the extents; its head_dim is even.
+/// out [B * N] rows of D from qkv [B, N, 3 D] in bf16, of images or windows as in ops/attention.hpp. Preconditions as there; the shape's
+/// head_dim is even.
 template <class Arch, int D, int N, int D3, WordRows Rows>
 constexpr void attention(View<const bf16, Dyn, N, D3> qkv, Rows out, const kernels::AttentionShape& shape,
-                         const kernels::AttentionWeights<float>& weights, Arena<float>& arena) {
+                         const kernels::AttentionWeights<float>& weights, Arena<float>& arena, const Windowing& windowing = {}) {
   static_assert(D3 == 3 * D);
   using Kernel = kernels::DotAttention<Arch>;
   const auto scope = arena.scratch();
   float* const memory = arena.raw(arena.workers() * Kernel::block_rows * D);
-  detail::attention_images<Kernel>(qkv, shape, weights, arena, [&](const Kernel& kernel, const bf16* image, Index b, Index first, Index count, int worker) {
-    float* const context = memory + worker * Kernel::block_rows * D;  // [count, D], float
-    kernel.rows(context, D, image, D3, first, count, weights);
-    for (Index r = 0; r < count; ++r) write_row<Arch>(context + r * D, out, b * N + first + r);
-  });
+  detail::attention_images<Arch, Kernel>(
+      qkv, shape, weights, arena, windowing,
+      [&](const Kernel& kernel, const bf16* image, const kernels::ScorePlanes<float>& planes, Index b, Index first, Index count, int worker) {
+        float* const context = memory + worker * Kernel::block_rows * D;  // [count, D], float
+        kernel.rows(context, D, image, D3, first, count, weights, planes);
+        windowing.each_run(b, N, first, count, [&](Index row, Index place, Index n) {
+          for (Index r = 0; r < n; ++r) write_row<Arch>(context + (row + r) * D, out, place + r);
+        });
+      });
 }
 
 /// The same from float32, where bf16 products have no instruction.
 template <class Arch, int D, int N, int D3, WordRows Rows>
 constexpr void attention(View<const float, Dyn, N, D3> qkv, Rows out, const kernels::AttentionShape& shape,
-                         const kernels::AttentionWeights<float>& weights, Arena<float>& arena) {
+                         const kernels::AttentionWeights<float>& weights, Arena<float>& arena, const Windowing& windowing = {}) {
   const auto scope = arena.scratch();
   const auto context = arena.template take<Dyn, D>(qkv.batch() * N);
-  attention<Arch, D>(qkv, context, shape, weights, arena);
+  attention<Arch, D>(qkv, context, shape, weights, arena, windowing);
   if (arena.counting()) return;
   write_rows<Arch, D>(context.data(), out, arena);
 }
 
-/// dqkv is overwritten; gradients of the transformations are added.
+/// dqkv, in the order of qkv, is overwritten; gradients of the transformations are added. dout [B * N, D] lies as attention() wrote.
 template <class Arch, int N, int D3, int D>
-constexpr void attention_backward(View<const float, Dyn, N, D> dout, View<const bf16, Dyn, N, D3> qkv, View<float, Dyn, N, D3> dqkv,
+constexpr void attention_backward(View<const float, Dyn, D> dout, View<const bf16, Dyn, N, D3> qkv, View<float, Dyn, N, D3> dqkv,
                                   const kernels::AttentionShape& shape, const kernels::AttentionWeights<float>& weights,
-                                  const kernels::AttentionGradients<float>& gradients, Arena<float>& arena) {
+                                  const kernels::AttentionGradients<float>& gradients, Arena<float>& arena, const Windowing& windowing = {}) {
   static_assert(D3 == 3 * D);
   const auto scope = arena.scratch();
   kernels::detail::Cutter<float> count(nullptr);
   (void)kernels::DotAttentionBackward<Arch>(count, shape);
   float* const scratch = arena.raw(count.used());
+  float* const memory = arena.raw(windowing.reorders() ? N * D : 0);
+  const detail::WindowPlanes<Arch, float> planes(shape, weights, windowing, kernels::DotAttention<Arch>::stride(shape), true, arena);
   if (arena.counting()) return;
   kernels::detail::Cutter<float> cut(scratch);
-  const kernels::DotAttentionBackward<Arch> image(cut, shape);
+  const kernels::DotAttentionBackward<Arch> kernel(cut, shape);
   for (Index b = 0; b < qkv.batch(); ++b)
-    image.run(dqkv[b].data(), gradients, dout.data() + b * N * D, D, qkv[b].data(), D3, weights);
+    kernel.run(dqkv[b].data(), gradients, detail::query_rows<D>(dout.data(), b, N, windowing, memory), D, qkv[b].data(), D3, weights, planes[b]);
+  planes.add_gradient(gradients.bias_table);
 }
 
 }  // namespace minivit::inline MINIVIT_ISA::ops

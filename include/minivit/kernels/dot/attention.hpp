@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Attention of one image from bf16 queries, keys and values: the products in bf16 words, everything between them (relative
-// position, head mixing, softmax) in float32. Blocks of query rows, all heads at once, as in kernels/attention.hpp, whose
+// Attention of one image or window from bf16 queries, keys and values: the products in bf16 words, everything between them (relative
+// position, position bias, head mixing, softmax) in float32. Blocks of query rows, all heads at once, as in kernels/attention.hpp, whose
 // definition this follows; probabilities are rounded to bf16 before they meet v.
 #pragma once
 
@@ -37,14 +37,16 @@ struct DotAttentionBlock {
 
   constexpr DotAttentionBlock(Cutter<float>& cut, const AttentionShape& s)
       : shape(s),
-        padded(dot_columns(s.tokens)),
-        rows(std::min(s.tokens, 3 * dot_rows)),  // three full tiles
+        padded(stride(s)),
+        rows(std::min(s.tokens, attention_rows)),
         plane(rows * padded),
         key_size(dot_packed_size<bf16>(s.head_dim, s.tokens)) {
     keys = cut_bf16(cut, s.heads * key_size);
     table = cut_bf16(cut, s.relative ? dot_packed_size<bf16>(s.head_dim, s.columns()) : 0);
     take_private(cut);
   }
+
+  static constexpr Index stride(const AttentionShape& s) { return dot_columns(s.tokens); }
 
   /// What every thread needs for itself.
   constexpr void take_private(Cutter<float>& cut) {
@@ -59,34 +61,38 @@ struct DotAttentionBlock {
     if (shape.relative && head == 0) dot_pack(table, w.table, shape.columns(), Order::plain, shape.head_dim, shape.columns());
   }
 
-  /// scores[h, i, j] = (q_i . k_j + relative) / sqrt(D) for `count` rows from `first`. Columns behind N may become anything finite.
-  void score(const bf16* qkv, Index ldq, Index first, Index count, const AttentionWeights<float>& w) const {
+  /// scores[h, i, j] = (q_i . k_j + relative) / sqrt(D) + bias for `count` rows from `first`. Columns behind N may become anything.
+  void score(const bf16* qkv, Index ldq, Index first, Index count, const AttentionWeights<float>& w, const ScorePlanes<float>& p) const {
     const Profile::Scope profile("attn scores");
     const Index D = shape.head_dim;
     const float scale = 1 / std::sqrt(static_cast<float>(D));
     for (Index h = 0; h < shape.heads; ++h) {
       const bf16* const q = qkv + first * ldq + h * D;
       float* const start = scores + h * plane;
+      const float* const bias = p.bias ? p.bias + (h * shape.tokens + first) * padded : nullptr;
       if (shape.relative) {
         const Profile::Scope relative("attn relative position");
         dot_gemm<Arch>(products, shape.columns(), q, ldq, table, count, shape.columns(), D, {.scale = scale});
         for (Index r = 0; r < count; ++r)
           AttentionBlock<Arch, float>::write_relative(start + r * padded, products + r * shape.columns(), first + r, shape, w.offsets);
+        if (bias) add_plane<Arch>(start, bias, count * padded);
       }
       dot_gemm<Arch>(start, padded, q, ldq, keys + h * key_size, count, shape.tokens, D,
-                     {.residual = shape.relative ? start : nullptr, .ldr = padded, .scale = scale});
+                     {.residual = shape.relative ? start : bias, .ldr = padded, .scale = scale});
     }
   }
 };
 
 }  // namespace detail
 
-/// Forward of one image: prepare all heads, then any rows. Threads share what prepare() made and need a worker() each.
+/// Forward of one image or window: prepare all heads, then any rows. Threads share what prepare() made and need a worker() each.
 /// Precondition: head_dim is even.
 template <class Arch>
 class DotAttention {
  public:
-  static constexpr Index block_rows = 3 * dot_rows;
+  static constexpr Index block_rows = detail::attention_rows;  ///< at most in one call of rows()
+  /// Row length of the ScorePlanes that it reads; the same for backward.
+  static constexpr Index stride(const AttentionShape& s) { return detail::DotAttentionBlock<Arch>::stride(s); }
 
   /// Cuts its memory out of `cut`; a Cutter without memory only counts.
   constexpr DotAttention(detail::Cutter<float>& cut, const AttentionShape& s)
@@ -111,14 +117,15 @@ class DotAttention {
   }
 
   /// out [count, H D] (row stride ldo) for the query rows [first, first + count); count <= block_rows.
-  void rows(float* out, Index ldo, const bf16* qkv, Index ldq, Index first, Index count, const AttentionWeights<float>& w) const {
+  void rows(float* out, Index ldo, const bf16* qkv, Index ldq, Index first, Index count, const AttentionWeights<float>& w,
+            const ScorePlanes<float>& p = {}) const {
     const Index padded = block_.padded, plane = block_.plane, used = count * padded;  // elements of a plane
-    block_.score(qkv, ldq, first, count, w);                                                                // S  [H, rows, N]
+    block_.score(qkv, ldq, first, count, w, p);                                                             // S  [H, rows, N]
     float* planes = block_.scores;
     if (s_.mix) mix_heads<Arch>(planes = mixed_, block_.scores, w.mix_before, false, s_.heads, plane, used);  // S' = A1 S
-    detail::softmax_planes<Arch>(planes, plane, padded, count, s_);                                         // W  = softmax(S')
+    detail::softmax_planes<Arch>(planes, plane, padded, first, count, s_, p);                               // W  = softmax(S' + mask)
     if (s_.mix) {
-      mix_heads<Arch>(block_.scores, planes, w.mix_after, false, s_.heads, plane, used);                    // W' = A2 W
+      mix_heads<Arch>(block_.scores, planes, w.mix_after, false, s_.heads, plane, used, w.mix_after_bias);  // W' = A2 W + b2
       planes = block_.scores;
     }
     const Profile::Scope profile("attn values");

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Backward of dot/attention.hpp for one image, in the same blocks of query rows: what kernels/attention_backward.hpp does, with the
+// Backward of dot/attention.hpp for one image or window, in the same blocks of query rows: what kernels/attention_backward.hpp does, with the
 // products in bf16 words. Probabilities and gradients are rounded to bf16 before they are multiplied; softmax, head mixing and every
 // sum stay in float32.
 #pragma once
@@ -30,9 +30,10 @@ class DotAttentionBackward {
     right_ = cut_bf16(cut, dot_packed_size<bf16>(rows, std::max(D, columns)));
   }
 
-  /// dqkv [N, 3 H D] (row stride ldq, as qkv) is overwritten; the gradients of the transformations are added to `g`. dout [N, H D].
+  /// dqkv [N, 3 H D] (row stride ldq, as qkv) is overwritten; the gradients of the transformations are added to `g`, that of the
+  /// position bias to p.dbias. dout [N, H D].
   void run(float* dqkv, const AttentionGradients<float>& g, const float* dout, Index ldo, const bf16* qkv, Index ldq,
-           const AttentionWeights<float>& w) const {
+           const AttentionWeights<float>& w, const ScorePlanes<float>& p = {}) const {
     const Index N = s_.tokens, H = s_.heads, D = s_.head_dim, plane = block_.plane, padded = block_.padded;
     block_.prepare(qkv, ldq, w, 0, H);
     for (Index h = 0; h < H; ++h) {
@@ -41,18 +42,18 @@ class DotAttentionBackward {
     }
     if (s_.relative) dot_pack(table_t_, w.table, s_.columns(), Order::transposed, s_.columns(), D);
 
-    for (Index first = 0; first < N; first += block_.rows) {
-      const Index count = std::min(block_.rows, N - first), used = count * padded;  // elements of a plane
-      // forward again: S, W = softmax(A1 S), W' = A2 W
-      block_.score(qkv, ldq, first, count, w);
+    each_block(0, N, block_.rows, [&](Index first, Index count) {
+      const Index used = count * padded;  // elements of a plane
+      // forward again: S, W = softmax(A1 S + mask), W' = A2 W + b2
+      block_.score(qkv, ldq, first, count, w, p);
       if (s_.mix) {
         clear_padding(block_.scores, count);
         mix_heads<Arch>(soft_, block_.scores, w.mix_before, false, H, plane, used);
       }
-      detail::softmax_planes<Arch>(soft_, plane, padded, count, s_);
+      detail::softmax_planes<Arch>(soft_, plane, padded, first, count, s_, p);
       const float* probabilities = soft_;
       if (s_.mix) {
-        mix_heads<Arch>(mixed_, soft_, w.mix_after, false, H, plane, used);
+        mix_heads<Arch>(mixed_, soft_, w.mix_after, false, H, plane, used, w.mix_after_bias);
         probabilities = mixed_;
       }
       // out = W' v
@@ -61,9 +62,10 @@ class DotAttentionBackward {
         dot_gemm<Arch>(outer_ + h * plane, padded, rows_, D, values_t_ + h * block_.key_size, count, N, D);
         add_transposed(dqkv + 2 * s_.dim() + h * D, ldq, probabilities + h * plane, rows_, D, count, first > 0, 1);
       }
-      // W' = A2 W, W = softmax(S'), S' = A1 S
+      // W' = A2 W + b2, W = softmax(S' + mask), S' = A1 S
+      if (s_.mix || p.dbias) clear_padding(outer_, count);
       if (s_.mix) {
-        clear_padding(outer_, count);
+        if (w.mix_after_bias) mix_heads_bias_gradient<Arch>(g.mix_after_bias, outer_, H, plane, used);
         mix_heads_gradient<Arch>(g.mix_after, outer_, soft_, H, plane, used);
         mix_heads<Arch>(inner_, outer_, w.mix_after, true, H, plane, used);
       }
@@ -77,14 +79,17 @@ class DotAttentionBackward {
         mix_heads<Arch>(outer_, inner_, w.mix_before, true, H, plane, used);
         dscores = outer_;
       }
-      for (Index h = 0; h < H; ++h) query_and_key(dqkv, g, dscores + h * plane, qkv, ldq, w, h, first, count);
-    }
+      for (Index h = 0; h < H; ++h) {
+        if (p.dbias) detail::add_plane<Arch>(p.dbias + (h * N + first) * padded, dscores + h * plane, used);
+        query_and_key(dqkv, g, dscores + h * plane, qkv, ldq, w, h, first, count);
+      }
+    });
   }
 
  private:
   constexpr Index key_size() const { return dot_packed_size<bf16>(s_.tokens, s_.head_dim); }
 
-  /// Zeros behind N: the gradients of the mixings are sums over whole rows.
+  /// Zeros behind N: the gradients of the mixings and of the bias are sums over whole rows.
   void clear_padding(float* planes, Index count) const {
     for (Index h = 0; h < s_.heads; ++h, planes += block_.plane)
       for (Index r = 0; r < count; ++r) std::fill(planes + r * block_.padded + s_.tokens, planes + (r + 1) * block_.padded, 0.f);
@@ -98,7 +103,7 @@ class DotAttentionBackward {
     dot_gemm<Arch, Order::transposed>(dst, ldd, left_, N, right_, N, D, count, {.residual = accumulate ? dst : nullptr, .ldr = ldd, .scale = scale});
   }
 
-  /// Head h of S = (q / sqrt(D)) (k + table), given dS [count, N'].
+  /// Head h of S = (q / sqrt(D)) (k + table) + bias, given dS [count, N'].
   void query_and_key(float* dqkv, const AttentionGradients<float>& g, const float* ds, const bf16* qkv, Index ldq,
                      const AttentionWeights<float>& w, Index h, Index first, Index count) const {
     const Index N = s_.tokens, D = s_.head_dim, padded = block_.padded;

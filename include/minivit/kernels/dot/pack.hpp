@@ -5,6 +5,7 @@
 
 #include <minivit/kernels/dot/element.hpp>
 #include <minivit/kernels/matrix.hpp>
+#include <minivit/simd/transpose.hpp>
 
 #include <algorithm>
 #include <cmath>
@@ -76,8 +77,18 @@ void dot_pack(bf16* dst, const X* b, Index ldb, Order order, Index k, Index n) {
     if (order == Order::plain) {
       dot_pair_rows(dst, width, b + column, ldb, k, valid, width);
     } else {
+      Index done = 0;  // words of each column
+#if defined(__AVX512F__)
+      if constexpr (std::is_same_v<X, bf16>) {  // a word of the panel is a word of the source
+        constexpr Index side = dot_half;
+        done = k / (2 * side) * side;
+        for (Index j = 0; j < width; j += side)
+          for (Index w = 0; w < done; w += side)
+            simd::transpose<simd::best>(dst + (w * width + j) * 2, width * 4, b + (column + j) * ldb + 2 * w, ldb * 2, std::clamp(valid - j, Index{0}, side));
+      }
+#endif
       constexpr Index strip = 16;  // words of a column at a time, so that whole lines are read and written
-      for (Index w0 = 0; w0 < words; w0 += strip)
+      for (Index w0 = done; w0 < words; w0 += strip)
         for (Index j = 0; j < width; ++j) {
           const X* const source = b + (column + j) * ldb;
           for (Index w = w0; w < std::min(words, w0 + strip); ++w) {

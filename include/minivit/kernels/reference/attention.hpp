@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Scalar attention, one query row at a time: the definition that kernels/attention.hpp is tested against, and what the
-// compiler runs. MiniViT section 3.1 with the order of operations of the published code (head mixing without bias, iRPE on
-// keys from the scaled query).
+// compiler runs. MiniViT section 3.1 with the order of operations of the published code: iRPE on keys from the scaled query, position
+// bias, first mixing, mask, softmax, second mixing and its bias.
 #pragma once
 
 #include <minivit/kernels/attention_shape.hpp>
@@ -17,7 +17,7 @@ namespace detail {
 /// Row i of: scores [H, N], probabilities after softmax [H, N], and after the second mixing [H, N].
 template <class T>
 constexpr void attention_row(T* scores, T* soft, T* mixed, const T* qkv, Index ldq, Index i, const AttentionShape& s,
-                             const AttentionWeights<T>& w) {
+                             const AttentionWeights<T>& w, const ScorePlanes<T>& p = {}) {
   const T scale = T{1} / static_cast<T>(sqrt(static_cast<double>(s.head_dim)));
   const Index N = s.tokens, H = s.heads, D = s.head_dim;
   for (Index h = 0; h < H; ++h)
@@ -30,18 +30,19 @@ constexpr void attention_row(T* scores, T* soft, T* mixed, const T* qkv, Index l
         const Index bucket = relative_bucket(w.offsets, i, j, s.side, s.extra_tokens);
         for (Index c = 0; c < D; ++c) sum += q[c] * scale * w.table[c * s.columns() + bucket];
       }
-      scores[h * N + j] = sum;
+      scores[h * N + j] = p.bias ? sum + p.bias[(h * N + i) * p.stride + j] : sum;
     }
   for (Index o = 0; o < H; ++o)
     for (Index j = 0; j < N; ++j) {
       T sum{0};
       for (Index h = 0; w.mix_before && h < H; ++h) sum += w.mix_before[o * H + h] * scores[h * N + j];
       soft[o * N + j] = w.mix_before ? sum : scores[o * N + j];
+      if (p.mask) soft[o * N + j] += p.mask[i * p.stride + j];
     }
   softmax(soft, N, soft, N, H, N);
   for (Index o = 0; o < H; ++o)
     for (Index j = 0; j < N; ++j) {
-      T sum{0};
+      T sum = w.mix_after_bias ? w.mix_after_bias[o] : T{0};
       for (Index h = 0; w.mix_after && h < H; ++h) sum += w.mix_after[o * H + h] * soft[h * N + j];
       mixed[o * N + j] = w.mix_after ? sum : soft[o * N + j];
     }
@@ -49,16 +50,16 @@ constexpr void attention_row(T* scores, T* soft, T* mixed, const T* qkv, Index l
 
 }  // namespace detail
 
-/// out [N, H * D] (row stride ldo) for one image.
+/// out [N, H * D] (row stride ldo) for one image or window.
 template <class T>
 constexpr void attention(T* out, Index ldo, const T* qkv, Index ldq, const AttentionShape& s, const AttentionWeights<T>& w,
-                         T* scratch) {
+                         T* scratch, const ScorePlanes<T>& p = {}) {
   const Index N = s.tokens, H = s.heads, D = s.head_dim;
   T* const scores = scratch;
   T* const soft = scores + H * N;
   T* const mixed = soft + H * N;
   for (Index i = 0; i < N; ++i) {
-    detail::attention_row(scores, soft, mixed, qkv, ldq, i, s, w);
+    detail::attention_row(scores, soft, mixed, qkv, ldq, i, s, w, p);
     for (Index h = 0; h < H; ++h)
       for (Index c = 0; c < D; ++c) {
         T sum{0};
@@ -68,10 +69,10 @@ constexpr void attention(T* out, Index ldo, const T* qkv, Index ldq, const Atten
   }
 }
 
-/// dqkv [N, 3 * H * D] is overwritten; gradients of the transformations are added to `g`.
+/// dqkv [N, 3 * H * D] is overwritten; gradients of the transformations are added to `g`, that of the position bias to p.dbias.
 template <class T>
 constexpr void attention_backward(T* dqkv, const AttentionGradients<T>& g, const T* dout, Index ldo, const T* qkv, Index ldq,
-                                  const AttentionShape& s, const AttentionWeights<T>& w, T* scratch) {
+                                  const AttentionShape& s, const AttentionWeights<T>& w, T* scratch, const ScorePlanes<T>& p = {}) {
   const T scale = T{1} / static_cast<T>(sqrt(static_cast<double>(s.head_dim)));
   const Index N = s.tokens, H = s.heads, D = s.head_dim, HN = H * N;
   T* const scores = scratch;
@@ -83,7 +84,7 @@ constexpr void attention_backward(T* dqkv, const AttentionGradients<T>& g, const
   for (Index i = 0; i < N; ++i)
     for (Index c = 0; c < 3 * s.dim(); ++c) dqkv[i * ldq + c] = T{0};
   for (Index i = 0; i < N; ++i) {
-    detail::attention_row(scores, soft, mixed, qkv, ldq, i, s, w);
+    detail::attention_row(scores, soft, mixed, qkv, ldq, i, s, w, p);
     for (Index h = 0; h < H; ++h)
       for (Index j = 0; j < N; ++j) {
         T sum{0};
@@ -93,6 +94,7 @@ constexpr void attention_backward(T* dqkv, const AttentionGradients<T>& g, const
           dqkv[j * ldq + 2 * s.dim() + h * D + c] += mixed[h * N + j] * d;
         }
         dmixed[h * N + j] = sum;
+        if (w.mix_after_bias) g.mix_after_bias[h] += sum;
       }
     for (Index h = 0; h < H; ++h)
       for (Index j = 0; j < N; ++j) {
@@ -112,6 +114,7 @@ constexpr void attention_backward(T* dqkv, const AttentionGradients<T>& g, const
           g.mix_before[o * H + h] += dsoft[o * N + j] * scores[h * N + j];
         }
         dscores[h * N + j] = sum;
+        if (p.dbias) p.dbias[(h * N + i) * p.stride + j] += sum;
       }
     for (Index h = 0; h < H; ++h)
       for (Index j = 0; j < N; ++j) {
