@@ -61,7 +61,7 @@ constexpr std::array<float, 3> compiled_logits = [] {
   std::array<float, Model::inference_bytes(1) / 4> memory{};
   mv::Arena<float> arena(memory.data(), static_cast<mv::Index>(memory.size()), mv::Memory::rewind);
   std::array<float, 3> logits{};
-  net.forward(Net::Images(image.data(), 1), {Net::Logits(logits.data(), 1), {}}, arena);
+  net.forward(Net::Images(image.data(), 1), {Model::Logits(logits.data(), 1), {}}, arena);
   return logits;
 }();
 

@@ -127,7 +127,7 @@ inline constexpr SwinConfig mini_swin_base_patch4_window12_384 = detail::at_384(
 
 /// For 32x32 images: a teacher and its student, as vit_lite and mini_vit_lite are.
 inline constexpr SwinConfig swin_lite_patch2_window4_32 = detail::small_image_swin(64, 2, {2, 6, 2, 0});
-inline constexpr SwinConfig mini_swin_lite_patch2_window4_32 = detail::mini(swin_lite_patch2_window4_32, {1, 3, 1, 0});
+inline constexpr SwinConfig mini_swin_lite_patch2_window4_32 = detail::mini(swin_lite_patch2_window4_32, {1, 2, 1, 0});
 
 /// A preset under its name.
 template <class Config>
