@@ -36,11 +36,11 @@ const std::int8_t* offsets_of(Index side) {
   }
 }
 
-/// Odd token counts and head sizes, blocks of rows that are full, short and single, with every switch both ways.
+/// Odd token counts and head sizes, one block of query rows that is short or full, and several, with every switch both ways.
 std::vector<AttentionShape> shapes() {
   std::vector<AttentionShape> out;
   for (const bool mix : {false, true}) {
-    for (const Index tokens : {1, 2, 7, 17, 32, 33, 65})
+    for (const Index tokens : {1, 2, 7, 17, 33, 52, 53, 65})
       for (const auto& [heads, head_dim] : {std::pair<Index, Index>{1, 16}, {3, 5}, {5, 17}})
         out.push_back({.tokens = tokens, .heads = heads, .head_dim = head_dim, .mix = mix});
     for (const Index side : {1, 3, 5, 8, 18})  // 18: wider than any register

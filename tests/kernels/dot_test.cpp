@@ -338,8 +338,9 @@ TEMPLATE_LIST_TEST_CASE("DotAttention: agrees with the definition to the roundin
           attention.prepare(qkv.data(), ldq, w, 0, heads);
           Guarded<float> out(s.tokens, dim, dim + 3);
           constexpr Index rows = kernels::DotAttention<Arch>::block_rows;
-          for (Index first = 0; first < s.tokens; first += rows)
-            attention.rows(out.data() + first * out.ld(), out.ld(), qkv.data(), ldq, first, std::min(rows, s.tokens - first), w);
+          kernels::each_block(0, s.tokens, rows, [&](Index first, Index some) {
+            attention.rows(out.data() + first * out.ld(), out.ld(), qkv.data(), ldq, first, some, w);
+          });
 
           std::vector<double> expected(static_cast<std::size_t>(s.tokens * dim)), work(static_cast<std::size_t>(kernels::reference::attention_scratch(s)));
           kernels::reference::attention<double>(expected.data(), dim, wide.data(), ldq, s, wd, work.data());

@@ -31,6 +31,7 @@ std::vector<Size> sizes() {
   for (Index m = 1; m <= 2 * Tile::rows + 1; ++m) out.push_back({m, lanes + 1, 4});
   for (const Index k : {511, 512, 513, 1024, 1025}) out.push_back({3, lanes + 3, k});
   out.push_back({129, 2 * lanes - 1, 7});  // more rows than one block
+  out.push_back({9, 4 * lanes, 513}), out.push_back({5, 7 * lanes - 1, 6});  // the last two panels are two registers wide
   const minivit::Random random(1);
   const auto pick = [&](Index i) { return 1 + random.below(static_cast<std::uint64_t>(i), top); };
   for (Index i = 0; i < 60; ++i) out.push_back({pick(3 * i), pick(3 * i + 1), pick(3 * i + 2)});

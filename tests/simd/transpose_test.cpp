@@ -12,7 +12,8 @@ using namespace kernel_test;
 TEMPLATE_LIST_TEST_CASE("transpose: word (c, r) is word (r, c), and zero where there is no row", "[kernel]", FloatKernelTypes) {
   using Arch = typename TestType::Arch;
   constexpr Index side = simd::transpose_side<Arch>;
-  if constexpr (side > 0)
+  if constexpr (side == 0) SUCCEED("no shuffles here");
+  else
     for (Index rows = 0; rows <= side; ++rows)
       for (const Index more : {0, 3}) {
         Guarded<float> from(std::max<Index>(rows, 1), side, side + more), to(side, side, side + 2 * more);

@@ -34,7 +34,7 @@ constexpr void spread_position_bias(T* planes, Index stride, const T* table, Ind
       for (Index column = 0; column < window; ++column, ++i) {
         T* const to = planes + (h * N + i) * stride;
         const Index known = row == 0 ? 0 : N - window;  // keys from the second row of the window on
-        detail::copy<Arch>(to + window, to - window * stride, known);
+        if (known > 0) detail::copy<Arch>(to + window, to - window * stride, known);
         for (Index key_row = 0; key_row * window < N - known; ++key_row) {
           const T* const from = table + position_bias_row(window, i, key_row * window) * heads + h;
           for (Index c = 0; c < window; ++c) to[key_row * window + c] = from[-c * heads];
