@@ -117,10 +117,10 @@ template <class T, class Arch>
 inline T largest(const Batch<T, Arch>& v) {
 #if defined(__AVX512F__)
   if constexpr (sizeof(typename Batch<T, Arch>::register_type) == 64 && std::is_same_v<T, float>) {  // full masks: see simd/bf16.hpp
-    const __m512 a = _mm512_max_ps(v, _mm512_maskz_shuffle_f32x4(0xffff, v, v, 0x4e));
-    const __m512 b = _mm512_max_ps(a, _mm512_maskz_shuffle_f32x4(0xffff, a, a, 0xb1));
-    const __m512 c = _mm512_max_ps(b, _mm512_maskz_permute_ps(0xffff, b, 0x4e));
-    return _mm512_cvtss_f32(_mm512_max_ps(c, _mm512_maskz_permute_ps(0xffff, c, 0xb1)));
+    const __m512 a = _mm512_maskz_max_ps(0xffff, v, _mm512_maskz_shuffle_f32x4(0xffff, v, v, 0x4e));
+    const __m512 b = _mm512_maskz_max_ps(0xffff, a, _mm512_maskz_shuffle_f32x4(0xffff, a, a, 0xb1));
+    const __m512 c = _mm512_maskz_max_ps(0xffff, b, _mm512_maskz_permute_ps(0xffff, b, 0x4e));
+    return _mm512_cvtss_f32(_mm512_maskz_max_ps(0xffff, c, _mm512_maskz_permute_ps(0xffff, c, 0xb1)));
   }
 #endif
   alignas(64) T lane[static_cast<std::size_t>(lanes<T, Arch>)];
