@@ -270,6 +270,31 @@ TEST_CASE("ops::attention_backward: gathers from the map and adds to the gradien
   });
 }
 
+TEST_CASE("ops::attention: whole images, with a batch of images as gradient", "[op]") {
+  const Case<4, 24> c(4, 0, 0, 3, true);  // one window to a map is a whole image
+  constexpr int N = 16, D = 24;
+  const auto check = [&]<class X>(X) {
+    const Parameters<float> p(c);
+    const auto qkv = as<X>(c.qkv);
+    const auto dout = as<float>(c.dout);
+    std::vector<float> out(dout.size()), dqkv(qkv.size()), table(p.table.size()), before(p.before.size()), after(before.size()), bias(p.after_bias.size());
+    const View<const X, Dyn, N, 3 * D> in(qkv.data(), images);
+    run<float>(1, [&](mv::Arena<float>& arena) {
+      mv::ops::attention_backward<Arch>(View<const float, Dyn, N, D>(dout.data(), images), in, View<float, Dyn, N, 3 * D>(dqkv.data(), images), c.shape, p.w,
+                                        {.mix_before = before.data(), .mix_after = after.data(), .mix_after_bias = bias.data(), .bias_table = table.data()}, arena);
+    });
+    const auto windowed = backward<X, float>(c, 1);
+    CHECK(dqkv == windowed.dqkv);
+    for (std::size_t i = 0; i < table.size(); ++i) CHECK(static_cast<double>(table[i] + 1) == Approx(static_cast<double>(windowed.table[i])).margin(1e-5));
+    if constexpr (std::is_same_v<X, float>) {
+      run<float>(1, [&](mv::Arena<float>& arena) { mv::ops::attention<Arch, D>(in, View<float, Dyn, D>(out.data(), c.rows()), c.shape, p.w, arena); });
+      CHECK(out == forward<float>(c, 1));
+    }
+  };
+  check(float{});
+  check(bf16{});
+}
+
 TEST_CASE("ops::attention: every number of threads gives the same bits", "[op]") {
   // 16, 4 and 1 windows an image, large enough to be cut; with two images 3 threads share 2 windows, and 4 threads 8
   for (const Index side : {28, 14, 7})

@@ -157,12 +157,14 @@ constexpr void attention(View<const T, Dyn, N, D3> qkv, View<T, Dyn, D> out, con
       });
 }
 
-/// dqkv, in the order of qkv, is overwritten; gradients of the transformations are added. dout [B * N, D] lies as attention() wrote.
-template <class Arch, class T, int N, int D3, int D>
-constexpr void attention_backward(View<const T, Dyn, D> dout, View<const T, Dyn, N, D3> qkv, View<T, Dyn, N, D3> dqkv,
+/// dqkv, in the order of qkv, is overwritten; gradients of the transformations are added. dout, [B * N, D] or [B, N, D], lies as attention()
+/// wrote.
+template <class Arch, class T, int N, int D3, int... Rows>
+constexpr void attention_backward(View<const T, Dyn, Rows...> dout, View<const T, Dyn, N, D3> qkv, View<T, Dyn, N, D3> dqkv,
                                   const kernels::AttentionShape& shape, const kernels::AttentionWeights<T>& weights,
                                   const kernels::AttentionGradients<T>& gradients, Arena<T>& arena, const Windowing& windowing = {}) {
-  static_assert(D3 == 3 * D);
+  constexpr int D = D3 / 3;
+  static_assert(D3 == 3 * D && ((Rows * ...) == D || (Rows * ...) == N * D));
   const auto scope = arena.scratch();
   T* const scratch = arena.raw(kernels::attention_backward_scratch<Arch, T>(shape));
   T* const memory = arena.raw(windowing.reorders() ? N * D : 0);
@@ -172,14 +174,6 @@ constexpr void attention_backward(View<const T, Dyn, D> dout, View<const T, Dyn,
     kernels::attention_backward<Arch, T>(dqkv[b].data(), gradients, detail::query_rows<D>(dout.data(), b, N, windowing, memory), D,
                                          qkv[b].data(), D3, shape, weights, scratch, planes[b]);
   planes.add_gradient(gradients.bias_table);
-}
-
-/// The same for whole images [B, N, D].
-template <class Arch, class T, class U, int N, int D3, int D>
-constexpr void attention_backward(View<const T, Dyn, N, D> dout, View<const U, Dyn, N, D3> qkv, View<T, Dyn, N, D3> dqkv,
-                                  const kernels::AttentionShape& shape, const kernels::AttentionWeights<T>& weights,
-                                  const kernels::AttentionGradients<T>& gradients, Arena<T>& arena) {
-  attention_backward<Arch>(dout.template reshape<Dyn, D>(), qkv, dqkv, shape, weights, gradients, arena);
 }
 
 }  // namespace minivit::inline MINIVIT_ISA::ops

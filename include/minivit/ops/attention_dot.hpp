@@ -40,12 +40,14 @@ constexpr void attention(View<const float, Dyn, N, D3> qkv, Rows out, const kern
   write_rows<Arch, D>(context.data(), out, arena);
 }
 
-/// dqkv, in the order of qkv, is overwritten; gradients of the transformations are added. dout [B * N, D] lies as attention() wrote.
-template <class Arch, int N, int D3, int D>
-constexpr void attention_backward(View<const float, Dyn, D> dout, View<const bf16, Dyn, N, D3> qkv, View<float, Dyn, N, D3> dqkv,
+/// dqkv, in the order of qkv, is overwritten; gradients of the transformations are added. dout, [B * N, D] or [B, N, D], lies as attention()
+/// wrote.
+template <class Arch, int N, int D3, int... Rows>
+constexpr void attention_backward(View<const float, Dyn, Rows...> dout, View<const bf16, Dyn, N, D3> qkv, View<float, Dyn, N, D3> dqkv,
                                   const kernels::AttentionShape& shape, const kernels::AttentionWeights<float>& weights,
                                   const kernels::AttentionGradients<float>& gradients, Arena<float>& arena, const Windowing& windowing = {}) {
-  static_assert(D3 == 3 * D);
+  constexpr int D = D3 / 3;
+  static_assert(D3 == 3 * D && ((Rows * ...) == D || (Rows * ...) == N * D));
   const auto scope = arena.scratch();
   kernels::detail::Cutter<float> count(nullptr);
   (void)kernels::DotAttentionBackward<Arch>(count, shape);
