@@ -127,7 +127,7 @@ void bench(BenchOptions o) {
     const StepOptions options{.precision = o.engine.precision, .batch = o.batch, .threads = o.engine.threads, .recompute = o.recompute};
     auto step = vit_step(config, options);
     if (!step) step = swin_step(config, options);
-    if (!step) mv::fail({.where = "bench --mode train", .what = "not compiled for this model", .expected = "a 32x32 preset or a tiny one", .found = o.model});
+    if (!step) mv::fail({.where = "bench --mode train", .what = "not compiled for this model", .expected = "a preset for 32x32 images, or deit_tiny or mini_deit_tiny", .found = o.model});
     macs = step->macs();
     image_mib = static_cast<double>(step->bytes_per_image()) / 1048576;
     measure([&] { step->run(); });

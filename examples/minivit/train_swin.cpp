@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Training of Swins for 32x32 images; Swin-T and Mini-Swin-T can be timed, too.
+// Training of Swins for 32x32 images.
 #include "typed_train.hpp"
 
 namespace cli {
@@ -7,10 +7,7 @@ namespace cli {
 bool train_swin(const TrainingOptions& o, const mv::AnyConfig& config) { return train_among<Swins>(o, config); }
 
 std::unique_ptr<TrainingStep> swin_step(const mv::AnyConfig& config, const StepOptions& options) {
-  constexpr auto timed = [](const mv::SwinConfig& c) {
-    return c.image == 32 || c == mv::presets::swin_tiny_patch4_window7_224 || c == mv::presets::mini_swin_tiny_patch4_window7_224;
-  };
-  return step_among<Swins, timed>(config, options);
+  return step_among<Swins, small_images>(config, options);
 }
 
 }  // namespace cli
