@@ -63,6 +63,18 @@ ok '"probability"' "$program" classify --weights student.safetensors --json --to
 ok '"peak_gflops"' "$program" bench --model vit_nano_patch4_32 --repeats 2 --json --allow-debug
 ok '"mode": "train"' "$program" bench --model vit_nano_patch4_32 --mode train --batch 8 --repeats 2 --json --allow-debug
 
+# the other family
+ok "12001765" "$program" models
+ok "test accuracy" "$program" train --model swin_lite_patch2_window4_32 "${small[@]}" --precision bf16 --epochs 1 --output swin.safetensors
+ok '"swin_lite_patch2_window4_32"' "$program" inspect swin.safetensors --json
+ok "test accuracy" "$program" distill --teacher swin.safetensors --model mini_swin_lite_patch2_window4_32 "${small[@]}" --precision bf16 --epochs 1 --output mini_swin.safetensors
+ok '"accuracy"' "$program" eval --weights mini_swin.safetensors --data synthetic --count 50 --precision int8 --json
+ok "%" "$program" classify --weights mini_swin.safetensors $(head -1 pictures.txt)
+ok '"peak_gflops"' "$program" bench --model mini_swin_lite_patch2_window4_32 --repeats 2 --json --allow-debug
+ok '"mode": "train"' "$program" bench --model mini_swin_lite_patch2_window4_32 --mode train --batch 8 --repeats 2 --json --allow-debug
+ok "layers.0.blocks.0.attn.qkv.weight" "$program" inspect "$fixtures/swin_a.weights.safetensors"
+refused 1 "no such pair" "$program" distill --teacher teacher.safetensors --model mini_swin_lite_patch2_window4_32 "${small[@]}" --epochs 1 --output refused.safetensors
+
 # pictures of an analysis: those that are asked for, whole, and none when something is wrong
 drawn() {  # drawn FILE...: whole SVG or PNG pictures
   local file
