@@ -14,19 +14,21 @@
 
 namespace minivit::inline MINIVIT_ISA {
 
-/// A dotted parameter name built without allocation, also by the compiler: `Name{} / "blocks" / 3 / "attn"`.
+/// A dotted parameter name built without allocation, also by the compiler: `Name{} / "blocks" / 3 / "attn"`. Its operators are not
+/// inlined: g++ 12 at -O3 otherwise puts two temporary names of a large model into one stack slot while both are in use (it does not with
+/// -fstack-reuse=none), and parameters get the names of others.
 class Name {
  public:
   static constexpr int capacity = 120;  // longest name in use: 60 bytes
 
   constexpr Name() = default;
   /// `name` followed by "." (unless empty) and `part`. Precondition: the result fits in `capacity`.
-  friend constexpr Name operator/(Name name, std::string_view part) {
+  [[gnu::noinline]] friend constexpr Name operator/(Name name, std::string_view part) {
     if (name.size_ > 0) name.push('.');
     for (const char c : part) name.push(c);
     return name;
   }
-  friend constexpr Name operator/(Name name, int part) {
+  [[gnu::noinline]] friend constexpr Name operator/(Name name, int part) {
     char digits[12]{};
     int n = 0;
     do digits[n++] = static_cast<char>('0' + part % 10);
