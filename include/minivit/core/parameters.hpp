@@ -15,24 +15,28 @@
 namespace minivit::inline MINIVIT_ISA {
 
 /// A dotted parameter name built without allocation, also by the compiler: `Name{} / "blocks" / 3 / "attn"`. Its operators are not
-/// inlined: g++ 12 at -O3 otherwise puts two temporary names of a large model into one stack slot while both are in use (it does not with
-/// -fstack-reuse=none), and parameters get the names of others.
+/// inlined and take no copies: g++ 12 at -O3 otherwise puts two temporary names of a large model into one stack slot while both are in
+/// use (it does not with -fstack-reuse=none), and parameters get the names of others.
 class Name {
  public:
   static constexpr int capacity = 120;  // longest name in use: 60 bytes
 
   constexpr Name() = default;
-  /// `name` followed by "." (unless empty) and `part`. Precondition: the result fits in `capacity`.
-  [[gnu::noinline]] friend constexpr Name operator/(Name name, std::string_view part) {
+  /// `at` followed by "." (unless empty) and `part`. Precondition: the result fits in `capacity`.
+  [[gnu::noinline]] friend constexpr Name operator/(const Name& at, std::string_view part) {
+    Name name;
+    name.append(at.view());
     if (name.size_ > 0) name.push('.');
-    for (const char c : part) name.push(c);
+    name.append(part);
     return name;
   }
-  [[gnu::noinline]] friend constexpr Name operator/(Name name, int part) {
+  [[gnu::noinline]] friend constexpr Name operator/(const Name& at, int part) {
     char digits[12]{};
     int n = 0;
     do digits[n++] = static_cast<char>('0' + part % 10);
     while ((part /= 10) > 0);
+    Name name;
+    name.append(at.view());
     if (name.size_ > 0) name.push('.');
     while (n > 0) name.push(digits[--n]);
     return name;
@@ -41,6 +45,9 @@ class Name {
   std::string str() const { return std::string(view()); }
 
  private:
+  constexpr void append(std::string_view text) {
+    for (const char c : text) push(c);
+  }
   constexpr void push(char c) {
     text_[size_ < capacity ? size_++ : capacity - 1] = c;
   }

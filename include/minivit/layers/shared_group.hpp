@@ -17,10 +17,9 @@ struct SharedGroup {
 
   /// `at` is the group's name; in the DeiT family a shared block is called "block" below it.
   template <class Self, class F>
-  static constexpr void visit(Self& self, Name at, F&& f) {
-    if constexpr (Repeat > 1 && !B.attention.windowed()) at = at / "block";
-    BlockShared<S, B>::visit(self.shared, at, f);
-    for (int r = 0; r < Repeat; ++r) BlockOwn<S, B>::visit(self.own[static_cast<std::size_t>(r)], at, r, Repeat > 1, f);
+  static constexpr void visit(Self& self, const Name& at, F&& f) {
+    if constexpr (Repeat > 1 && !B.attention.windowed()) visit_parts(self, at / "block", f);
+    else visit_parts(self, at, f);
   }
 
   /// Layer r of the group; `shifted`: its windows are. A shared block masks its unshifted layers, too, as published (reference section
@@ -28,6 +27,13 @@ struct SharedGroup {
   constexpr Block<S, B> layer(int r, bool shifted = false) const {
     constexpr bool shifts = B.attention.windowed() && B.attention.shift > 0;
     return {shared, own[static_cast<std::size_t>(r)], shifts && shifted, shifts && (shifted || Repeat > 1)};
+  }
+
+ private:
+  template <class Self, class F>
+  static constexpr void visit_parts(Self& self, const Name& at, F&& f) {
+    BlockShared<S, B>::visit(self.shared, at, f);
+    for (int r = 0; r < Repeat; ++r) BlockOwn<S, B>::visit(self.own[static_cast<std::size_t>(r)], at, r, Repeat > 1, f);
   }
 };
 
