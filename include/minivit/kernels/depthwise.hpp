@@ -126,6 +126,16 @@ void with_row_tile(Index side, F&& f) {
   (std::make_integer_sequence<Index, 8>{});
 }
 
+/// Calls f(way, io) for what suits a shape. way: a RowTile, or the width of a kernel that has no tiles; io: whole registers, or the first
+/// lanes of one where there are fewer channels.
+template <class Arch, class T, class F>
+void with_way(const DepthwiseShape& shape, F&& f) {
+  const simd::Whole<T, Arch> whole;
+  if (shape.dim < simd::lanes<T, Arch>) f(shape.kernel, simd::Part<T, Arch>{shape.dim});
+  else if (shape.kernel == tiled_kernel) with_row_tile(shape.side, [&](auto tile) { f(tile, whole); });
+  else f(shape.kernel, whole);
+}
+
 /// Rows of tokens, one block of channels of them: where they lie in the map, or copies in a ring.
 template <class T>
 struct TokenRows {
@@ -271,13 +281,7 @@ void depthwise(T* y, Index ldy, const T* x, Index ldx, const T* packed, const De
       }
     }
   };
-  const simd::Whole<T, Arch> whole;
-  if (shape.dim < L)
-    run(kernel, simd::Part<T, Arch>{shape.dim});
-  else if (kernel == detail::tiled_kernel)
-    detail::with_row_tile(side, [&](auto tile) { run(tile, whole); });
-  else
-    run(kernel, whole);
+  detail::with_way<Arch, T>(shape, run);
 }
 
 }  // namespace minivit::inline MINIVIT_ISA::kernels

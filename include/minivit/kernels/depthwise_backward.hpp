@@ -152,13 +152,7 @@ void depthwise_gradient(T* sums, const T* dy, Index lddy, const T* x, Index ldx,
       }
     }
   };
-  const simd::Whole<T, Arch> whole;
-  if (shape.dim < L)
-    run(kernel, simd::Part<T, Arch>{shape.dim});
-  else if (kernel == detail::tiled_kernel)
-    detail::with_row_tile(side, [&](auto tile) { run(tile, whole); });
-  else
-    run(kernel, whole);
+  detail::with_way<Arch, T>(shape, run);
 }
 
 /// dweight [dim, 1, kernel, kernel] += and dbias [dim] += sums of depthwise_gradient, for `count` blocks of channels from

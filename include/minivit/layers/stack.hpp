@@ -41,10 +41,7 @@ struct Stack {
 
   template <class Self, class F>
   static constexpr void visit(Self& self, const Name& at, F&& f) {
-    for (int g = 0; g < Depth / Repeat; ++g) {
-      const Name group = at / g;
-      Group::visit(self.blocks[static_cast<std::size_t>(g)], group, f);
-    }
+    for (int g = 0; g < Depth / Repeat; ++g) Group::visit(self.blocks[static_cast<std::size_t>(g)], at / g, f);
   }
 
   /// What backward needs.

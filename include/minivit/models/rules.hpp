@@ -13,21 +13,22 @@ namespace rules {
 inline constexpr int max_image = 16384;
 inline constexpr int max_dim = 65536;
 
-constexpr bool image(const ViTConfig& c) { return c.image >= 1 && c.image <= max_image; }
-constexpr bool patch(const ViTConfig& c) { return c.patch >= 1; }
-constexpr bool patch_divides_image(const ViTConfig& c) { return !patch(c) || c.image % c.patch == 0; }
-constexpr bool channels(const ViTConfig& c) { return c.channels >= 1 && c.channels <= 1024; }
+// Of every family.
+constexpr bool image(const auto& c) { return c.image >= 1 && c.image <= max_image; }
+constexpr bool patch(const auto& c) { return c.patch >= 1; }
+constexpr bool patch_divides_image(const auto& c) { return !patch(c) || c.image % c.patch == 0; }
+constexpr bool channels(const auto& c) { return c.channels >= 1 && c.channels <= 1024; }
+constexpr bool mlp_ratio(const auto& c) { return c.mlp_ratio >= 1 && c.mlp_ratio <= 64; }
+constexpr bool classes(const auto& c) { return c.classes >= 1 && c.classes <= 1'000'000; }
+
 constexpr bool dim(const ViTConfig& c) { return c.dim >= 1 && c.dim <= max_dim; }
 constexpr bool heads(const ViTConfig& c) { return c.heads >= 1; }
 constexpr bool heads_divide_dim(const ViTConfig& c) { return !heads(c) || c.dim % c.heads == 0; }
 constexpr bool depth(const ViTConfig& c) { return c.depth >= 1 && c.depth <= 1024; }
-constexpr bool mlp_ratio(const ViTConfig& c) { return c.mlp_ratio >= 1 && c.mlp_ratio <= 64; }
-constexpr bool classes(const ViTConfig& c) { return c.classes >= 1 && c.classes <= 1'000'000; }
 constexpr bool repeat(const ViTConfig& c) { return c.sharing.repeat >= 1; }
 constexpr bool repeat_divides_depth(const ViTConfig& c) { return !repeat(c) || c.depth % c.sharing.repeat == 0; }
 constexpr bool distilled_has_class_token(const ViTConfig& c) { return !c.distilled || c.pool == Pool::cls; }
 constexpr bool mixing_has_heads(const ViTConfig& c) { return !c.sharing.mix_heads || c.heads > 1; }
-
 constexpr bool shared_norms_are_shared(const ViTConfig& c) { return c.sharing.separate_norms || c.sharing.repeat > 1; }
 
 /// True when every rule holds.

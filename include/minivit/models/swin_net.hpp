@@ -39,12 +39,8 @@ struct SwinStage {
 
   template <class Self, class F>
   static constexpr void visit(Self& self, const Name& name, F&& f) {
-    const Name layers = name / "blocks";
-    Layers::visit(self.blocks, layers, f);
-    if constexpr (!last) {
-      const Name merging = name / "downsample";
-      Merging::visit(self.downsample, merging, f);
-    }
+    Layers::visit(self.blocks, name / "blocks", f);
+    if constexpr (!last) Merging::visit(self.downsample, name / "downsample", f);
   }
 };
 
@@ -89,11 +85,7 @@ struct SwinNet {
   static constexpr void visit(Self& self, const Name& at, F&& f) {
     Embed::visit(self.patch_embed, at / "patch_embed", f);
     EmbedNorm::visit(self.patch_norm, at / "patch_embed" / "norm", f);
-    const Name layers_at = at / "layers";
-    each_stage([&]<int s>() {
-      const Name name = layers_at / s;
-      Stage<s>::visit(std::get<s>(self.layers), name, f);
-    });
+    each_stage([&]<int s>() { Stage<s>::visit(std::get<s>(self.layers), at / "layers" / s, f); });
     Norm::visit(self.norm, at / "norm", f);
     Head::visit(self.head, at / "head", f);
   }

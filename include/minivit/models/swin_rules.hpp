@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
-// Every rule a SwinConfig must obey, in words; as rules.hpp does for ViTConfig.
+// Every rule a SwinConfig must obey, in words; as rules.hpp does for ViTConfig, which also has the rules of both.
 #pragma once
 
+#include <minivit/models/rules.hpp>
 #include <minivit/models/swin_config.hpp>
 
 namespace minivit::inline MINIVIT_ISA {
@@ -16,10 +17,6 @@ constexpr bool every_stage(const SwinConfig& c, F&& good) {
   return true;
 }
 
-constexpr bool image(const SwinConfig& c) { return c.image >= 1 && c.image <= 16384; }
-constexpr bool patch(const SwinConfig& c) { return c.patch >= 1; }
-constexpr bool patch_divides_image(const SwinConfig& c) { return !patch(c) || c.image % c.patch == 0; }
-constexpr bool channels(const SwinConfig& c) { return c.channels >= 1 && c.channels <= 1024; }
 constexpr bool dim(const SwinConfig& c) { return c.dim >= 1 && c.dim <= 8192; }
 constexpr bool depths(const SwinConfig& c) {
   const auto behind = std::find_if(c.depths.begin() + c.stages(), c.depths.end(), [](int d) { return d != 0; });
@@ -42,8 +39,6 @@ constexpr bool window_divides_stages(const SwinConfig& c) {
   if (!patch(c) || !window(c) || !stages_can_be_halved(c)) return true;
   return every_stage(c, [&](std::size_t s) { return c.grid(static_cast<int>(s)) % c.window_at(static_cast<int>(s)) == 0; });
 }
-constexpr bool mlp_ratio(const SwinConfig& c) { return c.mlp_ratio >= 1 && c.mlp_ratio <= 64; }
-constexpr bool classes(const SwinConfig& c) { return c.classes >= 1 && c.classes <= 1'000'000; }
 constexpr bool mixing_has_heads(const SwinConfig& c) {
   return !c.transformations.mix_heads || every_stage(c, [&](std::size_t s) { return c.heads[s] > 1; });
 }

@@ -155,14 +155,14 @@ struct StudentTap : Observer {
     });
     return size;
   }
-  /// Where the fitting layer of a term for student layers of a stage stands.
-  static constexpr Index fit_offset(int term, int stage) {
-    Index offset = 0;
+  /// [term][stage] Where the fitting layer of a term for student layers of a stage stands; 0 where there is none.
+  static constexpr auto fit_offsets = [] {
+    std::array<std::array<Index, std::tuple_size<PerStage>::value>, std::max<std::size_t>(1, std::tuple_size_v<Terms>)> offsets{};
     for_each_fitting_layer<Student, Teacher, Terms>([&](const FittingLayer& layer) {
-      if (layer.term == term && layer.stage == stage) offset = layer.offset;
+      offsets[static_cast<std::size_t>(layer.term)][static_cast<std::size_t>(layer.stage)] = layer.offset;
     });
-    return offset;
-  }
+    return offsets;
+  }();
 
   /// All terms that compare this feature of `layer`, for number `item` of the chunk, an image or one of the `per_image` windows of one.
   void listen(Feature feature, int layer, Index item, Index per_image, Index tokens, const T* student, T* dstudent, Index stride, T* scratch) const {
@@ -175,7 +175,7 @@ struct StudentTap : Observer {
         const auto at = static_cast<std::size_t>(pair.teacher);
         const Index width = layer_geometry(Teacher::config, pair.teacher).width, columns = (feature == Feature::attention ? 3 : 1) * width;
         const T* const other = (feature == Feature::attention ? teacher.attention[at] : teacher.hidden[at]) + item * tokens * columns;
-        const Index fit_at = fit_offset(i, own.stage);
+        const Index fit_at = fit_offsets[static_cast<std::size_t>(i)][static_cast<std::size_t>(own.stage)];
         const FeatureView<T> view{tokens, student, stride, own.width, other, columns, width, dstudent, fit + fit_at, dfit + fit_at, scratch};
         const double value = term.template add<Arch>(view, 1 / static_cast<double>(batch_total * per_image * term.layers.count));
         values->terms[static_cast<std::size_t>(i)] += value;
