@@ -65,10 +65,6 @@ std::string message_after(F&& change) {
   return message_of([&] { load<Model>(folder / "mine.safetensors"); });
 }
 
-bool contains(const std::string& text, std::string_view part) {
-  return text.find(part) != std::string::npos;
-}
-
 }  // namespace
 
 TEST_CASE("checkpoint: a saved model is loaded bit for bit, with everything that belongs to it", "[io]") {
@@ -316,13 +312,7 @@ TEST_CASE("config: a field younger than the format is written only when it is no
 
 TEST_CASE("config: missing, unknown and wrong fields are refused by name", "[io]") {
   const std::string good = to_json(small_config);
-  const auto with = [&](std::string_view from, std::string_view to) {
-    std::string text = good;
-    const std::size_t at = text.find(from);
-    REQUIRE(at != std::string::npos);
-    text.replace(at, from.size(), to);
-    return message_of([&] { config_from_json(text, "test"); });
-  };
+  const auto with = [&](std::string_view from, std::string_view to) { return message_of([&] { config_from_json(replaced(good, from, to), "test"); }); };
   CHECK(contains(with(R"("dim":3,)", ""), "config field 'dim' is missing"));
   CHECK(contains(with(R"("dim":3,)", R"("dim":3,"width":3,)"), "unknown config field 'width'"));
   CHECK(contains(with(R"("keys":true)", R"("keys":true,"values":true)"), "unknown config field 'position/values'"));

@@ -3,6 +3,8 @@
 // ones included.
 #pragma once
 
+#include "../catch.hpp"
+
 #include <minivit/io/safetensors.hpp>
 
 #include <csignal>
@@ -103,6 +105,14 @@ std::string message_of(F&& f) {
   } catch (const minivit::Error& e) {
     return e.what();
   }
+}
+
+inline bool contains(std::string_view text, std::string_view part) { return text.find(part) != std::string_view::npos; }
+/// `text` with `to` for the first `from`, which must be there.
+inline std::string replaced(std::string text, std::string_view from, std::string_view to) {
+  const std::size_t at = text.find(from);
+  REQUIRE(at != std::string::npos);
+  return text.replace(at, from.size(), to);
 }
 
 }  // namespace io_test

@@ -25,8 +25,6 @@ constexpr SwinConfig smaller_window = [] {
 
 std::string path_of(const std::string& name) { return MINIVIT_TEST_FIXTURES "/" + name + ".weights.safetensors"; }
 
-bool contains(const std::string& text, std::string_view part) { return text.find(part) != std::string::npos; }
-
 /// A fixture whose tensors can be changed before it is written again.
 struct Edited {
   explicit Edited(const std::string& name) : file(SafeTensors::open(path_of(name))) {
@@ -101,13 +99,7 @@ TEST_CASE("config: two configs of different families differ in the family, else 
 
 TEST_CASE("config: hostile JSON of a Swin is refused by the field", "[io]") {
   const std::string good = to_json(mini_swin_a);
-  const auto with = [&](std::string_view from, std::string_view to) {
-    std::string text = good;
-    const std::size_t at = text.find(from);
-    REQUIRE(at != std::string::npos);
-    text.replace(at, from.size(), to);
-    return message_of([&] { config_from_json(text, "test"); });
-  };
+  const auto with = [&](std::string_view from, std::string_view to) { return message_of([&] { config_from_json(replaced(good, from, to), "test"); }); };
   CHECK(contains(with(R"("swin")", R"("resnet")"), R"(config field 'family' is wrong: expected "vit" or "swin", found "resnet")"));
   for (const char* family : {"1", "null", "[\"swin\"]", "{\"swin\":1}", "\"Swin\"", "\"\"", "true"}) {
     INFO(family);

@@ -3,6 +3,7 @@
 // mixing and relative position, 0 to 2 extra tokens, odd sizes and strides, and scratch that starts as NaN.
 #include "../catch.hpp"
 #include "arches.hpp"
+#include "differences.hpp"
 #include "guarded.hpp"
 
 #include <minivit/kernels/attention_backward.hpp>
@@ -169,20 +170,7 @@ TEST_CASE("reference attention_backward: is the gradient of attention by finite 
     };
     reference::attention_backward(dqkv.data(), {.mix_before = before.data(), .mix_after = after.data(), .table = table.data()}, e.dout.data(), s.dim(),
                                   e.qkv.data(), 3 * s.dim(), s, e.w, e.scratch.data());
-    const auto check = [&](std::vector<double>& x, const std::vector<double>& gradient) {
-      const double h = 1e-5;
-      for (std::size_t i = 0; i < x.size(); ++i) {
-        const double at = x[i];
-        x[i] = at + h;
-        const double up = loss();
-        x[i] = at - h;
-        const double down = loss();
-        x[i] = at;
-        // 1e-10 from the third derivative and as much from rounding, times numbers of order 10 to 100
-        if (!(std::fabs((up - down) / (2 * h) - gradient[i]) < 1e-7)) return false;
-      }
-      return true;
-    };
+    const auto check = [&](std::vector<double>& x, const std::vector<double>& gradient) { return differences::agree(loss, x, gradient); };
     INFO(c.text());
     REQUIRE(check(e.qkv, dqkv));
     if (s.mix) REQUIRE((check(e.mix_before, before) && check(e.mix_after, after)));

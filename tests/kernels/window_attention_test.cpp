@@ -5,6 +5,7 @@
 #include "../catch.hpp"
 #include "../naive_windows.hpp"
 #include "arches.hpp"
+#include "differences.hpp"
 #include "guarded.hpp"
 
 #include <minivit/kernels/attention_backward.hpp>
@@ -292,20 +293,7 @@ TEST_CASE("reference attention_backward: is the gradient of windows with bias an
       return sum;
     };
     e.backward();
-    const auto check = [&](std::vector<double>& x, const std::vector<double>& gradient) {
-      const double h = 1e-5;
-      for (std::size_t i = 0; i < x.size(); ++i) {
-        const double at = x[i];
-        x[i] = at + h;
-        const double up = loss();
-        x[i] = at - h;
-        const double down = loss();
-        x[i] = at;
-        // 1e-10 from the third derivative and as much from rounding, times numbers of order 10 to 100
-        if (!(std::fabs((up - down) / (2 * h) - gradient[i]) < 1e-7)) return false;
-      }
-      return true;
-    };
+    const auto check = [&](std::vector<double>& x, const std::vector<double>& gradient) { return differences::agree(loss, x, gradient); };
     INFO(c.text());
     REQUIRE(check(e.qkv, e.dqkv));
     REQUIRE(check(e.bias, e.dbias));

@@ -1,55 +1,22 @@
 // SPDX-License-Identifier: MIT
 // Whole models against the published implementation: every intermediate of the small ones, logits of the full-size ones.
-#include "fixture_models.hpp"
+#include "fixture_run.hpp"
 
-#include <minivit/models/inference.hpp>
 #include <minivit/models/vit.hpp>
-
-#include "../catch.hpp"
 
 namespace mv = minivit;
 namespace presets = mv::presets;
 
 namespace {
 
-// Tolerances: the fixtures' README measured |float32 - float64| of the reference itself: logits up to 6e-7, intermediates up to
-// 2.9e-6 at values up to 10, and suggests the limits below; a double build should reach 1e-12.
-constexpr double intermediate_limit = 2e-5, logits_limit = 5e-6, double_limit = 1e-12;
-
-/// One forward pass with everything kept, over generated weights and inputs.
-template <mv::ViTConfig C, class T>
-struct Run {
-  using Model = mv::ViT<C, T>;
-  using ConstNet = typename Model::ConstNet;
-  Model model;
-  mv::Tensor<T, mv::Dyn, C.channels, C.image, C.image> images{2};
-  mv::Buffer<T> memory{Model::training_bytes(2) / static_cast<mv::Index>(sizeof(T))};
-  mv::Tensor<T, mv::Dyn, C.classes> logits{2}, distilled{2};
-  ConstNet net;
-  typename ConstNet::Saved saved;
-
-  Run() {
-    generated::weights(model);
-    generated::input(images.data(), images.size());
-    net = std::as_const(model).net();
-    mv::Arena<T> arena(memory.data(), memory.size(), mv::Memory::keep);
-    saved = net.forward(images, {logits, distilled}, arena);
-  }
-};
-
-template <class File, class View>
-void check(const File& file, const std::string& name, const View& view) {
-  INFO(name);
-  REQUIRE(file.find(name) != nullptr);
-  CHECK(fixture::difference(fixture::read<double>(file, name), view.data()) < intermediate_limit);
-}
+using fixture::Run, fixture::check, fixture::logits_limit, fixture::double_limit;
 
 /// Everything a file of a small model holds.
 template <mv::ViTConfig C>
 void check_model(const std::string& name) {
   using Model = mv::ViT<C>;
   const auto file = fixture::open(name + ".expected.safetensors");
-  Run<C, float> run;
+  Run<Model> run;
   CHECK(fixture::difference(fixture::read<float>(file, "input"), run.images.data()) == 0);
 
   // tokens before the position embedding
@@ -122,23 +89,10 @@ void check_model(const std::string& name) {
   CHECK(fixture::difference(expected, infer(run.images).data()) < logits_limit);
 
   // the same in double
-  Run<C, double> exact;
+  Run<mv::ViT<C, double>> exact;
   if constexpr (C.distilled)
     for (mv::Index i = 0; i < exact.logits.size(); ++i) exact.logits.data()[i] = (exact.logits.data()[i] + exact.distilled.data()[i]) / 2;
   CHECK(fixture::difference(expected, exact.logits.data()) < double_limit);
-}
-
-/// Two images through a full-size model. Limit: the README's 2e-5 for logits of this size.
-template <mv::ViTConfig C>
-void check_full_size(const std::string& name) {
-  using Model = mv::ViT<C>;
-  Model model;
-  generated::weights(model);
-  mv::Tensor<float, mv::Dyn, 3, 224, 224> images(2);
-  generated::input(images.data(), images.size());
-  mv::Inference<Model> infer(model, {.max_batch = 2});
-  const auto file = fixture::open(name + ".logits.safetensors");
-  CHECK(fixture::difference(fixture::read<double>(file, "logits_f64"), infer(images).data()) < 2e-5);
 }
 
 }  // namespace
@@ -153,8 +107,8 @@ TEST_CASE("mini_deit_share_only: sharing without transformations equals the refe
 }
 
 TEST_CASE("deit_tiny_patch16_224: logits equal the reference", "[model]") {
-  check_full_size<presets::deit_tiny_patch16_224>("deit_tiny_patch16_224");
+  fixture::check_full_size<mv::ViT<presets::deit_tiny_patch16_224>>("deit_tiny_patch16_224");
 }
 TEST_CASE("mini_deit_tiny_patch16_224: logits equal the reference", "[model]") {
-  check_full_size<presets::mini_deit_tiny_patch16_224>("mini_deit_tiny_patch16_224");
+  fixture::check_full_size<mv::ViT<presets::mini_deit_tiny_patch16_224>>("mini_deit_tiny_patch16_224");
 }

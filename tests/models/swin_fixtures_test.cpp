@@ -1,47 +1,15 @@
 // SPDX-License-Identifier: MIT
 // Swin and Mini-Swin against the published implementation: every intermediate of the small ones, logits of the full-size one.
-#include "fixture_models.hpp"
+#include "fixture_run.hpp"
 
-#include <minivit/models/inference.hpp>
 #include <minivit/models/layer_geometry.hpp>
-
-#include "../catch.hpp"
 
 namespace mv = minivit;
 namespace presets = mv::presets;
 
 namespace {
 
-// Tolerances as in fixtures_test.cpp: the fixtures' README measured |float32 - float64| of the reference itself.
-constexpr double intermediate_limit = 2e-5, logits_limit = 5e-6, double_limit = 1e-12;
-
-/// One forward pass with everything kept, over generated weights and inputs.
-template <mv::SwinConfig C, class T>
-struct Run {
-  using Model = mv::Swin<C, T>;
-  using ConstNet = typename Model::ConstNet;
-  Model model;
-  mv::Tensor<T, mv::Dyn, C.channels, C.image, C.image> images{2};
-  mv::Buffer<T> memory{Model::training_bytes(2) / static_cast<mv::Index>(sizeof(T))};
-  mv::Tensor<T, mv::Dyn, C.classes> logits{2};
-  ConstNet net;
-  typename ConstNet::Saved saved;
-
-  Run() {
-    generated::weights(model);
-    generated::input(images.data(), images.size());
-    net = std::as_const(model).net();
-    mv::Arena<T> arena(memory.data(), memory.size(), mv::Memory::keep);
-    saved = net.forward(images, {logits, {}}, arena);
-  }
-};
-
-template <class File, class Numbers>
-void check(const File& file, const std::string& name, const Numbers& numbers) {
-  INFO(name);
-  REQUIRE(file.find(name) != nullptr);
-  CHECK(fixture::difference(fixture::read<double>(file, name), numbers.data()) < intermediate_limit);
-}
+using fixture::Run, fixture::check, fixture::logits_limit, fixture::double_limit;
 
 /// What multiplies v in the windows of image 0, [windows, H, w^2, w^2], by the scalar definition.
 template <class Layer>
@@ -72,7 +40,7 @@ template <mv::SwinConfig C>
 void check_model(const std::string& name) {
   using Model = mv::Swin<C>;
   const auto file = fixture::open(name + ".expected.safetensors");
-  Run<C, float> run;
+  Run<Model> run;
   CHECK(fixture::difference(fixture::read<float>(file, "input"), run.images.data()) == 0);
   check(file, "patch_embed", run.saved.patch_norm.y);
 
@@ -118,7 +86,7 @@ void check_model(const std::string& name) {
       [&]<int... s>(std::integer_sequence<int, s...>) {
         const auto stage = [&]<int number>() {
           if (number != at.stage) return;
-          using Stage = typename Run<C, float>::ConstNet::template Stage<number>;
+          using Stage = typename Model::ConstNet::template Stage<number>;
           const auto block = std::get<number>(run.net.layers).blocks.layer(l - C.first_layer(number));
           const mv::Attention<mv::Dense<const float>, Stage::block_config.attention> attention{block.shared.attn, block.own.attn, block.shifted, block.masked};
           optional("attn_probs", probabilities(attention, layer.attn.qkv.data(), Stage::block_config.attention.shape(), map, block.masked ? C.shift_at(number) : 0));
@@ -145,7 +113,7 @@ void check_model(const std::string& name) {
   CHECK(fixture::difference(expected, infer(run.images).data()) < logits_limit);
 
   // the same in double
-  Run<C, double> exact;
+  Run<mv::Swin<C, double>> exact;
   CHECK(fixture::difference(expected, exact.logits.data()) < double_limit);
 }
 
@@ -162,12 +130,5 @@ TEST_CASE("mini_swin_share_only: shared norms and the mask of unshifted layers e
 }
 
 TEST_CASE("mini_swin_tiny_patch4_window7_224: logits equal the reference", "[model]") {
-  using Model = mv::Swin<presets::mini_swin_tiny_patch4_window7_224>;
-  Model model;
-  generated::weights(model);
-  mv::Tensor<float, mv::Dyn, 3, 224, 224> images(2);
-  generated::input(images.data(), images.size());
-  mv::Inference<Model> infer(model, {.max_batch = 2});
-  const auto file = fixture::open("mini_swin_tiny_patch4_window7_224.logits.safetensors");
-  CHECK(fixture::difference(fixture::read<double>(file, "logits_f64"), infer(images).data()) < 2e-5);  // the README's limit
+  fixture::check_full_size<mv::Swin<presets::mini_swin_tiny_patch4_window7_224>>("mini_swin_tiny_patch4_window7_224");
 }

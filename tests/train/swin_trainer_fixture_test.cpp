@@ -1,12 +1,9 @@
 // SPDX-License-Identifier: MIT
 // Whole training steps of a Mini-Swin student under a Swin teacher against the published implementation: every loss term before each
 // step, gradients, clipping, parameters after 1 and 5 AdamW steps, fitting layers. The reference run is in double.
-#include "../models/fixture_models.hpp"
+#include "step_fixture.hpp"
 
 #include <minivit/train/losses.hpp>
-#include <minivit/train/trainer.hpp>
-
-#include <nlohmann/json.hpp>
 
 #include "../catch.hpp"
 
@@ -25,50 +22,20 @@ constexpr const char* clipped = "mixed_clip0.5";
 constexpr const char* fitted = "fit_mse_alpha0_T1_ar1_qkv1_hidden1";
 
 template <class T, class Loss>
-struct Setup {
-  using Student = mv::Swin<fixture::swin_student, T>;
-  using Teacher = mv::Swin<fixture::swin_teacher, T>;
-  mv::SafeTensors file = fixture::open("train_mini_swin.safetensors");
-  nlohmann::json report = nlohmann::json::parse(file.metadata().at("report"));
-  Student student;
-  Teacher teacher;
-  mv::Tensor<T, mv::Dyn, 3, 16, 16> images{4};
-  mv::Tensor<T, mv::Dyn, 10> targets{4};
+struct Setup : step_fixture::Setup<mv::Swin<fixture::swin_student, T>, mv::Swin<fixture::swin_teacher, T>> {
+  using Base = step_fixture::Setup<mv::Swin<fixture::swin_student, T>, mv::Swin<fixture::swin_teacher, T>>;
+  using typename Base::Student, typename Base::Teacher;
 
-  Setup() {
-    generated::weights(student);
-    generated::weights(teacher, "teacher.");
-    generated::input(images.data(), images.size());
-    file.copy_to(file.at("targets"), targets.data());
-  }
+  Setup() : Base("train_mini_swin.safetensors") {}
   auto trainer(Loss loss, double clip = 0, int threads = 1, mv::Index micro_batch = 2) {
-    return mv::Trainer<Student, Teacher, Loss>(student, teacher,
+    return mv::Trainer<Student, Teacher, Loss>(this->student, this->teacher,
                                                {.loss = loss,
                                                 .optimiser = {.clip_norm = clip},
                                                 .schedule = {.peak = 1e-3, .minimum = 1e-3, .total_steps = 100},
                                                 .threads = threads,
                                                 .micro_batch = micro_batch});
   }
-  /// Expected tensors under `prefix`, laid out as the slab; where there is none, what `otherwise` has.
-  std::vector<double> expected(const std::string& prefix, const T* otherwise = nullptr) const {
-    std::vector<double> out(static_cast<std::size_t>(student.size()));
-    for (const auto& p : Student::parameter_table()) {
-      if (otherwise && !file.find(prefix + p.name)) {
-        std::copy_n(otherwise + p.offset, p.size, out.begin() + p.offset);
-        continue;
-      }
-      const auto values = file.template read<double>(prefix + p.name);
-      std::copy(values.begin(), values.end(), out.begin() + p.offset);
-    }
-    return out;
-  }
 };
-
-double largest(const std::vector<double>& x) {
-  double m = 0;
-  for (const double v : x) m = std::max(m, std::abs(v));
-  return m;
-}
 
 struct Limits {
   double gradient, loss, parameter;
@@ -97,16 +64,9 @@ void check_steps(Loss loss, const char* name, const std::string& prefix, double 
     CHECK(difference("hidden", report.loss.terms[1]) < limits.loss);
     CHECK(std::abs(report.gradient_norm - s.report[name]["grad_norm_f64"][step].template get<double>()) < limits.loss);
     if (step != 4 && !(step == 0 && after_first)) continue;
-    // where the true gradient is zero but for rounding, Adam makes a step of up to lr out of noise (fixtures' README, section 4)
-    const auto after = s.expected(prefix + (step == 0 ? "after1." : "after5."));
-    double kept = 0, others = 0;
-    for (std::size_t i = 0; i < after.size(); ++i) {
-      const double d = std::abs(after[i] - static_cast<double>(s.student.data()[i]));
-      const bool noise = std::abs(gradient[i]) < 1e-5 * largest(gradient) && gradient[i] != 0;
-      (noise ? others : kept) = std::max(noise ? others : kept, d);
-    }
+    const auto [kept, noise] = step_fixture::difference_after(s.expected(prefix + (step == 0 ? "after1." : "after5.")), s.student.data(), gradient);
     CHECK(kept < limits.parameter);
-    CHECK(others < 2 * 1e-3 * static_cast<double>(step + 1));
+    CHECK(noise < 2 * 1e-3 * static_cast<double>(step + 1));
   }
 }
 
@@ -164,14 +124,7 @@ TEST_CASE("Mini-Swin: hidden states through a fitting layer of each stage equal 
 
 TEST_CASE("Mini-Swin: no decay applies to exactly the parameters of the reference", "[train]") {
   using S = Setup<float, Relations<1>>;
-  S s;
-  std::vector<std::string> names;
-  for (const auto& p : S::Student::parameter_table())
-    if (!mv::decays(p)) names.push_back(p.name);
-  auto expected = s.report[mixed]["no_decay"].get<std::vector<std::string>>();
-  std::sort(names.begin(), names.end());
-  std::sort(expected.begin(), expected.end());
-  CHECK(names == expected);
+  CHECK(S::undecayed() == S().expected_undecayed(mixed));
 }
 
 TEST_CASE("Mini-Swin: a step is bit-identical for 1, 2 and 4 threads", "[train]") {

@@ -1,12 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Whole training steps against the published implementation: losses before each step, gradients, parameters after 1 and 5
 // AdamW steps, of a Mini-DeiT student under a DeiT teacher. The reference run is in double.
-#include "../models/fixture_models.hpp"
-
-#include <minivit/models/vit.hpp>
-#include <minivit/train/trainer.hpp>
-
-#include <nlohmann/json.hpp>
+#include "step_fixture.hpp"
 
 #include "../catch.hpp"
 
@@ -15,45 +10,19 @@ namespace mv = minivit;
 namespace {
 
 template <class T>
-struct Setup {
-  using Student = mv::ViT<fixture::student, T>;
-  using Teacher = mv::ViT<fixture::teacher, T>;
-  mv::SafeTensors file = fixture::open("train_mini_deit.safetensors");
-  nlohmann::json report = nlohmann::json::parse(file.metadata().at("report"));
-  Student student;
-  Teacher teacher;
-  mv::Tensor<T, mv::Dyn, 3, 32, 32> images{4};
-  mv::Tensor<T, mv::Dyn, 10> targets{4};
+struct Setup : step_fixture::Setup<mv::ViT<fixture::student, T>, mv::ViT<fixture::teacher, T>> {
+  using Base = step_fixture::Setup<mv::ViT<fixture::student, T>, mv::ViT<fixture::teacher, T>>;
+  using typename Base::Student, typename Base::Teacher;
 
-  Setup() {
-    generated::weights(student);
-    generated::weights(teacher, "teacher.");
-    generated::input(images.data(), images.size());
-    file.copy_to(file.at("targets"), targets.data());
-  }
+  Setup() : Base("train_mini_deit.safetensors") {}
   auto trainer(double alpha, double tau, int threads = 1, mv::Index micro_batch = 2) {
-    return mv::Trainer<Student, Teacher>(student, teacher,
+    return mv::Trainer<Student, Teacher>(this->student, this->teacher,
                                          {.loss = {.kind = mv::Distill::soft, .alpha = alpha, .tau = tau},
                                           .schedule = {.peak = 1e-3, .minimum = 1e-3, .total_steps = 100},
                                           .threads = threads,
                                           .micro_batch = micro_batch});
   }
-  /// Expected tensors under `prefix`, laid out as the slab.
-  std::vector<double> expected(const std::string& prefix) const {
-    std::vector<double> out(static_cast<std::size_t>(student.size()));
-    for (const auto& p : Student::parameter_table()) {
-      const auto values = file.template read<double>(prefix + p.name);
-      std::copy(values.begin(), values.end(), out.begin() + p.offset);
-    }
-    return out;
-  }
 };
-
-double largest(const std::vector<double>& x) {
-  double m = 0;
-  for (const double v : x) m = std::max(m, std::abs(v));
-  return m;
-}
 
 /// Runs the `mixed` case: alpha 0.5, tau 3, five steps.
 template <class T>
@@ -72,17 +41,9 @@ void check_mixed(double gradient_limit, double loss_limit, double parameter_limi
     CHECK(std::abs(report.loss.kd - components[step]["distill"].template get<double>()) < loss_limit);
     CHECK(std::abs(report.gradient_norm - s.report["soft_alpha0.5_tau3"]["grad_norm_f64"][step].template get<double>()) < loss_limit);
     if (step != 0 && step != 4) continue;
-    // Adam divides by |gradient|: where the true gradient is zero but for rounding, a step of up to lr is noise (README of the
-    // fixtures, section 4). Those elements get the wide limit, all others the narrow one.
-    const auto after = s.expected(step == 0 ? "mixed.after1." : "mixed.after5.");
-    double kept = 0, others = 0;
-    for (std::size_t i = 0; i < after.size(); ++i) {
-      const double d = std::abs(after[i] - static_cast<double>(s.student.data()[i]));
-      const bool noise = std::abs(gradient[i]) < 1e-5 * largest(gradient) && gradient[i] != 0;
-      (noise ? others : kept) = std::max(noise ? others : kept, d);
-    }
+    const auto [kept, noise] = step_fixture::difference_after(s.expected(step == 0 ? "mixed.after1." : "mixed.after5."), s.student.data(), gradient);
     CHECK(kept < parameter_limit);
-    CHECK(others < 2 * 1e-3 * static_cast<double>(step + 1));
+    CHECK(noise < 2 * 1e-3 * static_cast<double>(step + 1));
   }
 }
 
@@ -106,14 +67,7 @@ TEST_CASE("trainer: the published recipe's gradient equals the reference", "[tra
 }
 
 TEST_CASE("trainer: no decay applies to exactly the parameters of the reference", "[train]") {
-  Setup<float> s;
-  std::vector<std::string> names;
-  for (const auto& p : Setup<float>::Student::parameter_table())
-    if (!mv::decays(p)) names.push_back(p.name);
-  auto expected = s.report["soft_alpha0.5_tau3"]["no_decay"].get<std::vector<std::string>>();
-  std::sort(names.begin(), names.end());
-  std::sort(expected.begin(), expected.end());
-  CHECK(names == expected);
+  CHECK(Setup<float>::undecayed() == Setup<float>().expected_undecayed("soft_alpha0.5_tau3"));
 }
 
 TEST_CASE("trainer: a step is bit-identical for 1, 2 and 4 threads", "[train]") {
