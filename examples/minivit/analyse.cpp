@@ -44,11 +44,13 @@ std::string shortened(const std::string& name) {
 /// A weights file and what it says about itself.
 struct Weights {
   explicit Weights(const std::string& path)
-      : file(mv::SafeTensors::open(path)), config(probed_config(config_of(file), file.where())), info(mv::read_info(file)),
-        name(shortened(std::filesystem::path(path).stem().string())) {
+      : file(mv::SafeTensors::open(path)), config(config_of(file)), layers(std::visit([](const auto& c) { return mv::layer_count(c); }, config)),
+        input_output(mv::input_output(config)), info(mv::read_info(file)), name(shortened(std::filesystem::path(path).stem().string())) {
   }
   mv::SafeTensors file;
-  mv::ViTConfig config;
+  mv::AnyConfig config;
+  int layers;
+  mv::InputOutput input_output;
   mv::CheckpointInfo info;
   std::string name;  ///< in pictures
 };
@@ -82,15 +84,18 @@ class Analysis {
  public:
   explicit Analysis(const AnalyseOptions& o)
       : o_(o), weights_(o.weights),
-        test_(mv::open_dataset(o.data, mv::Split::test, weights_.config.image, {.count = o.test_count, .threads = o.threads})) {
-    require_classes(test_, weights_.config.classes, "analyse");
-    if (!o.other.empty()) other_.emplace(o.other);
+        test_(mv::open_dataset(o.data, mv::Split::test, weights_.input_output.image, {.count = o.test_count, .threads = o.threads})) {
+    require_classes(test_, weights_.input_output.classes, "analyse");
+    probe_ = make_probe(weights_.config, weights_.file, o.threads);
+    if (!o.other.empty()) {
+      other_.emplace(o.other);
+      other_probe_ = make_probe(other_->config, other_->file, o.threads);
+    }
     find_looks();
     std::error_code error;
     std::filesystem::create_directories(o.output, error);
     if (error) mv::fail({.where = "--output " + o.output, .what = "cannot create the folder", .found = error.message()});
     engine_ = make_engine(weights_.config, &weights_.file, {.max_batch = o.batch, .threads = o.threads});
-    probe_ = make_probe(weights_.config, weights_.file, o.threads);
   }
 
   void run() {
@@ -122,7 +127,7 @@ class Analysis {
   /// Reads --image files, or takes the first test image of three classes.
   void find_looks() {
     constexpr int least = 192, most = 320;  // pixels of a side in the sheet
-    const int side = weights_.config.image;
+    const int side = weights_.input_output.image;
     for (const std::string& file : o_.images) {
       const mv::Image image = mv::read_image(file);
       const int shown = std::clamp(std::min(image.width, image.height), least, most);
@@ -167,27 +172,33 @@ class Analysis {
   }
 
   void compare() {
-    const mv::ViTConfig &a = weights_.config, &b = other_->config;
-    const auto probe = make_probe(b, other_->file, o_.threads);
+    const int rows = weights_.layers, columns = other_->layers;
     const Normaliser normalise_a(weights_.info.preprocessing), normalise_b(other_->info.preprocessing);
     const mv::Threads threads(o_.threads);
-    const bool alike = a.depth == b.depth && a.dim == b.dim && a.tokens() == b.tokens();
-    mv::CkaSums alignment(a.depth, b.depth);
-    std::vector<mv::DistanceSums> distances(static_cast<std::size_t>(alike ? a.depth : 0));
+    mv::CkaSums alignment(rows, columns);
+    std::vector<mv::DistanceSums> distances;  // where the layers have the same extents
     const auto which = spread_over(test_, o_.count);
     const auto count = static_cast<mv::Index>(which.size()), batches = (count + Probe::max_batch - 1) / Probe::max_batch;
     for (mv::Index k = 0; k < batches; ++k) {
       const std::vector<mv::Index> part(which.begin() + count * k / batches, which.begin() + count * (k + 1) / batches);
       const auto images = static_cast<mv::Index>(part.size());
-      const auto x = probe_->features(normalise_a(test_, part).data(), images), y = probe->features(normalise_b(test_, part).data(), images);
-      alignment.add(std::span(x), std::span(y), threads);
-      for (std::size_t l = 0; l < distances.size(); ++l) distances[l].add(x[l].data, y[l].data, images * a.tokens(), a.dim);
+      const auto x = probe_->features(normalise_a(test_, part).data(), images), y = other_probe_->features(normalise_b(test_, part).data(), images);
+      if (std::equal(x.begin(), x.end(), y.begin(), y.end(), [](const auto& a, const auto& b) { return a.tokens() == b.tokens() && a.width() == b.width(); }))
+        distances.resize(x.size());
+      for (std::size_t l = 0; l < distances.size(); ++l) distances[l].add(x[l].data(), y[l].data(), images * x[l].tokens(), x[l].width());
+      const auto flattened = [](const std::vector<mv::LayerFeatures<float>>& layers) {
+        std::vector<mv::Examples<float>> out;
+        for (const auto& layer : layers) out.push_back(layer.flattened());
+        return out;
+      };
+      const auto from = flattened(x), to = flattened(y);
+      alignment.add(std::span(from), std::span(to), threads);
     }
     const mv::Matrix cka = alignment.values();
     mv::write_svg(path("cka.svg"), mv::HeatMap{.title = fmt::format("Alignment of layers: linear CKA, {} images", count),
                                                .row_title = "layer of " + weights_.name, .column_title = "layer of " + other_->name,
                                                .values = cka, .scale_title = "CKA", .low = 0, .high = 1,
-                                               .decimals = std::max(a.depth, b.depth) <= 16 ? 2 : -1, .first_row_at_bottom = true});
+                                               .decimals = std::max(rows, columns) <= 16 ? 2 : -1, .first_row_at_bottom = true});
     say("\ncka.svg: linear CKA over {} images; rows: layers of {}, columns: of {}\n     ", count, weights_.name, other_->name);
     for (mv::Index j = 0; j < cka.columns; ++j) say("{:>7}", j);
     say("\n");
@@ -198,7 +209,7 @@ class Analysis {
     }
     out_["other"] = o_.other;
     out_["cka"] = {{"images", count}, {"values", rows_of(cka)}};
-    if (alike) show_distances(distances);
+    if (!distances.empty()) show_distances(distances);
     else say("no distance.svg: {} and {} differ in depth, width or number of tokens\n", weights_.name, other_->name);
   }
 
@@ -227,9 +238,9 @@ class Analysis {
       for (std::size_t i = static_cast<std::size_t>(c); i < look.crop.rgb.size(); i += 3)
         *to++ = weights_.info.preprocessing.normalised(c, look.crop.rgb[i]);
     const float* const logits = engine_->logits(input.data(), 1);
-    const mv::Index best = mv::argmax(logits, mv::Index{weights_.config.classes});
+    const mv::Index best = mv::argmax(logits, mv::Index{weights_.input_output.classes});
     if (best < 0) mv::fail({.where = "attention of " + look.name, .what = "the model's answer is not finite", .hint = "are the weights damaged?"});
-    const double probability = std::exp(mv::detail::LogSoftmax<float>(logits, weights_.config.classes)[best]);
+    const double probability = std::exp(mv::detail::LogSoftmax<float>(logits, weights_.input_output.classes)[best]);
     const auto maps = probe_->attention(input.data());
     const std::string name = "attention_" + look.name + ".png";
     mv::write_png(path(name), attention_sheet(look.view, maps));
@@ -244,13 +255,13 @@ class Analysis {
       peaks[what] = {{"ratio", ratio}, {"row", at / grid.columns}, {"column", at % grid.columns}};
     };
     peak("rollout", mv::rollout_grid(maps));
-    for (mv::Index h = 0; h < maps.heads; ++h) peak(fmt::format("head {}", h), head_attention(maps, maps.layers - 1, h));
+    for (mv::Index h = 0; h < maps.back().heads; ++h) peak(fmt::format("head {}", h), head_attention(maps.back(), h));
     out_["attention"].push_back({{"file", name}, {"class", best}, {"name", answer(best)}, {"probability", probability}, {"strongest", peaks}});
   }
 
   void measure_gradients() {
-    const auto train = mv::open_dataset(o_.data, mv::Split::train, weights_.config.image, {.threads = o_.threads});
-    require_classes(train, weights_.config.classes, "analyse");
+    const auto train = mv::open_dataset(o_.data, mv::Split::train, weights_.input_output.image, {.threads = o_.threads});
+    require_classes(train, weights_.input_output.classes, "analyse");
     const auto which = spread_over(train, o_.batch);
     const auto count = static_cast<mv::Index>(which.size());
     std::vector<float> targets(which.size() * static_cast<std::size_t>(train.classes));  // one-hot
@@ -275,7 +286,7 @@ class Analysis {
   std::optional<Weights> other_;
   std::vector<Look> looks_;
   std::unique_ptr<Engine> engine_;
-  std::unique_ptr<Probe> probe_;
+  std::unique_ptr<Probe> probe_, other_probe_;
   json out_;
 };
 

@@ -50,10 +50,9 @@ inline std::string bars(const std::string& title, const std::vector<mv::PartNorm
 }
 
 /// One head's attention over the patches as mean_attention sees it: magnitudes, because with head mixing signs say nothing.
-inline mv::Matrix head_attention(const mv::AttentionMaps<float>& maps, mv::Index layer, mv::Index head) {
-  mv::AttentionMaps<float> one{1, 1, maps.tokens, maps.side, maps.extra_tokens, {}};
-  one.values.assign(maps.map(layer, head), maps.map(layer, head) + maps.tokens * maps.tokens);
-  return mv::patch_grid(mv::mean_attention(one, 0), maps.side, maps.extra_tokens);
+inline mv::Matrix head_attention(const mv::LayerMaps<float>& maps, mv::Index head) {
+  const mv::LayerMaps<float> one{1, maps.tokens, maps.side, maps.extra_tokens, {maps.map(head), maps.map(head) + maps.tokens * maps.tokens}};
+  return mv::patch_grid(mv::mean_attention(one), maps.side, maps.extra_tokens);
 }
 
 /// In a row: the picture, the rollout over it, and each head of the last layer over it. Each map has its own range of colours.
@@ -64,7 +63,7 @@ inline mv::Image attention_sheet(const mv::Image& picture, const mv::AttentionMa
     tiles.push_back(mv::overlay(picture.rgb, picture.width, picture.height, grid, {.alpha = 0.6}));
   };
   add(mv::rollout_grid(maps));
-  for (mv::Index h = 0; h < maps.heads; ++h) add(head_attention(maps, maps.layers - 1, h));
+  for (mv::Index h = 0; h < maps.back().heads; ++h) add(head_attention(maps.back(), h));
   mv::Image sheet((picture.width + gap) * static_cast<int>(tiles.size()) + gap, picture.height + 2 * gap);
   std::fill(sheet.rgb.begin(), sheet.rgb.end(), std::uint8_t{255});
   int left = gap;

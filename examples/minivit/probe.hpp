@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
-// Probe: a look inside any ViT for 32x32 images behind one interface, so that only one file of this program instantiates
-// what analyses ask of a model. Products are in float32.
+// Probe: a look inside any model for 32x32 images behind one interface, so that only one source per family instantiates what analyses
+// ask of a model. Products are in float32.
 #pragma once
 
 #include <minivit/analysis/attention_maps.hpp>
+#include <minivit/analysis/features.hpp>
 #include <minivit/analysis/gradient_norms.hpp>
 #include <minivit/io/safetensors.hpp>
 #include <minivit/models/any_config.hpp>
@@ -20,8 +21,8 @@ class Probe {
   static constexpr mv::Index max_batch = 64;
 
   virtual ~Probe() = default;
-  /// What every layer puts out for normalised images [batch, channels, 32, 32], each as [batch, N D]; valid until the next call.
-  virtual std::vector<mv::Examples<float>> features(const float* images, mv::Index batch) = 0;
+  /// What every layer puts out for normalised images [batch, channels, 32, 32]; valid until the next call.
+  virtual std::vector<mv::LayerFeatures<float>> features(const float* images, mv::Index batch) = 0;
   /// The maps for one image.
   virtual mv::AttentionMaps<float> attention(const float* image) = 0;
   /// Norms of the cross-entropy's gradient over a batch with one-hot `targets` [batch, classes].
@@ -30,10 +31,11 @@ class Probe {
   virtual std::vector<mv::PartNorm> weight_norms() const = 0;
 };
 
-/// `config`, if it is that of a ViT for 32x32 images. Throws Error.
-mv::ViTConfig probed_config(const mv::AnyConfig& config, const std::string& where);
+/// With weights from `file`; null when `config` is no preset of the family for 32x32 images.
+std::unique_ptr<Probe> vit_probe(const mv::AnyConfig& config, const mv::SafeTensors& file, int threads);
+std::unique_ptr<Probe> swin_probe(const mv::AnyConfig& config, const mv::SafeTensors& file, int threads);
 
-/// Weights from `file`. Throws Error, also when the config is none of the presets.
-std::unique_ptr<Probe> make_probe(const mv::ViTConfig& config, const mv::SafeTensors& file, int threads);
+/// Of either family. Throws Error when the config is none of those presets.
+std::unique_ptr<Probe> make_probe(const mv::AnyConfig& config, const mv::SafeTensors& file, int threads);
 
 }  // namespace cli

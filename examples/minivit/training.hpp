@@ -67,10 +67,7 @@ void run_training(const TrainingOptions& o, const Loss& loss, MakeTrainer&& make
 
   const mv::Index per_epoch = train.size() / o.batch, steps = std::max<mv::Index>(1, o.epochs * per_epoch);
   mv::RateScales scales;
-  if (o.layer_decay != 1) {
-    if constexpr (requires { Student::config.groups(); }) scales = mv::layer_decay<Student>(o.layer_decay);
-    else mv::fail({.where = "--layer-decay", .what = "not for a Swin, whose layers stand in stages", .found = o.model, .hint = "--freeze works"});
-  }
+  if (o.layer_decay != 1) scales = mv::layer_decay<Student>(o.layer_decay);
   if (!o.freeze.empty()) scales = mv::frozen<Student>(o.freeze, std::move(scales));
   const mv::TrainerOptions<Loss> options{
       .loss = loss,

@@ -154,8 +154,8 @@ TEST_CASE("CKA: layers of two models of other depth and width, as their features
   const auto a = numbers::model<A>("a."), again = numbers::model<A>("a.");
   const auto b = numbers::model<B>("b.");
   const auto images = numbers::images<A>(13);
-  const numbers::Kept<A, float> kept_a(a, images.view());
-  const numbers::Kept<B, float> kept_b(b, images.view());
+  const numbers::Kept kept_a(a, images.view());
+  const numbers::Kept kept_b(b, images.view());
   for (const auto tokens : {mv::TokensAs::flattened, mv::TokensAs::mean}) {
     CAPTURE(static_cast<int>(tokens));
     mv::Features<mv::ViT<A>> fa(a, {.max_batch = 13}), self(again, {.max_batch = 13});
@@ -163,10 +163,10 @@ TEST_CASE("CKA: layers of two models of other depth and width, as their features
     const mv::Matrix found = mv::cka(fa, fb, images, {tokens, mv::Hsic::biased});
     REQUIRE(found.rows == A.depth);
     REQUIRE(found.columns == B.depth);
-    const auto as_matrix = [&](const auto& y) {
+    const auto as_matrix = [&]<class T, int N, int D>(const mv::View<T, mv::Dyn, N, D>& y) {
       mv::Matrix flat(y.batch(), y.size() / y.batch());
       std::copy(y.begin(), y.end(), flat.values.begin());
-      return tokens == mv::TokensAs::mean ? mv::token_means(y) : flat;
+      return tokens == mv::TokensAs::mean ? mv::token_means(mv::LayerFeatures<float>(y.data(), y.batch(), N, D)) : flat;
     };
     for (Index i = 0; i < A.depth; ++i)
       for (Index j = 0; j < B.depth; ++j) {

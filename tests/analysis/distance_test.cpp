@@ -39,8 +39,8 @@ TEST_CASE("distance: a shared model from its unshared twin, layer by layer", "[a
   mv::Features<mv::ViT<B>> fb(b, {.max_batch = 5, .threads = 1});
   const auto found = mv::feature_distance(fa, fb, images);
   REQUIRE(found.size() == 4);
-  const numbers::Kept<A, float> kept_a(a, images.view());
-  const numbers::Kept<B, float> kept_b(b, images.view());
+  const numbers::Kept kept_a(a, images.view());
+  const numbers::Kept kept_b(b, images.view());
   for (std::size_t l = 0; l < 4; ++l) {
     const auto x = kept_a.saved.layers[l].y, y = kept_b.saved.layers[l].y;
     double apart = 0, size = 0, cosine = 0;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Features: they are the outputs of the model's layers, whatever the batches and threads.
 #include <minivit/analysis/features.hpp>
+#include <minivit/models/swin.hpp>
 #include <minivit/models/vit.hpp>
 
 #include "../catch.hpp"
@@ -11,13 +12,13 @@ using mv::Index;
 
 namespace {
 
-template <mv::ViTConfig C>
+template <auto C>
 void check_against_reference(const std::string& name) {
   const auto file = fixture::open(name + ".expected.safetensors");
-  mv::Features<mv::ViT<C>> features(numbers::model<C>(), {.max_batch = 2, .threads = 1});
+  mv::Features<decltype(numbers::model<C>())> features(numbers::model<C>(), {.max_batch = 2, .threads = 1});
   const auto images = numbers::images<C>(2);
   const auto layers = features(images);
-  REQUIRE(layers.size() == static_cast<std::size_t>(C.depth));
+  REQUIRE(layers.size() == static_cast<std::size_t>(mv::layer_count(C)));
   for (std::size_t l = 0; l < layers.size(); ++l)  // limit: as for intermediates in tests/models/fixtures_test.cpp
     CHECK(fixture::difference(fixture::read<double>(file, "layer." + std::to_string(l) + ".out"), layers[l].data()) < 2e-5);
 }
@@ -25,8 +26,8 @@ void check_against_reference(const std::string& name) {
 /// The features of all images in one array [layer, image, token, width].
 template <class Reader, class Images>
 auto all(Reader& reader, const Images& images) {
-  std::vector<typename Reader::Scalar> out(
-      static_cast<std::size_t>(Reader::layers * images.batch() * Reader::tokens * Reader::width));
+  constexpr Index size = Reader::extents(0).size();  // of a ViT: the same in all layers
+  std::vector<typename Reader::Scalar> out(static_cast<std::size_t>(Reader::layers * images.batch() * size));
   Index seen = 0;
   reader.for_batches(images, [&](Index first, const typename Reader::Layers& layers) {
     CHECK(first == seen);
@@ -34,7 +35,7 @@ auto all(Reader& reader, const Images& images) {
     CHECK(layers[0].batch() <= reader.max_batch());
     for (Index l = 0; l < Reader::layers; ++l) {
       const auto& y = layers[static_cast<std::size_t>(l)];
-      std::copy(y.begin(), y.end(), out.begin() + (l * images.batch() + first) * Reader::tokens * Reader::width);
+      std::copy(y.begin(), y.end(), out.begin() + (l * images.batch() + first) * size);
     }
   });
   CHECK(seen == images.batch());
@@ -47,6 +48,7 @@ TEST_CASE("features: they are what the published implementation's layers put out
   check_against_reference<fixture::deit_a>("deit_a");
   check_against_reference<fixture::deit_distilled_a>("deit_distilled_a");
   check_against_reference<fixture::mini_deit_a>("mini_deit_a");
+  check_against_reference<fixture::mini_swin_a>("mini_swin_a");
 }
 
 TEMPLATE_TEST_CASE("features: batches and threads do not change a bit", "[analysis]", float, mv::bf16, mv::int8) {
@@ -84,7 +86,7 @@ TEST_CASE("features: token means", "[analysis]") {
   mv::Tensor<float, mv::Dyn, 3, 2> y(2);
   const float values[] = {1, 10, 2, 20, 6, 60, 0, 0, 0, 3, 3, 3};
   std::copy(std::begin(values), std::end(values), y.data());
-  const mv::Matrix means = mv::token_means(std::as_const(y).view());
+  const mv::Matrix means = mv::token_means(mv::LayerFeatures<float>(y.data(), 2, 3, 2));
   CHECK(means.rows == 2);
   CHECK(means.values == std::vector<double>{3, 30, 1, 2});
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Gradient norms: which parameter counts for which row, and the sums.
 #include <minivit/analysis/gradient_norms.hpp>
+#include <minivit/models/swin.hpp>
 #include <minivit/models/vit.hpp>
 
 #include <map>
@@ -35,6 +36,13 @@ TEST_CASE("gradient norms: a row for each layer, or for a group and what its lay
   CHECK(mv::part_of("blocks.10.block.norm2.instances.11.bias") == "blocks.10.block.instances.11");
   CHECK(mv::part_of("blocks.10.block.mlp.fc1.bias") == "blocks.10.block");
   CHECK(mv::part_of("blocks.10.attn.qkv.weight") == "blocks.10");
+  CHECK(rows_of(mv::Swin<fixture::swin_odd>()) ==
+        std::vector<std::string>{"patch_embed", "layers.0.blocks.0", "layers.0.blocks.1", "layers.0.downsample", "layers.1.blocks.0",
+                                 "layers.1.blocks.1", "norm", "head"});
+  CHECK(rows_of(mv::Swin<fixture::swin_student>()) ==
+        std::vector<std::string>{"patch_embed", "layers.0.blocks.0", "layers.0.blocks.0.instances.0", "layers.0.blocks.0.instances.1",
+                                 "layers.0.blocks.1", "layers.0.blocks.1.instances.0", "layers.0.blocks.1.instances.1", "layers.0.downsample",
+                                 "layers.1.blocks.0", "layers.1.blocks.0.instances.0", "layers.1.blocks.0.instances.1", "norm", "head"});
 }
 
 TEMPLATE_TEST_CASE("gradient norms: the sums of the squares of every number, once", "[analysis]", float, double) {

@@ -6,6 +6,7 @@
 
 #include <minivit/analysis/matrix.hpp>
 #include <minivit/core/random.hpp>
+#include <minivit/models/swin.hpp>
 #include <minivit/models/vit.hpp>
 
 namespace numbers {
@@ -35,7 +36,14 @@ mv::ViT<C, T> model(const std::string& prefix = "") {
   return out;
 }
 
-template <mv::ViTConfig C, class T = float>
+template <mv::SwinConfig C, class T = float>
+mv::Swin<C, T> model() {
+  mv::Swin<C, T> out;
+  generated::weights(out);
+  return out;
+}
+
+template <auto C, class T = float>
 mv::Tensor<T, mv::Dyn, C.channels, C.image, C.image> images(Index batch) {
   mv::Tensor<T, mv::Dyn, C.channels, C.image, C.image> out(batch);
   generated::input(out.data(), out.size());
@@ -43,12 +51,12 @@ mv::Tensor<T, mv::Dyn, C.channels, C.image, C.image> images(Index batch) {
 }
 
 /// A forward pass of the model itself with everything kept.
-template <mv::ViTConfig C, class T>
+template <class Model>
 struct Kept {
-  using Model = mv::ViT<C, T>;
+  using T = typename Model::Scalar;
   using Net = typename Model::ConstNet;
   mv::Buffer<T> memory;
-  mv::Tensor<T, mv::Dyn, C.classes> logits, distilled;
+  mv::Tensor<T, mv::Dyn, Model::config.classes> logits, distilled;
   Net net;
   typename Net::Saved saved;
 

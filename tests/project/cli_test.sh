@@ -65,7 +65,7 @@ ok '"mode": "train"' "$program" bench --model vit_nano_patch4_32 --mode train --
 
 # the other family
 ok "12001765" "$program" models
-ok "test accuracy" "$program" train --model swin_lite_patch2_window4_32 "${small[@]}" --precision bf16 --epochs 1 --output swin.safetensors
+ok "test accuracy" "$program" train --model swin_lite_patch2_window4_32 "${small[@]}" --layer-decay 0.9 --precision bf16 --epochs 1 --output swin.safetensors
 ok '"swin_lite_patch2_window4_32"' "$program" inspect swin.safetensors --json
 ok "test accuracy" "$program" distill --teacher swin.safetensors --model mini_swin_lite_patch2_window4_32 "${small[@]}" --precision bf16 --epochs 1 --output mini_swin.safetensors
 ok '"accuracy"' "$program" eval --weights mini_swin.safetensors --data synthetic --count 50 --precision int8 --json
@@ -95,6 +95,8 @@ drawn one_picture/attention_000_disc.png
 [ ! -e one_picture/cka.svg ] || { echo "FAILED: layers compared with nothing"; failed=1; }
 ok '"accuracy"' "$program" eval --weights student.safetensors --data synthetic --count 50 --confusion confusion.svg --json
 drawn confusion.svg
+ok "no distance.svg" "$program" analyse --weights mini_swin.safetensors --other teacher.safetensors "${few[@]}" --gradients --output swin_analysis
+drawn swin_analysis/{confusion,cka,gradient_norms}.svg swin_analysis/attention_{disc,frame,plus}.png
 refused 1 "folder does not exist" "$program" eval --weights student.safetensors --count 50 --confusion nowhere/confusion.svg
 refused 1 "nothing.safetensors" "$program" analyse --weights student.safetensors --other nothing.safetensors "${few[@]}" --output refused
 refused 1 "does not say which model" "$program" analyse --weights student.safetensors --other "$fixtures/deit_a.weights.safetensors" "${few[@]}" --output refused

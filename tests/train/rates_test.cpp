@@ -3,6 +3,7 @@
 #include "../models/fixture_models.hpp"
 
 #include <minivit/models/init.hpp>
+#include <minivit/models/swin.hpp>
 #include <minivit/models/vit.hpp>
 #include <minivit/train/trainer.hpp>
 
@@ -49,6 +50,26 @@ TEST_CASE("layer_decay: factors fall from the head to the embedding, one level f
   CHECK(scale(scales, "pos_embed") == 0.125);
   CHECK(scale(scales, "patch_embed.proj.weight") == 0.125);
   CHECK_THROWS_WITH(mv::layer_decay<Student>(0), Catch::Contains("layer_decay"));
+}
+
+TEST_CASE("layer_decay: a Swin's stages count on, and merging belongs to the layers before it", "[train]") {
+  using Swin = mv::Swin<fixture::mini_swin_a>;  // stages of one, two and one set of weights
+  static_assert(Swin::config.blocks[0] == 1 && Swin::config.blocks[1] == 2 && Swin::config.stages() == 3);
+  const auto scales = mv::layer_decay<Swin>(0.5);
+  const auto& table = Swin::parameter_table();
+  REQUIRE(scales.size() == table.size());
+  int known = 0;
+  for (std::size_t i = 0; i < table.size(); ++i)
+    for (const auto& [name, power] : {std::pair{"head.bias", 0}, {"norm.weight", 0}, {"layers.2.blocks.0.mlp.fc1.weight", 1},
+                                      {"layers.1.downsample.reduction.weight", 2}, {"layers.1.blocks.1.attn.qkv.bias", 2},
+                                      {"layers.1.blocks.0.attn.qkv.bias", 3}, {"layers.0.downsample.norm.bias", 4},
+                                      {"layers.0.blocks.0.attn.qkv.weight", 4}, {"patch_embed.norm.weight", 5}})
+      if (table[i].name == name) {
+        CAPTURE(name);
+        CHECK(scales[i] == std::pow(0.5, power));
+        ++known;
+      }
+  CHECK(known == 9);
 }
 
 TEST_CASE("trainer: a rate factor multiplies the step of its parameters only", "[train]") {

@@ -137,10 +137,9 @@ Matrix cka(Features<A, V>& a, Features<B, W>& b, typename Features<A, V>::Images
           .expected = options.form == Hsic::biased ? std::to_string(count) : "at least 8",
           .found = std::to_string(most)});
   CkaSums sums(Features<A, V>::layers, Features<B, W>::layers, options.form);
-  const auto flattened = [](const auto& layers) {
-    using T = typename std::remove_cvref_t<decltype(layers[0])>::value_type;
+  const auto flattened = []<class T, std::size_t N>(const std::array<LayerFeatures<T>, N>& layers) {
     std::vector<Examples<T>> out;
-    for (const auto& y : layers) out.push_back({y.data(), y.batch(), y.batch() > 0 ? y.size() / y.batch() : 0});
+    for (const auto& y : layers) out.push_back(y.flattened());
     return out;
   };
   const auto means = [](const auto& layers) {

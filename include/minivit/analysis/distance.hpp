@@ -58,7 +58,11 @@ std::vector<FeatureDistance> feature_distance(Features<A, V>& a, Features<B, W>&
                 "feature_distance: both models must read the same images");
   static_assert(FA::layers == FB::layers, "feature_distance: both models must have the same depth");
   static_assert(
-      FA::width == FB::width && FA::tokens == FB::tokens,
+      [] {
+        for (int l = 0; l < FA::layers; ++l)
+          if (FA::extents(l).tokens != FB::extents(l).tokens || FA::extents(l).width != FB::extents(l).width) return false;
+        return true;
+      }(),
       "feature_distance: both models must have the same width and number of tokens; cka() compares models of any width");
   const auto depth = static_cast<std::size_t>(FA::layers);
   std::vector<DistanceSums> sums(depth);
@@ -69,7 +73,7 @@ std::vector<FeatureDistance> feature_distance(Features<A, V>& a, Features<B, W>&
     const auto yb = b(part);
     a.threads().for_each(FA::layers, [&](Index l) {
       const auto i = static_cast<std::size_t>(l);
-      sums[i].add(ya[i].data(), yb[i].data(), part.batch() * FA::tokens, Index{FA::width});
+      sums[i].add(ya[i].data(), yb[i].data(), part.batch() * ya[i].tokens(), ya[i].width());
     });
   }
   std::vector<FeatureDistance> out;

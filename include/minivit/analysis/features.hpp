@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
-// Features: what every layer of a model puts out for some images, as fast as inference and in memory that does not grow with
-// the number of images. The input of the first layer and the final norm are not among them.
+// Features: what every layer of a model of any family puts out for some images, as fast as inference and in memory that does not grow
+// with the number of images. The input of the first layer and the final norm are not among them.
 #pragma once
 
 #include <minivit/analysis/matrix.hpp>
 #include <minivit/core/errors.hpp>
+#include <minivit/models/layer_geometry.hpp>
 #include <minivit/models/packed_weights.hpp>
 
 #include <array>
@@ -17,6 +18,30 @@ struct FeatureOptions {
   int threads = 0;       ///< 0: all the process may use
 };
 
+/// What one layer puts out for some images: [batch, tokens, width], residual included. Tokens stand in the order of the map, class and
+/// distillation token in front.
+template <class T>
+class LayerFeatures {
+ public:
+  LayerFeatures() = default;
+  LayerFeatures(const T* data, Index batch, Index tokens, Index width) : data_(data), batch_(batch), tokens_(tokens), width_(width) {}
+
+  const T* data() const { return data_; }
+  Index batch() const { return batch_; }
+  Index tokens() const { return tokens_; }
+  Index width() const { return width_; }
+  Index size() const { return batch_ * tokens_ * width_; }
+  const T* begin() const { return data_; }
+  const T* end() const { return data_ + size(); }
+  const T& operator()(Index b, Index n, Index c) const { return data_[(b * tokens_ + n) * width_ + c]; }
+  /// As examples of all tokens one after the other, [batch, tokens * width].
+  Examples<T> flattened() const { return {data_, batch_, tokens_ * width_}; }
+
+ private:
+  const T* data_ = nullptr;
+  Index batch_ = 0, tokens_ = 0, width_ = 0;
+};
+
 /// Runs `Model` and keeps the outputs of its layers. W says how matrices are multiplied, as in Inference. The numbers are
 /// the same to the bit for every number of threads and however images are put into batches. One object serves one caller at
 /// a time.
@@ -24,17 +49,25 @@ template <class Model, class W = typename Model::Scalar>
 class Features {
   using T = typename Model::Scalar;
   using Weights = PackedWeights<Model, Packed<W, T>, W>;
-  static constexpr int N = Model::tokens, D = Model::config.dim, K = Model::config.classes;
-  static constexpr Index images_per_task = std::max<Index>(1, 256 / N);  // as in Inference
+  static constexpr int K = Model::config.classes;
+  static constexpr Index images_per_task = std::max<Index>(1, 256 / Model::tokens);  // as in Inference
 
  public:
-  static constexpr int layers = Model::config.depth;
-  static constexpr int tokens = N;
-  static constexpr int width = D;
+  static constexpr int layers = layer_count(Model::config);
   using Scalar = T;
   using Images = typename Model::Images;
-  using Layer = View<const T, Dyn, N, D>;        ///< [B, N, D] output of one block, residual included
-  using Layers = std::array<Layer, static_cast<std::size_t>(layers)>;
+  using Layers = std::array<LayerFeatures<T>, static_cast<std::size_t>(layers)>;
+
+  /// Tokens and width of the output of layer l.
+  struct Extents {
+    Index tokens = 0, width = 0;
+    bool operator==(const Extents&) const = default;
+    constexpr Index size() const { return tokens * width; }
+  };
+  static constexpr Extents extents(int l) {
+    const LayerGeometry g = layer_geometry(Model::config, l);
+    return {g.map_tokens() + g.extra_tokens, g.width};
+  }
 
   /// Packs `weights`, a Model or a source of parameters, which is not needed afterwards. Throws Error for a batch below 1.
   template <class Source>
@@ -44,7 +77,7 @@ class Features {
     if (max_batch_ < 1)
       fail({.where = "Features", .what = "max_batch", .expected = "at least 1", .found = std::to_string(max_batch_)});
     weights_.pack(weights, threads_);
-    outputs_ = Buffer<T>(layers * max_batch_ * per_image);
+    outputs_ = Buffer<T>(max_batch_ * offset(layers));
     arenas_ = Buffer<T>(threads_.count() * arena_size());
   }
 
@@ -60,11 +93,12 @@ class Features {
       constexpr Index size = arena_size();
       Arena<T> arena(arenas_.data() + worker * size, size, Memory::recompute);
       const auto saved = forward(weights_.net(), images.slice(first, count), arena);
-      for (int l = 0; l < layers; ++l)
-        std::copy_n(saved.layers[static_cast<std::size_t>(l)].y.data(), count * per_image, output(l) + first * per_image);
+      weights_.net().each_layer(saved, [&](int l, const auto& /*layer*/, const auto& kept) {
+        std::copy_n(kept.y.data(), kept.y.size(), output(l) + first * extents(l).size());
+      });
     });
     Layers out;
-    for (int l = 0; l < layers; ++l) out[static_cast<std::size_t>(l)] = Layer(output(l), batch);
+    for (int l = 0; l < layers; ++l) out[static_cast<std::size_t>(l)] = {output(l), batch, extents(l).tokens, extents(l).width};
     return out;
   }
 
@@ -85,8 +119,13 @@ class Features {
   Index bytes() const { return weights_.bytes() + (outputs_.size() + arenas_.size()) * static_cast<Index>(sizeof(T)); }
 
  private:
-  static constexpr Index per_image = Index{N} * D;
-  T* output(int l) { return outputs_.data() + l * max_batch_ * per_image; }
+  /// Numbers per image of all layers before l.
+  static constexpr Index offset(int l) {
+    Index sum = 0;
+    for (int i = 0; i < l; ++i) sum += extents(i).size();
+    return sum;
+  }
+  T* output(int l) { return outputs_.data() + max_batch_ * offset(l); }
 
   /// Logits are computed as well: they cost little, and so this stays the model's own forward.
   static constexpr auto forward(const typename Weights::Net& net, Images images, Arena<T>& arena) {
@@ -104,19 +143,19 @@ class Features {
   Index max_batch_;
   Threads threads_;
   Weights weights_;
-  Buffer<T> outputs_;  // [layers, max_batch, N, D]
+  Buffer<T> outputs_;  // of each layer [max_batch, tokens, width]
   Buffer<T> arenas_;
 };
 
 /// The mean over an image's tokens, extra tokens included: [B, D].
-template <class T, int N, int D>
-Matrix token_means(View<const T, Dyn, N, D> tokens) {
-  Matrix means(tokens.batch(), D);
-  for (Index b = 0; b < tokens.batch(); ++b) {
+template <class T>
+Matrix token_means(const LayerFeatures<T>& y) {
+  Matrix means(y.batch(), y.width());
+  for (Index b = 0; b < y.batch(); ++b) {
     double* const to = means.row(b);
-    for (Index n = 0; n < N; ++n)
-      for (Index c = 0; c < D; ++c) to[c] += static_cast<double>(tokens(b, n, c));
-    for (Index c = 0; c < D; ++c) to[c] /= N;
+    for (Index n = 0; n < y.tokens(); ++n)
+      for (Index c = 0; c < y.width(); ++c) to[c] += static_cast<double>(y(b, n, c));
+    for (Index c = 0; c < y.width(); ++c) to[c] /= static_cast<double>(y.tokens());
   }
   return means;
 }

@@ -9,6 +9,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <string>
+#include <vector>
 
 namespace minivit::inline MINIVIT_ISA {
 
@@ -25,23 +27,37 @@ enum class NormOf {
 };
 
 /// The part of a model to which a parameter belongs, the beginning of its name:
-///   blocks.3                    layer 3 of a model that shares nothing
-///   blocks.1.block              what all layers of group 1 share; its gradient is the sum of what they contribute
-///   blocks.1.block.instances.0  what the first layer of group 1 has for itself: norms, head mixing, relative position
-///   patch_embed, norm, head     and whatever else stands outside the layers
-/// With R layers in a group, instance r of group g is layer g R + r.
+///   blocks.3                      layer 3 of a model that shares nothing
+///   blocks.1.block                what all layers of group 1 share; its gradient is the sum of what they contribute
+///   blocks.1.block.instances.0    what the first layer of group 1 has for itself: norms, head mixing, relative position
+///   layers.2.blocks.1             of a Swin: what the layers of group 1 in stage 2 share, or the layer when they share nothing
+///   layers.2.blocks.1.instances.0 what the first layer of that group has for itself
+///   layers.2.downsample           what merges patches behind stage 2
+///   patch_embed, norm, head       and whatever else stands outside the layers
+/// With R layers in a group, instance r of group g is layer g R + r, in a Swin of its stage.
 inline std::string part_of(std::string_view parameter) {
-  constexpr std::string_view blocks = "blocks.", block = ".block.", instances = ".instances.";
-  const auto dot = [&](std::size_t from) { return std::min(parameter.find('.', from), parameter.size()); };
-  if (!parameter.starts_with(blocks)) return std::string(parameter.substr(0, dot(0)));
-  const std::size_t group_end = dot(blocks.size());
-  std::string part(parameter.substr(0, group_end));
-  // a layer that shares nothing may have an `instances.0`, too, but not the `block` in between
-  if (!parameter.substr(group_end).starts_with(block)) return part;
-  part += ".block";
-  if (const auto at = parameter.find(instances); at != parameter.npos)
-    part += parameter.substr(at, dot(at + instances.size()) - at);
-  return part;
+  std::vector<std::string_view> words;  // between dots
+  for (std::size_t from = 0; from <= parameter.size();) {
+    const std::size_t dot = std::min(parameter.find('.', from), parameter.size());
+    words.push_back(parameter.substr(from, dot - from));
+    from = dot + 1;
+  }
+  const auto first = [&](std::size_t count) {  // as many words, with their dots
+    const auto end = words[std::min(count, words.size()) - 1];
+    return std::string(parameter.data(), end.data() + end.size());
+  };
+  const auto word = [&](std::size_t i) { return i < words.size() ? words[i] : std::string_view(); };
+  const auto number = [](std::string_view w) { return !w.empty() && w.find_first_not_of("0123456789") == w.npos; };
+  const bool staged = word(0) == "layers";
+  const std::size_t at = staged ? 2 : 0;  // of "blocks"
+  if (word(at) != "blocks") return first(staged ? 3 : 1);
+  // a layer of a ViT that shares nothing may have an `instances.0`, too, but not the `block` in between
+  if (word(at + 2) == "block") {
+    const auto instances = std::find(words.begin(), words.end(), "instances");
+    const auto which = static_cast<std::size_t>(instances - words.begin()) + 1;
+    return first(at + 3) + (which < words.size() ? ".instances." + std::string(words[which]) : "");
+  }
+  return first(at + 2) + (staged && number(word(at + 3)) ? ".instances." + std::string(word(at + 3)) : "");  // norm1_list.0
 }
 
 /// Norms of the parts of one model. Finds the rows once; a call costs one pass over the gradients.

@@ -91,6 +91,7 @@ template <class S, AttentionConfig A>
 struct Attention {
   using T = typename S::Scalar;
   using Arch = typename S::Arch;
+  static constexpr AttentionConfig config = A;
   static constexpr int N = A.tokens;
   static constexpr int D = A.dim;
   static constexpr int W = A.reach();
@@ -172,11 +173,13 @@ struct Attention {
     return w;
   }
 
- private:
-  static constexpr View<const T, Dyn, D> rows(ConstTokens x) { return x.template reshape<Dyn, D>(); }
+  /// How tokens are cut into windows.
   constexpr ops::Windowing windowing() const {
     return A.windowed() ? ops::Windowing{order(), masked ? Index{A.shift} : Index{0}} : ops::Windowing{};
   }
+
+ private:
+  static constexpr View<const T, Dyn, D> rows(ConstTokens x) { return x.template reshape<Dyn, D>(); }
   static constexpr kernels::RelativeOffsets<A.side> offsets{};
 };
 

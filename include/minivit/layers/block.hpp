@@ -97,6 +97,8 @@ struct Block {
   bool shifted = false;  ///< see Attention
   bool masked = false;
 
+  constexpr Attn attention() const { return {shared.attn, own.attn, shifted, masked}; }
+
   struct Saved {
     ConstTokens x;                                  // [B, N, D] input
     typename BlockNorms<S, B>::Norm::Saved norm1;   // in the order of attention
@@ -158,7 +160,6 @@ struct Block {
   }
   static constexpr View<const T, Dyn, D> rows(ConstTokens x) { return x.template reshape<Dyn, D>(); }
   static constexpr View<T, Dyn, D> rows(Tokens x) { return x.template reshape<Dyn, D>(); }
-  constexpr Attn attention() const { return {shared.attn, own.attn, shifted, masked}; }
   /// Null without windows: then tokens are read as they stand.
   static constexpr const kernels::WindowMap* order_of(const kernels::WindowMap& order) { return B.attention.windowed() ? &order : nullptr; }
   static constexpr ConstTokens mlp_input(const Saved& saved) {

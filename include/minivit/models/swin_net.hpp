@@ -100,16 +100,17 @@ struct SwinNet {
     detail::StageTuple<StageSaved, SwinNet::stages> stages;
     typename Norm::Saved norm;           // y: [B * N, D] normalised tokens of the last stage
     View<const T, Dyn, D> pooled;        // [B, D] input of head
-
-    /// Calls f(l, saved layer) for every layer, l counted over all stages.
-    template <class F>
-    constexpr void each_layer(F&& f) const {
-      each_stage([&]<int s>() {
-        int l = C.first_layer(s);
-        for (const auto& layer : std::get<s>(stages).blocks.layers) f(l++, layer);
-      });
-    }
   };
+
+  /// Calls f(l, layer, what it saved) for every layer, l counted over all stages.
+  template <class F>
+  constexpr void each_layer(const Saved& saved, F&& f) const {
+    each_stage([&]<int s>() {
+      const auto& kept = std::get<s>(saved.stages).blocks.layers;
+      for (int l = 0; l < C.depths[static_cast<std::size_t>(s)]; ++l)
+        f(C.first_layer(s) + l, std::get<s>(layers).blocks.layer(l), kept[static_cast<std::size_t>(l)]);
+    });
+  }
 
   /// Fills `out`. Takes every temporary from `arena`; never allocates. In a keeping arena the result serves backward.
   template <class Watch = Observer>

@@ -57,14 +57,13 @@ struct ViTNet {
     typename Norm::Saved norm;                         // y: [B * N, D] normalised tokens
     View<const T, Dyn, D> pooled;                      // [B, D] input of head
     View<const T, Dyn, D> pooled_dist;                 // [B, D] input of head_dist
-
-    /// Calls f(l, saved layer) for every layer.
-    template <class F>
-    constexpr void each_layer(F&& f) const {
-      int l = 0;
-      for (const auto& layer : this->layers) f(l++, layer);
-    }
   };
+
+  /// Calls f(l, layer, what it saved) for every layer.
+  template <class F>
+  constexpr void each_layer(const Saved& saved, F&& f) const {
+    for (int l = 0; l < C.depth; ++l) f(l, layers.layer(l), saved.layers[static_cast<std::size_t>(l)]);
+  }
 
   /// Fills `out`. Takes every temporary from `arena`; never allocates. In a keeping arena the result serves backward.
   template <class Watch = Observer>

@@ -53,8 +53,8 @@ std::optional<BadValue> first_bad_layer(const Net& net, typename Net::Images ima
   const typename Net::Output out{arena.template take<Dyn, Net::K>(batch), arena.template take<Dyn, Net::K>(Model::distilled ? batch : 0)};
   const auto saved = net.forward(images, out, arena, depth);
   std::optional<BadValue> bad = first_bad_row(saved.embedded, "the embedding of patches, image", first);
-  saved.each_layer([&](int l, const auto& layer) {
-    if (!bad) bad = first_bad_row(layer.y, "output of layer " + std::to_string(l) + " (" + layer_weights(Model::config, l) + "), image", first);
+  net.each_layer(saved, [&](int l, const auto& /*layer*/, const auto& kept) {
+    if (!bad) bad = first_bad_row(kept.y, "output of layer " + std::to_string(l) + " (" + layer_weights(Model::config, l) + "), image", first);
   });
   if (!bad) bad = first_bad_row(out.logits, "output of head, image", first);
   if (!bad) bad = first_bad_row(out.distilled, "output of head_dist, image", first);

@@ -5,8 +5,9 @@
 
 #include <minivit/core/errors.hpp>
 #include <minivit/core/parameters.hpp>
+#include <minivit/models/layer_geometry.hpp>
 
-#include <charconv>
+#include <algorithm>
 #include <cmath>
 #include <string>
 #include <vector>
@@ -18,28 +19,33 @@ namespace minivit::inline MINIVIT_ISA {
 using RateScales = std::vector<double>;
 
 namespace detail {
-/// Layer number for layer-wise decay: 0 for what comes before the blocks, 1 + g for `blocks.g.`, groups + 1 for what comes after.
-inline int decay_level(const std::string& name, int groups) {
-  constexpr std::string_view prefix = "blocks.";
-  if (name.starts_with(prefix)) {
-    int group = 0;
-    std::from_chars(name.data() + prefix.size(), name.data() + name.size(), group);
-    return group + 1;
-  }
-  const bool before = name.starts_with("patch_embed.") || name == "pos_embed" || name == "cls_token" || name == "dist_token";
-  return before ? 0 : groups + 1;
+/// Names of the sets of weights that layers use, from the first layer on, each once.
+template <class Config>
+std::vector<std::string> weight_groups(const Config& c) {
+  std::vector<std::string> names;
+  for (int l = 0; l < layer_count(c); ++l)
+    if (std::string name = layer_weights(c, l); names.empty() || names.back() != name) names.push_back(std::move(name));
+  return names;
 }
 }  // namespace detail
 
 /// Factor decay^(groups + 1 - level): 1 for the head and the last norm, `decay` for the last group of layers, and so on down to
-/// the embedding. Layers that share weights are one level. Throws Error unless 0 < decay <= 1.
+/// the embedding. Layers that share weights are one level; what merges patches behind a stage of a Swin is of the level of that stage's
+/// last layers, as in SimMIM's fine-tuning. Throws Error unless 0 < decay <= 1.
 template <class Model>
 RateScales layer_decay(double decay) {
   if (!(decay > 0 && decay <= 1))
     fail({.where = "layer_decay", .what = "decay is out of range", .expected = "0 < decay <= 1", .found = std::to_string(decay)});
+  const std::vector<std::string> groups = detail::weight_groups(Model::config);
+  const auto last = static_cast<int>(groups.size());
   RateScales scales;
-  constexpr int groups = Model::config.groups();
-  for (const ParameterInfo& p : Model::parameter_table()) scales.push_back(std::pow(decay, groups + 1 - detail::decay_level(p.name, groups)));
+  int level = 0;  // that of the row before: the table is in the order of the network
+  for (const ParameterInfo& p : Model::parameter_table()) {
+    const auto group = std::find_if(groups.begin(), groups.end(), [&](const std::string& name) { return p.name.starts_with(name + "."); });
+    if (group != groups.end()) level = static_cast<int>(group - groups.begin()) + 1;
+    else if (level == last) ++level;
+    scales.push_back(std::pow(decay, last + 1 - level));
+  }
   return scales;
 }
 

@@ -1,0 +1,11 @@
+// SPDX-License-Identifier: MIT
+// A look inside ViTs for 32x32 images.
+#include "typed_probe.hpp"
+
+namespace cli {
+
+std::unique_ptr<Probe> vit_probe(const mv::AnyConfig& config, const mv::SafeTensors& file, int threads) {
+  return probe_among<ViTs>(config, file, threads);
+}
+
+}  // namespace cli
