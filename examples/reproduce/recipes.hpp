@@ -24,9 +24,9 @@ inline Recipe small_images_recipe() {
 inline Recipe teacher_recipe() {
   return {.epochs = 14, .batch = 128, .lr = 8e-4, .warmup_epochs = 0.5, .drop_path = 0.05, .average = 0.999, .augment = strong()};
 }
-inline Recipe student_recipe() { return {.epochs = 16, .batch = 128, .lr = 1e-3, .warmup_epochs = 1, .average = 0.999, .augment = strong()}; }
+inline Recipe student_recipe() { return {.epochs = 14, .batch = 128, .lr = 1e-3, .warmup_epochs = 1, .average = 0.999, .augment = strong()}; }
 inline Recipe ablation_recipe() {
-  return {.epochs = 12, .batch = 128, .lr = 1.5e-3, .warmup_epochs = 1, .augment = {.padding = 4, .flip = true, .smoothing = 0.1, .preprocessing = cifar10}};
+  return {.epochs = 12, .batch = 128, .lr = 1.5e-3, .warmup_epochs = 1, .augment = {.padding = 3, .flip = true, .smoothing = 0.1, .preprocessing = cifar10}};
 }
 
 }  // namespace study

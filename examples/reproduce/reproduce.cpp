@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The CIFAR-10 study of MiniViT's claims, one command: teacher, ablation, students. Runs may be stopped (Ctrl-C) and go on with
+// The CIFAR-10 study of MiniViT's claims, one command: teacher, students, ablation, Swins. Runs may be stopped (Ctrl-C) and go on with
 // the same command; what is finished is not run again. At the end, and with --table at any time, prints the table of what there is.
-#include "recipes.hpp"
 #include "rows.hpp"
 
 #include <CLI/CLI.hpp>
@@ -44,14 +43,14 @@ void print_table(const fs::path& folder) {
 }  // namespace study
 
 int main(int argc, char** argv) {
-  CLI::App app{"MiniViT's claims on CIFAR-10: teacher, ablation, students. Stop with Ctrl-C, go on with the same command."};
+  CLI::App app{"MiniViT's claims on CIFAR-10: teacher, students, ablation, Swins. Stop with Ctrl-C, go on with the same command."};
   std::string data, output = "reproduction", only = "all";
   study::Context context;
   minivit::Index count = 0;
   bool table = false;
   app.add_option("--data", data, "CIFAR-10: a folder with train/<class>/ and test/<class>/, or its binary files");
   app.add_option("--output", output, "Folder for results, logs and weights")->capture_default_str();
-  app.add_option("--only", only, "Which part to run")->check(CLI::IsMember({"all", "teacher", "ablation", "students"}))->capture_default_str();
+  app.add_option("--only", only, "Which part to run")->check(CLI::IsMember({"all", "teacher", "students", "ablation", "swins"}))->capture_default_str();
   app.add_option("--threads", context.threads, "Threads; 0: all that the process may use")->check(CLI::Range(0, 4096));
   app.add_option("--most-epochs", context.most_epochs, "Shortens every run, to try the program; results are then no results")->check(CLI::Range(0, 100000));
   app.add_option("--count", count, "At most this many images of each split, likewise to try it")->check(CLI::Range(0, 1 << 30));
@@ -68,7 +67,7 @@ int main(int argc, char** argv) {
       context.test = &test;
       const auto chosen = [&](const char* part) { return only == "all" || only == part; };
       const bool finished = (!chosen("teacher") || study::run_teacher(context)) && (!chosen("students") || study::run_students(context)) &&
-                            (!chosen("ablation") || study::run_ablation(context));
+                            (!chosen("ablation") || study::run_ablation(context)) && (!chosen("swins") || study::run_swins(context));
       if (!finished) {
         fmt::print(stderr, "stopped; the same command goes on\n");
         return 130;

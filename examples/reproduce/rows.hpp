@@ -2,26 +2,31 @@
 // The rows of the CIFAR-10 study: which models, which losses, in the order in which they are run.
 #pragma once
 
-#include "study.hpp"
+#include "recipes.hpp"
 
 #include <functional>
 
 namespace study {
 
 /// The teacher and the students of the main table: 15 layers of width 128, with local convolutions.
-inline constexpr mv::ViTConfig teacher_config = mv::presets::vit_lite_patch4_32;
-using Teacher = mv::ViT<teacher_config>;
-/// The teacher's first epochs are spent on smaller images: 37 tokens of the 65.
-inline constexpr mv::ViTConfig small_images_config = [] {
-  auto c = teacher_config;
+using Teacher = mv::ViT<mv::presets::vit_lite_patch4_32>;
+/// Part of the teacher's epochs are spent on smaller images: 37 tokens of the 65.
+constexpr mv::ViTConfig at_24(mv::ViTConfig c) {
   c.image = 24;
   return c;
-}();
+}
+/// A Swin with windows of 3 x 3 for maps of 12, 6 and 3 tokens a side.
+constexpr mv::SwinConfig at_24(mv::SwinConfig c) {
+  c.image = 24;
+  c.window = 3;
+  return c;
+}
+using TeacherAt24 = mv::ViT<at_24(Teacher::config)>;
 
-/// The ablation is run on a smaller model, so that each step can have two seeds: 12 layers of width 96, six on one set of weights,
-/// without local convolutions, which count among MiniViT's transformations.
+/// The ablation is run on a smaller model and on images of 24 x 24, so that each step can have two seeds: 12 layers of width 96, six on
+/// one set of weights, without local convolutions, which count among MiniViT's transformations.
 inline constexpr mv::ViTConfig base_config = [] {
-  auto c = teacher_config;
+  auto c = TeacherAt24::config;
   c.dim = 96;
   c.depth = 12;
   c.mlp_ratio = 2;
@@ -40,44 +45,63 @@ inline constexpr mv::ViTConfig shared_config = ablation({.repeat = 6, .separate_
 inline constexpr mv::ViTConfig norms_config = ablation({.repeat = 6});
 inline constexpr mv::ViTConfig mini_config = ablation({.repeat = 6, .mix_heads = true, .local_conv = true}, true);
 
-/// Which layers listen to which of the teacher's: five or four pairs.
-template <mv::ViTConfig C>
-inline constexpr mv::LayerPairs matched = mv::spread_layers(C.depth, teacher_config.depth, C.depth == teacher_config.depth ? 5 : 4);
 using Labels = mv::SoftTargetCrossEntropy;
 using Prediction = mv::DeiTDistillation;
-template <mv::ViTConfig C>
-using Distillation = mv::WeightDistillation<mv::DeiTDistillation, mv::AttentionRelations<matched<C>>, mv::HiddenRelations<matched<C>>>;
+/// Five pairs of layers where both models are as deep, else four.
+template <class Student, class T>
+inline constexpr mv::LayerPairs matched = [] {
+  constexpr int depth = mv::layer_count(Student::config), teachers = mv::layer_count(T::config);
+  return mv::spread_layers(depth, teachers, depth == teachers ? 5 : 4);
+}();
+template <class Student, class T>
+using Distillation = mv::WeightDistillation<Prediction, mv::AttentionRelations<matched<Student, T>>, mv::HiddenRelations<matched<Student, T>>>;
 
 /// Half of the loss from the labels, half from the teacher's probabilities at temperature 2.
 inline constexpr Prediction prediction{.kind = mv::Distill::soft, .alpha = 0.5, .tau = 2, .normalise = mv::Normalise::by_batch};
+template <class Student, class T>
+inline constexpr Distillation<Student, T> distillation{prediction, {.weight = 1}, {.weight = 0.1}};
 
 /// A row without a teacher. `start(student)` may give it other weights than random ones.
-template <mv::ViTConfig C>
-bool train_row(const Context& c, const std::string& row, std::uint64_t seed, const Recipe& recipe,
-               const std::function<void(mv::ViT<C>&)>& start = {}) {
-  using Student = mv::ViT<C>;
+template <class Student>
+bool train_row(const Context& c, const std::string& row, std::uint64_t seed, const Recipe& recipe, const std::function<void(Student&)>& start = {}) {
   return run_row<Student>(c, row, seed, recipe, Labels{}, [&](Student& student, const auto& options) {
     if (start) start(student);
     return mv::Trainer<Student, void, Labels, mv::bf16>(student, options);
   });
 }
 
-/// A row that learns from the teacher. With `start`, the student begins with the teacher's weights.
-template <mv::ViTConfig C, class Loss>
-bool distil_row(const Context& c, const std::string& row, std::uint64_t seed, const Recipe& recipe, const Loss& loss,
-                const mv::MultiplexOptions* start = nullptr) {
-  using Student = mv::ViT<C>;
-  const Teacher teacher = mv::load<Teacher>(weights_file(c, "teacher", 1).string());
+/// A row that learns from the teacher of row `teacher`; `start(student, teacher)` may give the student its first weights.
+template <class Student, class T, class Loss>
+bool distil_row(const Context& c, const std::string& row, std::uint64_t seed, const Recipe& recipe, const Loss& loss, const std::string& teacher,
+                const std::function<void(Student&, const T&)>& start = {}) {
   return run_row<Student>(c, row, seed, recipe, loss, [&](Student& student, const auto& options) {
-    if constexpr (mv::can_multiplex(C, teacher_config))
-      if (start) student = mv::multiplex<C>(teacher, *start);
-    return mv::Trainer<Student, Teacher, Loss, mv::bf16>(student, teacher, options);
+    const T model = mv::load<T>(weights_file(c, teacher, 1).string());
+    if (start) start(student, model);
+    return mv::Trainer<Student, T, Loss, mv::bf16>(student, model, options);
   });
+}
+
+/// A student that shares its teacher's weights: it begins with their averages, its transformations with the identity, and learns from all
+/// that the teacher says.
+template <class Student, class T>
+bool student_row(const Context& c, const std::string& row, const Recipe& recipe, const std::string& teacher) {
+  return distil_row<Student, T>(c, row, 1, recipe, distillation<Student, T>, teacher,
+                                [](Student& student, const T& model) { student = mv::multiplex<Student::config>(model); });
+}
+
+/// A teacher, first on small images, then, with position embeddings or bias tables resampled, on whole ones.
+template <class Model, class Small>
+bool teacher_rows(const Context& c, const std::string& row) {
+  const std::string first = row + "_at_24";
+  return train_row<Small>(c, first, 1, small_images_recipe()) && train_row<Model>(c, row, 1, teacher_recipe(), [&](Model& model) {
+           model = mv::at_resolution<Model::config>(mv::load<Small>(weights_file(c, first, 1).string()));
+         });
 }
 
 /// Each runs its rows; false: stopped by a signal. A file for each, so that they are compiled side by side.
 bool run_teacher(const Context& c);
 bool run_ablation(const Context& c);
 bool run_students(const Context& c);
+bool run_swins(const Context& c);
 
 }  // namespace study
