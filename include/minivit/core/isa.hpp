@@ -13,32 +13,34 @@
 #define MINIVIT_VERSION_PATCH 0
 
 #if defined(__AVX512F__) && defined(__AVX512BW__) && defined(__AVX512DQ__) && defined(__AVX512VL__)
+#if defined(__AVX512BF16__) && defined(__AVX512VNNI__)
+#define MINIVIT_ISA isa_avx512_bf16
+#define MINIVIT_ISA_NAME "avx512_bf16"
+#elif defined(__AVX512VNNI__)
+#define MINIVIT_ISA isa_avx512_vnni
+#define MINIVIT_ISA_NAME "avx512_vnni"
+#else
 #define MINIVIT_ISA isa_avx512
+#define MINIVIT_ISA_NAME "avx512"
+#endif
 #elif defined(__AVX2__) && defined(__FMA__)
 #define MINIVIT_ISA isa_avx2
+#define MINIVIT_ISA_NAME "avx2"
 #elif defined(__SSE2__)
 #define MINIVIT_ISA isa_sse2
+#define MINIVIT_ISA_NAME "sse2"
 #elif defined(__ARM_NEON) && defined(__aarch64__)
 #define MINIVIT_ISA isa_neon64
+#define MINIVIT_ISA_NAME "neon64"
 #else
 #define MINIVIT_ISA isa_generic
+#define MINIVIT_ISA_NAME "generic"
 #endif
 
 namespace minivit::inline MINIVIT_ISA {
 
-/// Instruction set this translation unit was compiled for: "avx512", "avx2", "sse2", "neon64" or "generic".
-constexpr const char* instruction_set() {
-#if defined(__AVX512F__) && defined(__AVX512BW__) && defined(__AVX512DQ__) && defined(__AVX512VL__)
-  return "avx512";
-#elif defined(__AVX2__) && defined(__FMA__)
-  return "avx2";
-#elif defined(__SSE2__)
-  return "sse2";
-#elif defined(__ARM_NEON) && defined(__aarch64__)
-  return "neon64";
-#else
-  return "generic";
-#endif
-}
+/// Instruction set this translation unit was compiled for: "avx512_bf16" (with AVX512_VNNI), "avx512_vnni", "avx512", "avx2", "sse2",
+/// "neon64" or "generic".
+constexpr const char* instruction_set() { return MINIVIT_ISA_NAME; }
 
 }  // namespace minivit::inline MINIVIT_ISA
