@@ -25,4 +25,33 @@ install(FILES
     "${PROJECT_SOURCE_DIR}/cmake/FindMinivitXsimd.cmake"
     "${PROJECT_SOURCE_DIR}/cmake/FindMinivitStb.cmake"
   DESTINATION "${minivit_package_dir}")
+
+# For builds without CMake. range-v3 and stb have no pkg-config file everywhere; their headers are looked for in the usual folders.
+set(minivit_pc_requires xsimd)
+set(minivit_pc_flags)
+if(MINIVIT_NO_TBB)
+  set(minivit_pc_flags " -DMINIVIT_NO_TBB")
+else()
+  list(APPEND minivit_pc_requires tbb)
+endif()
+if("io" IN_LIST MINIVIT_FOUND_COMPONENTS)
+  list(APPEND minivit_pc_requires nlohmann_json)
+endif()
+list(JOIN minivit_pc_requires " " minivit_pc_requires)
+configure_file("${PROJECT_SOURCE_DIR}/cmake/minivit.pc.in" "${PROJECT_BINARY_DIR}/minivit.pc" @ONLY)
+install(FILES "${PROJECT_BINARY_DIR}/minivit.pc" DESTINATION "${CMAKE_INSTALL_DATADIR}/pkgconfig")
+
+# Everything in one file, in <build>/single_header/minivit/minivit.hpp.
+find_program(MINIVIT_AWK awk DOC "Makes the single header")
+mark_as_advanced(MINIVIT_AWK)
+if(MINIVIT_AWK AND TARGET minivit_minivit)
+  minivit_headers(headers core simd kernels ops layers models analysis train)
+  list(TRANSFORM headers REPLACE "^${PROJECT_SOURCE_DIR}/include/" "")
+  set(single_header "${PROJECT_BINARY_DIR}/single_header/minivit")
+  add_custom_target(single_header
+    COMMAND "${CMAKE_COMMAND}" -E make_directory "${single_header}"
+    COMMAND "${MINIVIT_AWK}" -v "out=${single_header}/minivit.hpp" -f cmake/single_header.awk include ${headers} minivit/minivit.hpp
+    WORKING_DIRECTORY "${PROJECT_SOURCE_DIR}" COMMENT "Writing ${single_header}/minivit.hpp" VERBATIM)
+endif()
+
 install(FILES "${PROJECT_SOURCE_DIR}/LICENSE" DESTINATION "${CMAKE_INSTALL_DOCDIR}")

@@ -6,7 +6,7 @@ file(REMOVE_RECURSE "${prefix}")
 execute_process(COMMAND "${CMAKE_COMMAND}" --install "${build}" --config "${config}" --prefix "${prefix}"
   OUTPUT_QUIET COMMAND_ERROR_IS_FATAL ANY)
 foreach(file include/minivit/core/view.hpp include/minivit/simd/batch.hpp share/cmake/minivit/minivit-config.cmake
-             share/cmake/minivit/minivit-config-version.cmake share/doc/minivit/LICENSE)
+             share/cmake/minivit/minivit-config-version.cmake share/cmake/minivit/MinivitDispatch.cmake share/pkgconfig/minivit.pc share/doc/minivit/LICENSE)
   if(NOT EXISTS "${prefix}/${file}")
     message(FATAL_ERROR "${file} was not installed")
   endif()
