@@ -21,8 +21,11 @@ inline Recipe small_images_recipe() {
   recipe.augment.padding = 3;
   return recipe;
 }
+/// Without cutmix: so far the model knows its augmented training images less well (56 % after ten epochs) than the test images (72 %).
 inline Recipe teacher_recipe() {
-  return {.epochs = 14, .batch = 128, .lr = 8e-4, .warmup_epochs = 0.5, .drop_path = 0.05, .average = 0.999, .augment = strong()};
+  Recipe recipe{.epochs = 18, .batch = 128, .lr = 8e-4, .warmup_epochs = 0.5, .drop_path = 0.05, .average = 0.999, .augment = strong()};
+  recipe.augment.cutmix = 0;
+  return recipe;
 }
 inline Recipe student_recipe() { return {.epochs = 14, .batch = 128, .lr = 1e-3, .warmup_epochs = 1, .average = 0.999, .augment = strong()}; }
 inline Recipe ablation_recipe() {
