@@ -4,6 +4,8 @@
 
 #include <CLI/CLI.hpp>
 
+#include <string>
+
 namespace cli {
 
 /// The compiler of this program and its version.
@@ -16,6 +18,9 @@ inline constexpr const char* compiler =
 
 /// What a subcommand returns to the shell; set by the one that ran.
 inline int exit_code = 0;
+
+/// What --version prints.
+std::string version_text();
 
 void add_models(CLI::App& app);
 void add_inspect(CLI::App& app);

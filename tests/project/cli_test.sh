@@ -31,6 +31,7 @@ refused() {  # refused CODE TEXT COMMAND...: exits with CODE and prints TEXT
 }
 
 ok "minivit" "$program" --version
+for word in instructions threads "images: JPEG by" "PNG by" flags; do ok "$word" "$program" --version; done
 for sub in models inspect forward classify samples eval train distill bench analyse; do ok "Usage" "$program" "$sub" --help; done
 ok "3090304" "$program" models
 ok '"parameters": 5717416' "$program" models --json
