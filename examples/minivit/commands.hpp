@@ -26,6 +26,7 @@ void add_models(CLI::App& app);
 void add_inspect(CLI::App& app);
 void add_forward(CLI::App& app);
 void add_classify(CLI::App& app);
+void add_preprocess(CLI::App& app);
 void add_samples(CLI::App& app);
 void add_eval(CLI::App& app);
 void add_train(CLI::App& app);

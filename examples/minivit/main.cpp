@@ -23,6 +23,7 @@ int main(int argc, char** argv) {
   cli::add_inspect(app);
   cli::add_forward(app);
   cli::add_classify(app);
+  cli::add_preprocess(app);
   cli::add_samples(app);
   cli::add_eval(app);
   cli::add_train(app);

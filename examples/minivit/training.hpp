@@ -20,9 +20,6 @@
 
 namespace cli {
 
-/// Normalisation for small images: mean and deviation of CIFAR-10's training set; pictures are not cropped.
-inline constexpr mv::Preprocessing small_image_preprocessing{.mean = {0.4914f, 0.4822f, 0.4465f}, .std = {0.2470f, 0.2435f, 0.2616f}, .crop_pct = 1};
-
 /// Where the moving average goes: student.safetensors -> student.average.safetensors.
 inline std::string average_path(const std::string& output) {
   std::filesystem::path path(output);
@@ -50,7 +47,7 @@ void run_training(const TrainingOptions& o, const Loss& loss, MakeTrainer&& make
   fit.loader = {.batch = o.batch, .seed = o.seed, .shuffle = true, .drop_last = true, .repeats = o.repeats};
   fit.loader.augment = {.padding = o.padding, .flip = o.flip, .erasing = {.probability = o.erasing}, .mixup = o.mixup, .cutmix = o.cutmix,
                         .mix_probability = o.mix_probability, .switch_probability = o.switch_probability, .smoothing = o.smoothing,
-                        .preprocessing = small_image_preprocessing};
+                        .preprocessing = mv::presets::small_images};
   if (o.resized_crop) fit.loader.augment.resized_crop = mv::ResizedCrop{};
   if (!o.rand_augment.empty()) fit.loader.augment.rand_augment = mv::parse_rand_augment(o.rand_augment);
   fit.log = o.log;
@@ -62,7 +59,7 @@ void run_training(const TrainingOptions& o, const Loss& loss, MakeTrainer&& make
               .hint = "go on with --resume, or remove that file"});
   mv::AtomicFile(fit.checkpoint);  // writes nothing: refused now rather than after the first epoch
   fit.settings = settings_line(o);
-  fit.info = {.preprocessing = small_image_preprocessing, .class_names = train.class_names, .model = o.model};
+  fit.info = {.preprocessing = mv::presets::small_images, .class_names = train.class_names, .model = o.model};
   fit.validation = &test;
 
   const mv::Index per_epoch = train.size() / o.batch, steps = std::max<mv::Index>(1, o.epochs * per_epoch);
