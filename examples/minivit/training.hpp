@@ -3,10 +3,11 @@
 #pragma once
 
 #include "commands.hpp"
+#include "data_option.hpp"
 #include "families.hpp"
 #include "training_options.hpp"
 
-#include <minivit/data/open.hpp>
+#include <minivit/io/checkpoint_info.hpp>
 #include <minivit/models/init.hpp>
 #include <minivit/run/fit.hpp>
 #include <minivit/train/plot.hpp>
@@ -37,8 +38,11 @@ template <class Student, class Loss, class MakeTrainer>
 void run_training(const TrainingOptions& o, const Loss& loss, MakeTrainer&& make_trainer) {
   if (const auto parent = std::filesystem::absolute(o.output).parent_path(); !std::filesystem::is_directory(parent))
     mv::fail({.where = "--output " + o.output, .what = "the folder does not exist", .hint = "create " + parent.string()});
-  const auto train = mv::open_dataset(o.data, mv::Split::train, Student::config.image, {.count = o.count, .seed = o.seed, .threads = o.threads});
-  const auto test = mv::open_dataset(o.data, mv::Split::test, Student::config.image, {.threads = o.threads});
+  // A teacher's answers mean its classes, whatever is found first in a folder.
+  const auto classes = o.teacher.empty() ? std::vector<std::string>{} : mv::read_info(mv::SafeTensors::open(o.teacher)).class_names;
+  const auto train = open_data(o.data, mv::Split::train, Student::config.image, o.on_broken,
+                               {.count = o.count, .seed = o.seed, .threads = o.threads, .class_names = classes});
+  const auto test = open_data(o.data, mv::Split::test, Student::config.image, o.on_broken, {.threads = o.threads, .class_names = train.class_names});
   if (train.classes != Student::config.classes)
     mv::fail({.where = "--data " + o.data, .what = "this program's presets know another number of classes",
               .expected = std::to_string(Student::config.classes), .found = std::to_string(train.classes),

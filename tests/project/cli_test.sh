@@ -62,6 +62,25 @@ cmp one.safetensors two.safetensors || { echo "FAILED: weights depend on the num
 ok "%" "$program" classify --weights student.safetensors $(cat pictures.txt)
 ok '"probability"' "$program" classify --weights student.safetensors --json --top 2 $(head -1 pictures.txt)
 
+# pictures in folders and in a list, with a broken one; labels follow the classes in the weights file
+echo "path,label" > list.csv
+while IFS= read -r picture; do
+  class=$(basename "$picture" .png); class=${class#*_}
+  mkdir -p "own/test/$class/below"
+  cp "$picture" "own/test/$class/below/$(basename "$picture" .png).PNG"
+  echo "\"$picture\",$class" >> list.csv
+done < pictures.txt
+ok '"images": 3' "$program" eval --weights student.safetensors --data list.csv --json
+ok '"images": 3' "$program" eval --weights student.safetensors --data own --json
+echo nothing > "own/test/$class/broken.jpg"
+echo "missing.png,$class" >> list.csv
+refused 1 "broken.jpg: not an image" "$program" eval --weights student.safetensors --data own
+ok "broken.jpg: not an image" "$program" eval --weights student.safetensors --data own --broken skip
+ok "1 of 4 test pictures skipped" "$program" eval --weights student.safetensors --data list.csv --broken skip
+refused 1 "for training" "$program" train --model vit_nano_patch4_32 --data list.csv --output refused.safetensors
+mkdir own/test/unicorn
+refused 1 "not those of the model" "$program" eval --weights student.safetensors --data own
+
 # the input tensor of pictures: a file that `forward` takes, by the settings of the weights or of a preset
 ok "input [3, 3, 32, 32]" "$program" preprocess --weights student.safetensors $(cat pictures.txt) --output input.safetensors
 ok "" "$program" forward --model mini_vit_nano_patch4_32 --weights student.safetensors --input input.safetensors --output out.safetensors
