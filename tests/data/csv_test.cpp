@@ -56,7 +56,8 @@ TEST_CASE("csv: fields, quotes and line ends of RFC 4180", "[data]") {
   CHECK(rows("").empty());
   CHECK(rows("a,b\nc,d\n") == std::vector<Row>{{"a", "b"}, {"c", "d"}});
   CHECK(rows("a,b\r\nc,d") == std::vector<Row>{{"a", "b"}, {"c", "d"}});
-  CHECK(rows("\xEF\xBB\xBF" "a,b") == std::vector<Row>{{"a", "b"}});
+  CHECK(rows("\xEF\xBB\xBF"
+             "a,b") == std::vector<Row>{{"a", "b"}});
   CHECK(rows("a,\n,b\n") == std::vector<Row>{{"a", ""}, {"", "b"}});
   CHECK(rows("\"a,b\",c") == std::vector<Row>{{"a,b", "c"}});
   CHECK(rows("\"a\"\"b\",\"\"\r\n\"\"\"\",c") == std::vector<Row>{{"a\"b", ""}, {"\"", "c"}});
@@ -110,21 +111,25 @@ TEST_CASE("list: classes by name, paths relative to the list, other columns pass
   folder.picture("pictures/a, b.png", 10);
   folder.picture("pictures/c.png", 20);
   folder.picture("d.png", 30);
-  folder.text("list.csv", "who,label,path\nme,zebra,\"pictures/a, b.png\"\nme,ant,pictures/c.png\nme,zebra," + folder.file("d.png") + "\n");
+  folder.text("list.csv", "who,label,path\nme,zebra,\"pictures/a, b.png\"\nme,ant,pictures/c.png\nme,zebra," +
+                              folder.file("d.png") + "\n");
   const auto data = mv::open_dataset(folder.file("list.csv"), mv::Split::test, 4);
   CHECK(data.class_names == Row{"ant", "zebra"});
   CHECK(data.labels == Labels{1, 0, 1});
   CHECK(data.image(0)[0] == 10);
   CHECK(data.image(2)[0] == 30);
   CHECK(mv::open_dataset(folder.file("list.csv"), mv::Split::test, 4, {.count = 2}).size() == 2);
-  CHECK(contains(message([&] { mv::open_dataset(folder.file("list.csv"), mv::Split::train, 4); }), "does not say which pictures are for training"));
+  CHECK(contains(message([&] { mv::open_dataset(folder.file("list.csv"), mv::Split::train, 4); }),
+                 "does not say which pictures are for training"));
 }
 
 TEST_CASE("list: numbers are the numbers of the classes, a model's when it is known", "[data]") {
   const Folder folder("numbers");
   folder.picture("x.png", 1);
   folder.text("list.csv", "path,label\nx.png,10\nx.png,2\n");
-  const auto open = [&](Row names) { return mv::open_dataset(folder.file("list.csv"), mv::Split::test, 4, {.class_names = std::move(names)}); };
+  const auto open = [&](Row names) {
+    return mv::open_dataset(folder.file("list.csv"), mv::Split::test, 4, {.class_names = std::move(names)});
+  };
   const auto alone = open({});
   CHECK(alone.labels == Labels{10, 2});
   CHECK(alone.classes == 11);
@@ -156,7 +161,8 @@ TEST_CASE("list: one file with both splits, or one for each, labelled alike", "[
   CHECK(mv::open_dataset(folder.path.string(), mv::Split::train, 4).labels == Labels{0, 1});
   CHECK(mv::open_dataset(folder.path.string(), mv::Split::test, 4).labels == Labels{1});
   folder.text("test.csv", "path,label\nc.png,z\n");
-  CHECK(contains(message([&] { mv::open_dataset(folder.path.string(), mv::Split::test, 4); }), "a class that train does not have: found z"));
+  CHECK(contains(message([&] { mv::open_dataset(folder.path.string(), mv::Split::test, 4); }),
+                 "a class that train does not have: found z"));
   fs::create_directories(folder.path / "train/x");  // folders of classes are taken first
   fs::copy_file(folder.path / "a.png", folder.path / "train/x/a.png");
   CHECK(mv::open_dataset(folder.path.string(), mv::Split::train, 4).size() == 1);
@@ -189,7 +195,8 @@ TEST_CASE("list: a header or record that makes no sense is refused by its line",
   CHECK(contains(refused("path,label,path\n"), "the column 'path' stands twice"));
   CHECK(contains(refused("path,label\n,cat\n"), "an empty path in line 2"));
   CHECK(contains(refused("path,label\na.png,\n"), "an empty label in line 2"));
-  CHECK(contains(refused("path,label,split\na.png,cat,dev\n"), "an unknown split in line 2: expected train, test or val, found dev"));
+  CHECK(contains(refused("path,label,split\na.png,cat,dev\n"),
+                 "an unknown split in line 2: expected train, test or val, found dev"));
   CHECK(contains(refused("path,label,split\na.png,cat,train\n"), "no test pictures in the list"));
   CHECK(contains(message([&] { mv::open_dataset(folder.file("none.csv"), mv::Split::test, 4); }), "no such data set"));
 }

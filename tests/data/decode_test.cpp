@@ -39,7 +39,7 @@ std::uint32_t crc(const mv::Image& image) {
   return mv::detail::png_crc({std::as_bytes(std::span(image.rgb)), "pixels"}, 0, image.rgb.size());
 }
 /// Largest difference of two pictures of one size.
-int difference(const mv::Image& a, const mv::Image& b) {
+[[maybe_unused]] int difference(const mv::Image& a, const mv::Image& b) {
   REQUIRE(a.width == b.width);
   REQUIRE(a.height == b.height);
   int most = 0;
@@ -138,8 +138,8 @@ TEST_CASE("exif: damaged data mean upright, wherever they are cut or changed", "
 
 TEST_CASE("decode: a PNG chunk of an unknown kind that must be understood is refused", "[data]") {
   Bytes bad = file("rgb8.png");
-  const Bytes chunk{std::byte{0}, std::byte{0}, std::byte{0}, std::byte{0}, std::byte{'A'}, std::byte{'B'}, std::byte{'C'}, std::byte{'D'},
-                    std::byte{0xDB}, std::byte{0x17}, std::byte{0x20}, std::byte{0xA5}};
+  const Bytes chunk{std::byte{0},   std::byte{0},   std::byte{0},    std::byte{0},    std::byte{'A'},  std::byte{'B'},
+                    std::byte{'C'}, std::byte{'D'}, std::byte{0xDB}, std::byte{0x17}, std::byte{0x20}, std::byte{0xA5}};
   bad.insert(bad.begin() + 33, chunk.begin(), chunk.end());
   CHECK(contains(refusal(bad), "must not be passed over"));
 }
@@ -176,7 +176,8 @@ TEST_CASE("decode: stb_image's JPEG pixels stay near libjpeg's", "[data]") {
     CAPTURE(e.name);
     const Bytes bytes = file(e.name);
     const auto header = mv::detail::check_jpeg(bytes, e.name);
-    const int d = difference(mv::detail::stb_decode_jpeg(bytes, e.name, header), mv::read_image(images / e.name, {.upright = false}));
+    const int d =
+        difference(mv::detail::stb_decode_jpeg(bytes, e.name, header), mv::read_image(images / e.name, {.upright = false}));
     CHECK(d <= 5);  // half-resolution chroma is spread by other weights; the rest differs by one rounding or two
     most = std::max(most, d);
   }

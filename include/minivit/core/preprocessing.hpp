@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Preprocessing: how a picture becomes a model's input, as a plain value. It travels with the weights (io/), and data/ applies
-// it; wrong mean and deviation cost more accuracy than most bugs. Names are timm's.
+// Preprocessing: how a picture becomes a model's input, as a plain value. It travels with the weights (io/), and data/
+// applies it; wrong mean and deviation cost more accuracy than most bugs. Names are timm's.
 #pragma once
 
 #include <minivit/core/isa.hpp>
@@ -14,9 +14,9 @@ namespace minivit::inline MINIVIT_ISA {
 /// Filter for resizing an image.
 enum class Interpolation { bilinear, bicubic };
 
-/// How a picture of any proportions becomes a square, with S = resized(side) (timm's crop_mode): `center` brings the shorter side to S
-/// and loses what lies beside the middle; `squash` brings both sides to S, whatever the proportions; `border` brings the longer
-/// side to S and fills up with the mean colour. Each then takes the side x side pixels in the middle.
+/// How a picture of any proportions becomes a square, with S = resized(side) (timm's crop_mode): `center` brings the shorter
+/// side to S and loses what lies beside the middle; `squash` brings both sides to S, whatever the proportions; `border`
+/// brings the longer side to S and fills up with the mean colour. Each then takes the side x side pixels in the middle.
 enum class CropMode { center, squash, border };
 
 /// The evaluation transform of timm: resizing and cropping, then (x - mean) / std per channel (red, green, blue) with x in

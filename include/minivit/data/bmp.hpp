@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Reads uncompressed BMP files of 1, 4, 8, 16, 24 and 32 bits, as Pillow 9.4 does: alpha is dropped, five and six bits are
-// scaled to 255 and rounded down. Every offset is checked against the file before a pixel is read; nothing compressed is read.
+// scaled to 255 and rounded down. Every offset is checked against the file before a pixel is read; nothing compressed is
+// read.
 #pragma once
 
 #include <minivit/data/image_check.hpp>
@@ -13,7 +14,7 @@ namespace minivit::inline MINIVIT_ISA::detail {
 /// Where the pixels are and what they mean.
 struct BmpLayout {
   int width = 0, height = 0;
-  bool top_first = false;               // else the last row of the picture comes first
+  bool top_first = false;  // else the last row of the picture comes first
   std::uint32_t bits = 0;
   std::size_t first = 0, stride = 0;    // byte of the first row, bytes from one row to the next
   std::array<std::uint32_t, 3> mask{};  // 16 and 32 bits: of red, green, blue
@@ -60,7 +61,8 @@ inline BmpLayout check_bmp(ByteReader in) {
     colours = in.little(4, "the BMP header");
     in.skip(4, "the BMP header");
   }
-  b.mask = b.bits == 16 ? std::array<std::uint32_t, 3>{0x7C00, 0x3E0, 0x1F} : std::array<std::uint32_t, 3>{0xFF0000, 0xFF00, 0xFF};
+  b.mask = b.bits == 16 ? std::array<std::uint32_t, 3>{0x7C00, 0x3E0, 0x1F}
+                        : std::array<std::uint32_t, 3>{0xFF0000, 0xFF00, 0xFF};
   if (compression == 3) {  // behind a header of 40 bytes, inside a longer one: the same place
     for (auto& m : b.mask) m = in.little(4, "the BMP header");
     check_bmp_masks(in, b);

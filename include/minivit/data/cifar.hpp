@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// CIFAR-10 and CIFAR-100 in their binary form (Krizhevsky, 2009): records of one label byte, or two with the superclass first, and 3072
-// pixel bytes in planes. CIFAR-10 is data_batch_1.bin ... data_batch_5.bin and test_batch.bin, CIFAR-100 train.bin and test.bin. Names
-// come from the text files beside them when they are there.
+// CIFAR-10 and CIFAR-100 in their binary form (Krizhevsky, 2009): records of one label byte, or two with the superclass
+// first, and 3072 pixel bytes in planes. CIFAR-10 is data_batch_1.bin ... data_batch_5.bin and test_batch.bin, CIFAR-100
+// train.bin and test.bin. Names come from the text files beside them when they are there.
 #pragma once
 
 #include <minivit/data/dataset.hpp>
@@ -13,23 +13,43 @@ inline std::vector<std::string> cifar10_class_names() {
 }
 
 inline std::vector<std::string> cifar100_class_names() {
-  return {"apple", "aquarium_fish", "baby", "bear", "beaver", "bed", "bee", "beetle", "bicycle", "bottle",
-          "bowl", "boy", "bridge", "bus", "butterfly", "camel", "can", "castle", "caterpillar", "cattle",
-          "chair", "chimpanzee", "clock", "cloud", "cockroach", "couch", "crab", "crocodile", "cup", "dinosaur",
-          "dolphin", "elephant", "flatfish", "forest", "fox", "girl", "hamster", "house", "kangaroo", "keyboard",
-          "lamp", "lawn_mower", "leopard", "lion", "lizard", "lobster", "man", "maple_tree", "motorcycle", "mountain",
-          "mouse", "mushroom", "oak_tree", "orange", "orchid", "otter", "palm_tree", "pear", "pickup_truck", "pine_tree",
-          "plain", "plate", "poppy", "porcupine", "possum", "rabbit", "raccoon", "ray", "road", "rocket",
-          "rose", "sea", "seal", "shark", "shrew", "skunk", "skyscraper", "snail", "snake", "spider",
-          "squirrel", "streetcar", "sunflower", "sweet_pepper", "table", "tank", "telephone", "television", "tiger", "tractor",
-          "train", "trout", "tulip", "turtle", "wardrobe", "whale", "willow_tree", "wolf", "woman", "worm"};
+  return {
+      "apple",       "aquarium_fish", "baby",         "bear",         "beaver",     "bed",        "bee",       "beetle",
+      "bicycle",     "bottle",        "bowl",         "boy",          "bridge",     "bus",        "butterfly", "camel",
+      "can",         "castle",        "caterpillar",  "cattle",       "chair",      "chimpanzee", "clock",     "cloud",
+      "cockroach",   "couch",         "crab",         "crocodile",    "cup",        "dinosaur",   "dolphin",   "elephant",
+      "flatfish",    "forest",        "fox",          "girl",         "hamster",    "house",      "kangaroo",  "keyboard",
+      "lamp",        "lawn_mower",    "leopard",      "lion",         "lizard",     "lobster",    "man",       "maple_tree",
+      "motorcycle",  "mountain",      "mouse",        "mushroom",     "oak_tree",   "orange",     "orchid",    "otter",
+      "palm_tree",   "pear",          "pickup_truck", "pine_tree",    "plain",      "plate",      "poppy",     "porcupine",
+      "possum",      "rabbit",        "raccoon",      "ray",          "road",       "rocket",     "rose",      "sea",
+      "seal",        "shark",         "shrew",        "skunk",        "skyscraper", "snail",      "snake",     "spider",
+      "squirrel",    "streetcar",     "sunflower",    "sweet_pepper", "table",      "tank",       "telephone", "television",
+      "tiger",       "tractor",       "train",        "trout",        "tulip",      "turtle",     "wardrobe",  "whale",
+      "willow_tree", "wolf",          "woman",        "worm"};
 }
 
 inline std::vector<std::string> cifar100_superclass_names() {
-  return {"aquatic_mammals", "fish", "flowers", "food_containers", "fruit_and_vegetables", "household_electrical_devices",
-          "household_furniture", "insects", "large_carnivores", "large_man-made_outdoor_things", "large_natural_outdoor_scenes",
-          "large_omnivores_and_herbivores", "medium_mammals", "non-insect_invertebrates", "people", "reptiles", "small_mammals",
-          "trees", "vehicles_1", "vehicles_2"};
+  return {"aquatic_mammals",
+          "fish",
+          "flowers",
+          "food_containers",
+          "fruit_and_vegetables",
+          "household_electrical_devices",
+          "household_furniture",
+          "insects",
+          "large_carnivores",
+          "large_man-made_outdoor_things",
+          "large_natural_outdoor_scenes",
+          "large_omnivores_and_herbivores",
+          "medium_mammals",
+          "non-insect_invertebrates",
+          "people",
+          "reptiles",
+          "small_mammals",
+          "trees",
+          "vehicles_1",
+          "vehicles_2"};
 }
 
 namespace detail {
@@ -46,8 +66,8 @@ inline void append_cifar_file(Dataset& data, const std::filesystem::path& path, 
   const auto bytes = read_file(path, std::uint64_t{1} << 30);
   const std::string where = "load " + path.string();
   if (bytes.empty() || bytes.size() % record != 0)
-    fail_with(where, std::string("not a ") + format.name + " binary file", "a size that is a multiple of " + std::to_string(record) + " bytes",
-              std::to_string(bytes.size()));
+    fail_with(where, std::string("not a ") + format.name + " binary file",
+              "a size that is a multiple of " + std::to_string(record) + " bytes", std::to_string(bytes.size()));
   const std::size_t count = bytes.size() / record, had = data.labels.size();
   data.labels.resize(had + count);
   data.pixels.resize((had + count) * pixels);
@@ -95,12 +115,13 @@ inline Dataset load_cifar10(const std::filesystem::path& folder, Split split) {
   return data;
 }
 
-/// One split of CIFAR-100 from a folder with the binary files, 32x32: 100 classes, or their 20 superclasses when `coarse`. Throws Error as
-/// for CIFAR-10, with records of 3074 bytes.
+/// One split of CIFAR-100 from a folder with the binary files, 32x32: 100 classes, or their 20 superclasses when `coarse`.
+/// Throws Error as for CIFAR-10, with records of 3074 bytes.
 inline Dataset load_cifar100(const std::filesystem::path& folder, Split split, bool coarse = false) {
   Dataset data(0, 32, coarse ? cifar100_superclass_names() : cifar100_class_names());
   detail::read_cifar_names(data, folder / (coarse ? "coarse_label_names.txt" : "fine_label_names.txt"));
-  detail::append_cifar_file(data, folder / (split == Split::train ? "train.bin" : "test.bin"), {"CIFAR-100", 2, coarse ? 0u : 1u});
+  detail::append_cifar_file(data, folder / (split == Split::train ? "train.bin" : "test.bin"),
+                            {"CIFAR-100", 2, coarse ? 0u : 1u});
   return data;
 }
 

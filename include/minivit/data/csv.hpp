@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Lists of pictures as CSV (RFC 4180): a header with the columns path and label, and split if one file holds both parts; other columns
-// are passed by. Paths are relative to the list's folder. Labels are class names, or whole numbers that are the classes' numbers.
+// Lists of pictures as CSV (RFC 4180): a header with the columns path and label, and split if one file holds both parts;
+// other columns are passed by. Paths are relative to the list's folder. Labels are class names, or whole numbers that are
+// the classes' numbers.
 #pragma once
 
 #include <minivit/data/pictures.hpp>
@@ -14,17 +15,22 @@ namespace minivit::inline MINIVIT_ISA {
 /// Largest list that is read.
 inline constexpr std::uint64_t max_csv_file = std::uint64_t{256} << 20;
 
-/// Calls row(line, fields) for every record, `line` being where it begins (1 for the first). Fields in quotes may hold commas, line ends and
-/// doubled quotes; line ends are LF or CRLF; a byte order mark is passed by. Throws Error that names the line: a quote inside a field
-/// without quotes, text behind a closing quote, a quote that is not closed, a NUL, records of different lengths.
+/// Calls row(line, fields) for every record, `line` being where it begins (1 for the first). Fields in quotes may hold
+/// commas, line ends and doubled quotes; line ends are LF or CRLF; a byte order mark is passed by. Throws Error that names
+/// the line: a quote inside a field without quotes, text behind a closing quote, a quote that is not closed, a NUL, records
+/// of different lengths.
 inline void read_csv(std::string_view text, const std::string& where,
                      const std::function<void(Index line, const std::vector<std::string>& fields)>& row) {
   if (text.starts_with("\xEF\xBB\xBF")) text.remove_prefix(3);
   Index line = 1, start = 1;
-  const auto refuse = [&](const char* what) { detail::fail_with(where, std::string(what) + " in line " + std::to_string(line)); };
+  const auto refuse = [&](const char* what) {
+    detail::fail_with(where, std::string(what) + " in line " + std::to_string(line));
+  };
   std::vector<std::string> fields;
   std::size_t width = 0, at = 0;
-  const auto end_field = [&] { return at == text.size() || text[at] == ',' || text[at] == '\n' || text.substr(at, 2) == "\r\n"; };
+  const auto end_field = [&] {
+    return at == text.size() || text[at] == ',' || text[at] == '\n' || text.substr(at, 2) == "\r\n";
+  };
   while (at < text.size()) {
     start = line;
     fields.clear();
@@ -56,8 +62,8 @@ inline void read_csv(std::string_view text, const std::string& where,
     if (fields.size() == 1 && fields[0].empty()) continue;  // an empty line
     if (width == 0) width = fields.size();
     if (fields.size() != width)
-      detail::fail_with(where, "a record of another length in line " + std::to_string(start), std::to_string(width) + " fields",
-                        std::to_string(fields.size()));
+      detail::fail_with(where, "a record of another length in line " + std::to_string(start),
+                        std::to_string(width) + " fields", std::to_string(fields.size()));
     row(start, fields);
   }
 }
@@ -78,31 +84,34 @@ inline CsvList read_csv_list(const std::filesystem::path& path) {
   constexpr auto none = static_cast<std::size_t>(-1);
   std::size_t path_column = none, label_column = none, split_column = none;
   bool header = true;
-  read_csv({reinterpret_cast<const char*>(bytes.data()), bytes.size()}, where, [&](Index line, const std::vector<std::string>& fields) {
-    const auto refuse = [&](const std::string& what, std::string_view expected = {}, std::string_view found = {}) {
-      detail::fail_with(where, what + " in line " + std::to_string(line), expected, found);
-    };
-    if (std::exchange(header, false)) {
-      for (std::size_t i = 0; i < fields.size(); ++i)
-        for (auto [name, column] : {std::pair("path", &path_column), std::pair("label", &label_column), std::pair("split", &split_column)}) {
-          if (fields[i] != name) continue;
-          if (*column != none) refuse("the column '" + fields[i] + "' stands twice");
-          *column = i;
-        }
-      if (path_column == none || label_column == none) refuse("no header", "columns 'path' and 'label'", fields[0]);
-      return;
-    }
-    const std::string& label = fields[label_column];
-    if (fields[path_column].empty()) refuse("an empty path");
-    if (label.empty()) refuse("an empty label");
-    if (split_column != none) {
-      const std::string& split = fields[split_column];
-      if (split != "train" && split != "test" && split != "val") refuse("an unknown split", "train, test or val", split);
-      list.splits.push_back(split == "train" ? Split::train : Split::test);
-    }
-    list.files.push_back(folder / fields[path_column]);
-    list.labels.push_back(label);
-  });
+  read_csv({reinterpret_cast<const char*>(bytes.data()), bytes.size()}, where,
+           [&](Index line, const std::vector<std::string>& fields) {
+             const auto refuse = [&](const std::string& what, std::string_view expected = {}, std::string_view found = {}) {
+               detail::fail_with(where, what + " in line " + std::to_string(line), expected, found);
+             };
+             if (std::exchange(header, false)) {
+               for (std::size_t i = 0; i < fields.size(); ++i)
+                 for (auto [name, column] : {std::pair("path", &path_column), std::pair("label", &label_column),
+                                             std::pair("split", &split_column)}) {
+                   if (fields[i] != name) continue;
+                   if (*column != none) refuse("the column '" + fields[i] + "' stands twice");
+                   *column = i;
+                 }
+               if (path_column == none || label_column == none) refuse("no header", "columns 'path' and 'label'", fields[0]);
+               return;
+             }
+             const std::string& label = fields[label_column];
+             if (fields[path_column].empty()) refuse("an empty path");
+             if (label.empty()) refuse("an empty label");
+             if (split_column != none) {
+               const std::string& split = fields[split_column];
+               if (split != "train" && split != "test" && split != "val")
+                 refuse("an unknown split", "train, test or val", split);
+               list.splits.push_back(split == "train" ? Split::train : Split::test);
+             }
+             list.files.push_back(folder / fields[path_column]);
+             list.labels.push_back(label);
+           });
   if (list.files.empty()) detail::fail_with(where, "the list is empty", "a header 'path,label' and a line for each picture");
   return list;
 }
@@ -143,8 +152,8 @@ inline std::vector<std::string> csv_classes(const CsvList& list) {
 }
 }  // namespace detail
 
-/// The pictures of one split, numbered by `classes`; of all records when the list has no column `split`. Throws Error when a label is none of
-/// the classes.
+/// The pictures of one split, numbered by `classes`; of all records when the list has no column `split`. Throws Error when a
+/// label is none of the classes.
 inline PictureList csv_pictures(CsvList list, Split split, std::vector<std::string> classes, const std::string& where) {
   std::map<std::string_view, std::int32_t> number;
   for (std::size_t k = 0; k < classes.size(); ++k) number.emplace(classes[k], static_cast<std::int32_t>(k));
@@ -156,12 +165,14 @@ inline PictureList csv_pictures(CsvList list, Split split, std::vector<std::stri
     out.files.push_back(std::move(list.files[i]));
     out.labels.push_back(at->second);
   }
-  if (out.files.empty()) detail::fail_with("open " + where, std::string("no ") + split_name(split) + " pictures in the list");
+  if (out.files.empty())
+    detail::fail_with("open " + where, std::string("no ") + split_name(split) + " pictures in the list");
   out.class_names = std::move(classes);
   return out;
 }
 
-/// The pictures that a list names; see OpenOptions. `classes`: those of the list of training pictures, when that is another file.
+/// The pictures that a list names; see OpenOptions. `classes`: those of the list of training pictures, when that is another
+/// file.
 inline Dataset load_csv(const std::filesystem::path& path, Split split, int side, const OpenOptions& options = {},
                         std::vector<std::string> classes = {}) {
   CsvList list = read_csv_list(path);
@@ -169,7 +180,8 @@ inline Dataset load_csv(const std::filesystem::path& path, Split split, int side
   auto pictures = csv_pictures(std::move(list), split, std::move(classes), path.string());
   // Numbers are the numbers of the model's classes, unless those are called by numbers themselves.
   const auto& names = options.class_names;
-  if (detail::are_numbers(pictures.class_names) && pictures.class_names.size() <= names.size() && !detail::are_numbers(names))
+  if (detail::are_numbers(pictures.class_names) && pictures.class_names.size() <= names.size() &&
+      !detail::are_numbers(names))
     pictures.class_names = names;
   return load_pictures(std::move(pictures), side, options, path.string());
 }

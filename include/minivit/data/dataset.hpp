@@ -29,8 +29,8 @@ struct OpenOptions {
   std::uint64_t seed = 0;  ///< draws the synthetic images and chooses the subset
   int threads = 0;         ///< 0: all that are available
   OnBroken on_broken = OnBroken::stop;  ///< pictures in folders and lists; a damaged CIFAR file always stops
-  /// Folders and lists: the classes of a model in its order, for which labels are then numbered; empty: those that are found. See
-  /// follow_classes in pictures.hpp.
+  /// Folders and lists: the classes of a model in its order, for which labels are then numbered; empty: those that are
+  /// found. See follow_classes in pictures.hpp.
   std::vector<std::string> class_names{};
   bool coarse = false;  ///< CIFAR-100: the 20 superclasses
 };

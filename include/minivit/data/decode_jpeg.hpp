@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// JPEG through libjpeg-turbo, when MINIVIT_WITH_LIBJPEG is defined; call it only on files that check_jpeg accepted. The settings
-// are Pillow's (slow integer transform, smooth upsampling), and CMYK becomes RGB as Pillow 9.4 does it: stored inverted, as Adobe
-// does, and each colour weakened by the black. Colour profiles are not applied.
+// JPEG through libjpeg-turbo, when MINIVIT_WITH_LIBJPEG is defined; call it only on files that check_jpeg accepted. The
+// settings are Pillow's (slow integer transform, smooth upsampling), and CMYK becomes RGB as Pillow 9.4 does it: stored
+// inverted, as Adobe does, and each colour weakened by the black. Colour profiles are not applied.
 #pragma once
 
 #include <minivit/data/image_check.hpp>

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
-// PNG through libpng (1.6), when MINIVIT_WITH_LIBPNG is defined; call it only on files that check_png accepted. libpng unpacks,
-// this file turns samples into RGB as Pillow 9.4 does: alpha is dropped, 16-bit colours keep the high byte, 16-bit grey is cut
-// at 255, an index without a colour is a grey. Gamma, profiles and transparency are not applied: libpng does not see them.
+// PNG through libpng (1.6), when MINIVIT_WITH_LIBPNG is defined; call it only on files that check_png accepted. libpng
+// unpacks, this file turns samples into RGB as Pillow 9.4 does: alpha is dropped, 16-bit colours keep the high byte, 16-bit
+// grey is cut at 255, an index without a colour is a grey. Gamma, profiles and transparency are not applied: libpng does not
+// see them.
 #pragma once
 
 #include <minivit/data/image_check.hpp>
@@ -37,13 +38,13 @@ inline void png_to_rgb(const ImageHeader& header, const std::uint8_t* from, int 
 /// One decoding. Plain data, because libpng leaves by longjmp: what needs a destructor belongs to the caller.
 struct PngJob {
   const ImageHeader* header;
-  const std::byte* bytes;       // of the file
+  const std::byte* bytes;  // of the file
   std::size_t size;
-  std::size_t at, left;         // where libpng reads, and how far until the next chunk begins
-  std::uint8_t* row;            // one row of samples
-  std::uint8_t* rgb;            // the result
-  bool tolerant;                // warnings are no errors
-  char message[160];            // why it failed
+  std::size_t at, left;  // where libpng reads, and how far until the next chunk begins
+  std::uint8_t* row;     // one row of samples
+  std::uint8_t* rgb;     // the result
+  bool tolerant;         // warnings are no errors
+  char message[160];     // why it failed
 };
 
 [[noreturn]] inline void png_failed(png_structp png, png_const_charp why) {
@@ -66,8 +67,10 @@ inline void png_feed(png_structp png, png_bytep to, std::size_t count) {
       for (std::size_t i = 0; i < 4; ++i) length = length << 8 | byte(job.at + i);
       if (length > job.size - job.at - 12) png_error(png, "the file is cut off");
       const bool palette = std::memcmp(job.bytes + job.at + 4, "PLTE", 4) == 0;
-      if ((byte(job.at + 4) & 0x20u) != 0 || (palette && job.header->colour != 3)) job.at += length + 12;
-      else job.left = length + 12;
+      if ((byte(job.at + 4) & 0x20u) != 0 || (palette && job.header->colour != 3))
+        job.at += length + 12;
+      else
+        job.left = length + 12;
     }
     const std::size_t part = std::min(count, job.left);
     std::memcpy(to, job.bytes + job.at, part);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // PNG and JPEG through stb_image, for builds without libpng or libjpeg. Call it only on files that check_png or check_jpeg
 // accepted. PNG pixels are those of libpng; JPEG pixels differ by a few levels, because stb_image rounds its transform and
-// its colours in another way (docs/reference/images.md has the figures). It knows no warnings: checksums of the compressed data
-// are not looked at.
+// its colours in another way (docs/reference/images.md has the figures). It knows no warnings: checksums of the compressed
+// data are not looked at.
 #pragma once
 
 #include <minivit/data/image_check.hpp>
@@ -49,8 +49,10 @@ inline Image stb_decode(std::span<const std::byte> bytes, std::string_view name,
   const unsigned char* pixels = nullptr;
   const std::uint16_t* greys = nullptr;
   try {
-    if (wide_grey) greys = stb::load_grey16(data, size, &width, &height);
-    else pixels = stb::load_rgb(data, size, &width, &height);
+    if (wide_grey)
+      greys = stb::load_grey16(data, size, &width, &height);
+    else
+      pixels = stb::load_rgb(data, size, &width, &height);
   } catch (const stb::Confused&) {
     fail_with(where, "the image data is damaged");
   }
@@ -59,22 +61,26 @@ inline Image stb_decode(std::span<const std::byte> bytes, std::string_view name,
     fail_with(where, "the image data is damaged", {}, reason != nullptr ? reason : "", "stb_image's words");
   }
   if (width != header.width || height != header.height)
-    fail_with(where, "the decoder disagrees about the size", expected, std::to_string(width) + " x " + std::to_string(height));
+    fail_with(where, "the decoder disagrees about the size", expected,
+              std::to_string(width) + " x " + std::to_string(height));
   Image image(width, height);
   if (!wide_grey) {
     std::memcpy(image.rgb.data(), pixels, image.rgb.size());
     return image;
   }
-  for (std::size_t i = 0; i < image.rgb.size(); ++i) image.rgb[i] = static_cast<std::uint8_t>(std::min<int>(greys[i / 3], 255));
+  for (std::size_t i = 0; i < image.rgb.size(); ++i)
+    image.rgb[i] = static_cast<std::uint8_t>(std::min<int>(greys[i / 3], 255));
   return image;
 }
 
 inline Image stb_decode_png(std::span<const std::byte> bytes, std::string_view name, const ImageHeader& header) {
-  return header.palette_chunk == 0 ? stb_decode(bytes, name, header) : stb_decode(with_whole_palette(bytes, header), name, header);
+  return header.palette_chunk == 0 ? stb_decode(bytes, name, header)
+                                   : stb_decode(with_whole_palette(bytes, header), name, header);
 }
 
 inline Image stb_decode_jpeg(std::span<const std::byte> bytes, std::string_view name, const ImageHeader& header) {
-  return header.components != 4 || header.adobe ? stb_decode(bytes, name, header) : stb_decode(with_cmyk_marker(bytes), name, header);
+  return header.components != 4 || header.adobe ? stb_decode(bytes, name, header)
+                                                : stb_decode(with_cmyk_marker(bytes), name, header);
 }
 
 }  // namespace minivit::inline MINIVIT_ISA::detail

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Names the decoders that this build reads images with. MINIVIT_WITH_LIBJPEG and MINIVIT_WITH_LIBPNG choose them; CMake defines
-// both when it finds the libraries. Without CMake define neither, or both and link -ljpeg -lpng, and the same in every file of
-// a program.
+// Names the decoders that this build reads images with. MINIVIT_WITH_LIBJPEG and MINIVIT_WITH_LIBPNG choose them; CMake
+// defines both when it finds the libraries. Without CMake define neither, or both and link -ljpeg -lpng, and the same in
+// every file of a program.
 #pragma once
 
 #include <minivit/core/isa.hpp>

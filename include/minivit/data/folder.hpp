@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Folders of pictures (torchvision's ImageFolder): ROOT/train/<class>/... and ROOT/test/<class>/... (or ROOT/val), with any folders
-// below. Class folders in byte order give the labels, folders and files in byte order the order. Hidden files are passed by.
+// Folders of pictures (torchvision's ImageFolder): ROOT/train/<class>/... and ROOT/test/<class>/... (or ROOT/val), with any
+// folders below. Class folders in byte order give the labels, folders and files in byte order the order. Hidden files are
+// passed by.
 #pragma once
 
 #include <minivit/data/pictures.hpp>
@@ -38,10 +39,10 @@ inline bool has_image_extension(std::string_view name) {
   return false;
 }
 
-/// Adds the pictures in `folder`, then those below it, as (folder relative to the first, name). Links to folders are followed, and a
-/// folder that was seen is not read again, so a link to a folder above does no harm.
-inline void pictures_below(const std::filesystem::path& folder, const std::string& relative, std::set<std::filesystem::path>& seen,
-                           std::vector<std::pair<std::string, std::string>>& out) {
+/// Adds the pictures in `folder`, then those below it, as (folder relative to the first, name). Links to folders are
+/// followed, and a folder that was seen is not read again, so a link to a folder above does no harm.
+inline void pictures_below(const std::filesystem::path& folder, const std::string& relative,
+                           std::set<std::filesystem::path>& seen, std::vector<std::pair<std::string, std::string>>& out) {
   std::error_code error;
   auto real = std::filesystem::canonical(folder, error);
   if (error) fail_with("open " + folder.string(), error.message());

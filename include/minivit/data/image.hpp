@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Reading and writing pictures as files: JPEG, PNG and BMP, checked before a decoder sees them, turned upright, as RGB of 8
-// bits. What each kind of file becomes equals Pillow's convert("RGB") (docs/reference/images.md); colour profiles and gamma are
-// not applied. Decoders: libjpeg-turbo and libpng when MINIVIT_WITH_LIBJPEG and MINIVIT_WITH_LIBPNG are defined, else stb_image.
+// bits. What each kind of file becomes equals Pillow's convert("RGB") (docs/reference/images.md); colour profiles and gamma
+// are not applied. Decoders: libjpeg-turbo and libpng when MINIVIT_WITH_LIBJPEG and MINIVIT_WITH_LIBPNG are defined, else
+// stb_image.
 #pragma once
 
 #include <minivit/core/file.hpp>

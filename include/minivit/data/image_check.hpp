@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Walks the structure of a PNG file before any decoder sees it: every length must lie inside the file, the checksums must be
-// right, the size must be sane. stb_image takes these on trust. Looks at structure only; it does not decompress. JPEG and BMP
-// files have headers of their own, image_check_jpeg.hpp and bmp.hpp.
+// right, the size must be sane. stb_image takes these on trust. Looks at structure only; it does not decompress. JPEG and
+// BMP files have headers of their own, image_check_jpeg.hpp and bmp.hpp.
 #pragma once
 
 #include <minivit/core/file.hpp>
@@ -33,13 +33,13 @@ inline constexpr Palette grey_ramp = [] {
 /// What is known of an image whose structure is sound.
 struct ImageHeader {
   int width = 0, height = 0;
-  int bytes_per_pixel = 4;         ///< of the decoder's widest intermediate form
-  int components = 0;              ///< JPEG
-  bool adobe = false;              ///< JPEG: an Adobe marker says how the components are meant
-  int colour = 0, depth = 0;       ///< PNG: colour type (0 grey, 2 RGB, 3 palette, 4 grey and alpha, 6 RGB and alpha), bits
-  std::size_t palette_chunk = 0;   ///< PNG with a palette: where its PLTE chunk starts
+  int bytes_per_pixel = 4;        ///< of the decoder's widest intermediate form
+  int components = 0;             ///< JPEG
+  bool adobe = false;             ///< JPEG: an Adobe marker says how the components are meant
+  int colour = 0, depth = 0;      ///< PNG: colour type (0 grey, 2 RGB, 3 palette, 4 grey and alpha, 6 RGB and alpha), bits
+  std::size_t palette_chunk = 0;  ///< PNG with a palette: where its PLTE chunk starts
   std::size_t palette_chunk_end = 0;
-  Palette palette = grey_ramp;     ///< PNG with a palette
+  Palette palette = grey_ramp;        ///< PNG with a palette
   std::span<const std::byte> exif{};  ///< TIFF structure inside the file, or empty
 };
 

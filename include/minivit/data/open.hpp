@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// open_dataset: one name for every kind of data set. Looks at what is there: "synthetic", a folder with the binary files of CIFAR-10
-// or CIFAR-100, a folder of pictures, or lists as CSV.
+// open_dataset: one name for every kind of data set. Looks at what is there: "synthetic", a folder with the binary files of
+// CIFAR-10 or CIFAR-100, a folder of pictures, or lists as CSV.
 #pragma once
 
 #include <minivit/data/cifar.hpp>
@@ -11,12 +11,12 @@
 namespace minivit::inline MINIVIT_ISA {
 
 namespace detail {
-/// A list of one file for both splits tells them apart by its column `split`. Without one it may be evaluated on, not trained on, because
-/// the two parts would be the same pictures.
+/// A list of one file for both splits tells them apart by its column `split`. Without one it may be evaluated on, not
+/// trained on, because the two parts would be the same pictures.
 inline Dataset open_list(const std::filesystem::path& path, Split split, int side, const OpenOptions& options) {
   if (split == Split::train && read_csv_list(path).splits.empty())
-    fail_with("open " + path.string(), "the list does not say which pictures are for training", "a column 'split' with train and test",
-              {}, "or name a folder with train.csv and test.csv");
+    fail_with("open " + path.string(), "the list does not say which pictures are for training",
+              "a column 'split' with train and test", {}, "or name a folder with train.csv and test.csv");
   return load_csv(path, split, side, options);
 }
 
@@ -24,7 +24,8 @@ inline Dataset open_list(const std::filesystem::path& path, Split split, int sid
 inline std::filesystem::path split_list(const std::filesystem::path& root, Split split) {
   std::error_code ignored;
   for (const char* const name : {"train.csv", "test.csv", "val.csv"})
-    if ((split == Split::train) == (name == std::string_view("train.csv")) && std::filesystem::is_regular_file(root / name, ignored))
+    if ((split == Split::train) == (name == std::string_view("train.csv")) &&
+        std::filesystem::is_regular_file(root / name, ignored))
       return root / name;
   return {};
 }
@@ -35,7 +36,8 @@ inline bool has_class_folders(const std::filesystem::path& folder) {
 }
 }  // namespace detail
 
-/// A data set of `side` x `side` images. `spec` is "synthetic", a folder or a list. Throws Error when nothing known is there.
+/// A data set of `side` x `side` images. `spec` is "synthetic", a folder or a list. Throws Error when nothing known is
+/// there.
 inline Dataset open_dataset(const std::string& spec, Split split, int side, const OpenOptions& options = {}) {
   const Threads threads(options.threads);
   if (side < 1 || side > detail::max_image_side)
@@ -48,7 +50,8 @@ inline Dataset open_dataset(const std::string& spec, Split split, int side, cons
   }
   const std::filesystem::path root(spec);
   constexpr auto expected =
-      "'synthetic', a list as .csv, or a folder with data_batch_1.bin, train.bin, train/<class>/ or train.csv, and the same for test";
+      "'synthetic', a list as .csv, or a folder with data_batch_1.bin, train.bin, train/<class>/ or train.csv, and the same "
+      "for test";
   std::error_code error;
   const auto status = std::filesystem::status(root, error);
   if (!std::filesystem::exists(status)) detail::fail_with("open " + spec, "no such data set", expected);
@@ -74,7 +77,8 @@ inline Dataset open_dataset(const std::string& spec, Split split, int side, cons
     return load_folder(root, split, side, options);
   if (!list.empty()) {
     const auto train = detail::split_list(root, Split::train);
-    return load_csv(list, split, side, options, train.empty() ? std::vector<std::string>{} : detail::csv_classes(read_csv_list(train)));
+    return load_csv(list, split, side, options,
+                    train.empty() ? std::vector<std::string>{} : detail::csv_classes(read_csv_list(train)));
   }
   detail::fail_with("open " + spec, std::string("no ") + split_name(split) + " images found", expected);
 }

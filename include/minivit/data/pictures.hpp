@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Reads pictures that were found in folders or named in lists, on all threads, into a Dataset of one size. The result depends on the
-// files and options alone. Broken files stop the reading or are left out and named, by choice.
+// Reads pictures that were found in folders or named in lists, on all threads, into a Dataset of one size. The result
+// depends on the files and options alone. Broken files stop the reading or are left out and named, by choice.
 #pragma once
 
 #include <minivit/data/dataset.hpp>
@@ -17,8 +17,9 @@ struct PictureList {
   std::vector<std::int32_t> labels;          ///< (N) in [0, K)
 };
 
-/// Numbers the labels by `names`, the classes of a model, so that label k means what the model means by it. By name when each class of the
-/// list is one of them; by order when none is and there are as many (words for WordNet's numbers). Throws Error otherwise.
+/// Numbers the labels by `names`, the classes of a model, so that label k means what the model means by it. By name when
+/// each class of the list is one of them; by order when none is and there are as many (words for WordNet's numbers). Throws
+/// Error otherwise.
 inline void follow_classes(PictureList& list, const std::vector<std::string>& names, const std::string& where) {
   if (names.empty() || list.class_names == names) return;
   std::map<std::string_view, std::int32_t> number;
@@ -28,15 +29,18 @@ inline void follow_classes(PictureList& list, const std::vector<std::string>& na
   std::string stranger;
   for (const auto& name : list.class_names) {
     const auto at = number.find(name);
-    if (at != number.end()) renumbered.push_back(at->second);
-    else if (stranger.empty()) stranger = name;
+    if (at != number.end())
+      renumbered.push_back(at->second);
+    else if (stranger.empty())
+      stranger = name;
   }
   if (unique && renumbered.size() == list.class_names.size()) {
     for (auto& label : list.labels) label = renumbered[static_cast<std::size_t>(label)];
   } else if (list.class_names.size() != names.size() || (unique && !renumbered.empty())) {
-    detail::fail_with("open " + where, "the classes are not those of the model",
-                      std::to_string(names.size()) + " classes such as '" + names.front() + "'",
-                      std::to_string(list.class_names.size()) + " classes" + (stranger.empty() ? "" : " with '" + stranger + "'"));
+    detail::fail_with(
+        "open " + where, "the classes are not those of the model",
+        std::to_string(names.size()) + " classes such as '" + names.front() + "'",
+        std::to_string(list.class_names.size()) + " classes" + (stranger.empty() ? "" : " with '" + stranger + "'"));
   }
   list.class_names = names;
 }
@@ -54,7 +58,8 @@ inline Image stored_picture(const std::filesystem::path& path, int side) {
 }
 
 /// Takes out the images whose reason is not empty.
-inline void remove_broken(Dataset& data, const std::vector<std::filesystem::path>& files, const std::vector<std::string>& reasons) {
+inline void remove_broken(Dataset& data, const std::vector<std::filesystem::path>& files,
+                          const std::vector<std::string>& reasons) {
   Index kept = 0;
   for (Index i = 0; i < data.size(); ++i) {
     const auto at = static_cast<std::size_t>(i);
@@ -70,8 +75,8 @@ inline void remove_broken(Dataset& data, const std::vector<std::filesystem::path
 }
 }  // namespace detail
 
-/// The pictures of a list, each `side` x `side`: those of another size are resized (shorter side, bicubic) and cropped in the middle.
-/// Throws Error that names the first broken file, or with OnBroken::skip when all are broken.
+/// The pictures of a list, each `side` x `side`: those of another size are resized (shorter side, bicubic) and cropped in
+/// the middle. Throws Error that names the first broken file, or with OnBroken::skip when all are broken.
 inline Dataset load_pictures(PictureList list, int side, const OpenOptions& options, const std::string& where) {
   follow_classes(list, options.class_names, where);
   const auto chosen = sample_of(static_cast<Index>(list.files.size()), options.count, Random(options.seed).fork("subset"));

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// From pictures to what a model reads: planes of normalised floats. The evaluation transform is timm's, in all three crop modes;
-// its pixels before normalisation equal timm's on Pillow to the last bit.
+// From pictures to what a model reads: planes of normalised floats. The evaluation transform is timm's, in all three crop
+// modes; its pixels before normalisation equal timm's on Pillow to the last bit.
 #pragma once
 
 #include <minivit/core/preprocessing.hpp>
@@ -32,7 +32,8 @@ inline Image padded(const Image& image, int side, const std::array<std::uint8_t,
   Image out(std::max(image.width, side), std::max(image.height, side));
   for (std::size_t i = 0; i < out.rgb.size(); ++i) out.rgb[i] = colour[i % 3];
   const int left = (out.width - image.width) / 2, top = (out.height - image.height) / 2;
-  for (int y = 0; y < image.height; ++y) std::copy_n(image.row(y), Index{image.width} * 3, out.row(top + y) + Index{left} * 3);
+  for (int y = 0; y < image.height; ++y)
+    std::copy_n(image.row(y), Index{image.width} * 3, out.row(top + y) + Index{left} * 3);
   return out;
 }
 }  // namespace detail
@@ -45,10 +46,12 @@ inline Image evaluation_crop(const Image& image, int side, const Preprocessing& 
   const int size = preprocessing.resized(side);
   const Interpolation kind = preprocessing.interpolation;
   switch (preprocessing.crop_mode) {
-    case CropMode::squash: return centre_crop(resize(image, size, size, kind), side);
+    case CropMode::squash:
+      return centre_crop(resize(image, size, size, kind), side);
     case CropMode::border:
       return centre_crop(detail::padded(detail::resize_longer(image, size, kind), side, mean_colour(preprocessing)), side);
-    case CropMode::center: break;
+    case CropMode::center:
+      break;
   }
   return centre_crop(resize_shorter(image, size, kind), side);
 }

@@ -132,12 +132,13 @@ inline constexpr SwinConfig mini_swin_base_patch4_window12_384 = detail::at_384(
 inline constexpr SwinConfig swin_lite_patch2_window4_32 = detail::small_image_swin(64, 2, {2, 6, 2, 0});
 inline constexpr SwinConfig mini_swin_lite_patch2_window4_32 = detail::mini(swin_lite_patch2_window4_32, {1, 2, 1, 0});
 
-/// How images are prepared. MiniViT's code takes int(256 / 224 * image) for every size, which is the default of Preprocessing; timm
-/// takes 0.9 for DeiT and Swin at 224 and the whole picture at 384, so a teacher and its student may differ. Models for 32 x 32
-/// images are trained by this project with CIFAR-10's mean and deviation.
+/// How images are prepared. MiniViT's code takes int(256 / 224 * image) for every size, which is the default of
+/// Preprocessing; timm takes 0.9 for DeiT and Swin at 224 and the whole picture at 384, so a teacher and its student may
+/// differ. Models for 32 x 32 images are trained by this project with CIFAR-10's mean and deviation.
 inline constexpr Preprocessing timm_224{.crop_pct = 0.9f};
 inline constexpr Preprocessing timm_384{.crop_pct = 1};
-inline constexpr Preprocessing small_images{.mean = {0.4914f, 0.4822f, 0.4465f}, .std = {0.2470f, 0.2435f, 0.2616f}, .crop_pct = 1};
+inline constexpr Preprocessing small_images{
+    .mean = {0.4914f, 0.4822f, 0.4465f}, .std = {0.2470f, 0.2435f, 0.2616f}, .crop_pct = 1};
 
 /// A preset under its name.
 template <class Config>
