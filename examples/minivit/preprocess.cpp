@@ -9,6 +9,7 @@
 
 #include <fmt/format.h>
 
+#include <array>
 #include <memory>
 #include <optional>
 
@@ -21,7 +22,8 @@ struct PreprocessOptions {
   std::vector<std::string> images;
   std::optional<float> crop_pct;
   std::optional<std::string> crop_mode, interpolation;
-  std::vector<float> mean, deviation;
+  std::array<float, 3> mean{}, deviation{};  // used when they were given
+  bool with_mean = false, with_deviation = false;
   bool as_stored = false;
 };
 
@@ -52,8 +54,6 @@ Plan plan_of(const PreprocessOptions& o) {
   return plan;
 }
 
-std::array<float, 3> three(const std::vector<float>& values) { return {values[0], values[1], values[2]}; }
-
 void preprocess(const PreprocessOptions& o) {
   if (o.model.empty() && o.weights.empty())
     mv::fail({.where = "preprocess", .what = "no model is named", .expected = "--model, --weights or both"});
@@ -65,8 +65,8 @@ void preprocess(const PreprocessOptions& o) {
   };
   choose(p.crop_mode, mv::detail::crop_mode_names, o.crop_mode);
   choose(p.interpolation, mv::detail::interpolation_names, o.interpolation);
-  if (!o.mean.empty()) p.mean = three(o.mean);
-  if (!o.deviation.empty()) p.std = three(o.deviation);
+  if (o.with_mean) p.mean = o.mean;
+  if (o.with_deviation) p.std = o.deviation;
   const std::string settings = mv::to_json(p, "preprocess");  // refuses what makes no sense
   const auto count = static_cast<mv::Index>(o.images.size());
   const mv::Index size = mv::Index{3} * side * side;
@@ -91,11 +91,15 @@ void add_preprocess(CLI::App& app) {
   sub->add_option("--crop-pct", o->crop_pct, "Side of the crop over that of the resized picture")->check(CLI::Range(0.01, 1.0));
   sub->add_option("--crop-mode", o->crop_mode, "center loses the ends of the longer side, squash changes the proportions, border fills up with the mean colour")->check(CLI::IsMember({"center", "squash", "border"}));
   sub->add_option("--interpolation", o->interpolation, "Filter of the resizing")->check(CLI::IsMember({"bilinear", "bicubic"}));
-  sub->add_option("--mean", o->mean, "Of red, green and blue, of 1")->expected(3);
-  sub->add_option("--std", o->deviation, "Of red, green and blue, of 1")->expected(3);
+  auto* const mean = sub->add_option("--mean", o->mean, "Of red, green and blue, of 1");  // an array takes three words, a vector all
+  auto* const deviation = sub->add_option("--std", o->deviation, "Of red, green and blue, of 1");
   sub->add_flag("--as-stored", o->as_stored, "Do not turn pictures upright by their Exif data; timm does not");
   sub->footer("Examples:\n  minivit preprocess --model deit_tiny_patch16_224 photo.jpg --output input.safetensors\n  minivit preprocess --weights student.safetensors *.png --output input.safetensors");
-  sub->callback([o] { preprocess(*o); });
+  sub->callback([o, mean, deviation] {
+    o->with_mean = mean->count() > 0;
+    o->with_deviation = deviation->count() > 0;
+    preprocess(*o);
+  });
 }
 
 }  // namespace cli
