@@ -22,6 +22,7 @@ install(FILES
     "${PROJECT_BINARY_DIR}/minivit-config-version.cmake"
     "${PROJECT_SOURCE_DIR}/cmake/MinivitComponents.cmake"
     "${PROJECT_SOURCE_DIR}/cmake/MinivitDispatch.cmake"
+    "${PROJECT_SOURCE_DIR}/cmake/MinivitImageDecoders.cmake"
     "${PROJECT_SOURCE_DIR}/cmake/FindMinivitXsimd.cmake"
     "${PROJECT_SOURCE_DIR}/cmake/FindMinivitStb.cmake"
   DESTINATION "${minivit_package_dir}")

@@ -4,8 +4,8 @@
 # apt-get), as root or with sudo. On other systems it names the packages and goes on: CMake says what it does not find.
 set -euo pipefail
 
-packages=(g++ cmake ninja-build ccache libxsimd-dev libtbb-dev librange-v3-dev libstb-dev nlohmann-json3-dev libcli11-dev
-          libfmt-dev catch2 libbenchmark-dev)
+packages=(g++ cmake ninja-build ccache libxsimd-dev libtbb-dev librange-v3-dev libstb-dev libjpeg62-turbo-dev libpng-dev
+          nlohmann-json3-dev libcli11-dev libfmt-dev catch2 libbenchmark-dev)
 for option in "$@"; do
   case $option in
     --clang) packages+=(clang-19) ;;

@@ -2,6 +2,7 @@
 // minivit analyse: what a model confuses, where it looks, how alike its layers are to another's, how large its gradients are.
 // Pictures go to a folder, numbers to stdout.
 #include "commands.hpp"
+#include "data_option.hpp"
 #include "engine.hpp"
 #include "evaluation.hpp"
 #include "pictures.hpp"
@@ -10,7 +11,6 @@
 
 #include <minivit/analysis/cka.hpp>
 #include <minivit/analysis/distance.hpp>
-#include <minivit/data/open.hpp>
 #include <minivit/io/checkpoint_info.hpp>
 #include <minivit/train/plot.hpp>
 
@@ -29,7 +29,7 @@ namespace {
 using nlohmann::json;
 
 struct AnalyseOptions {
-  std::string weights, other, data = "synthetic", output;
+  std::string weights, other, data = "synthetic", on_broken = "stop", output;
   std::vector<std::string> images;
   mv::Index count = 256, test_count = 0, batch = 64;
   int threads = 0;
@@ -84,7 +84,8 @@ class Analysis {
  public:
   explicit Analysis(const AnalyseOptions& o)
       : o_(o), weights_(o.weights),
-        test_(mv::open_dataset(o.data, mv::Split::test, weights_.input_output.image, {.count = o.test_count, .threads = o.threads})) {
+        test_(open_data(o.data, mv::Split::test, weights_.input_output.image, o.on_broken,
+                        {.count = o.test_count, .threads = o.threads, .class_names = weights_.info.class_names})) {
     require_classes(test_, weights_.input_output.classes, "analyse");
     probe_ = make_probe(weights_.config, weights_.file, o.threads);
     if (!o.other.empty()) {
@@ -260,7 +261,7 @@ class Analysis {
   }
 
   void measure_gradients() {
-    const auto train = mv::open_dataset(o_.data, mv::Split::train, weights_.input_output.image, {.threads = o_.threads});
+    const auto train = open_data(o_.data, mv::Split::train, weights_.input_output.image, o_.on_broken, {.threads = o_.threads, .class_names = weights_.info.class_names});
     require_classes(train, weights_.input_output.classes, "analyse");
     const auto which = spread_over(train, o_.batch);
     const auto count = static_cast<mv::Index>(which.size());
@@ -297,7 +298,8 @@ void add_analyse(CLI::App& app) {
   const auto o = std::make_shared<AnalyseOptions>();
   sub->add_option("--weights", o->weights, "File written by 'minivit train' or 'minivit distill'")->required();
   sub->add_option("--other", o->other, "Weights to compare layers with: alignment (CKA), and distance where depth and width are equal");
-  sub->add_option("--data", o->data, "'synthetic', a folder with train/<class>/ and test/<class>/, or CIFAR-10's binary files")->capture_default_str();
+  sub->add_option("--data", o->data, data_help)->capture_default_str();
+  add_broken_option(*sub, o->on_broken);
   sub->add_option("--count", o->count, "Test images that layers are compared on")->check(CLI::Range(4, 65536))->capture_default_str();
   sub->add_option("--test-count", o->test_count, "At most this many test images for everything; 0: all")->check(CLI::Range(0, 1 << 30));
   sub->add_option("--output", o->output, "Folder for the pictures")->required();

@@ -4,6 +4,8 @@
 
 #include <CLI/CLI.hpp>
 
+#include <string>
+
 namespace cli {
 
 /// The compiler of this program and its version.
@@ -17,10 +19,14 @@ inline constexpr const char* compiler =
 /// What a subcommand returns to the shell; set by the one that ran.
 inline int exit_code = 0;
 
+/// What --version prints.
+std::string version_text();
+
 void add_models(CLI::App& app);
 void add_inspect(CLI::App& app);
 void add_forward(CLI::App& app);
 void add_classify(CLI::App& app);
+void add_preprocess(CLI::App& app);
 void add_samples(CLI::App& app);
 void add_eval(CLI::App& app);
 void add_train(CLI::App& app);

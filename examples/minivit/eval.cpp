@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 // minivit eval: accuracy of a weights file on a data set.
 #include "commands.hpp"
+#include "data_option.hpp"
 #include "engine.hpp"
 #include "evaluation.hpp"
 
-#include <minivit/data/open.hpp>
 #include <minivit/io/checkpoint_info.hpp>
 
 #include <fmt/format.h>
@@ -18,7 +18,7 @@ namespace cli {
 namespace {
 
 struct EvalOptions {
-  std::string weights, data = "synthetic", split = "test", confusion;
+  std::string weights, data = "synthetic", on_broken = "stop", split = "test", confusion;
   mv::Index count = 0, batch = 64, calibrate = 0;
   bool json = false;
   EngineOptions engine{};
@@ -32,11 +32,11 @@ void run(EvalOptions o) {
   const mv::CheckpointInfo info = mv::read_info(file);
   o.engine.max_batch = o.batch;
   const auto engine = make_engine(config, &file, o.engine);
-  const auto data = mv::open_dataset(o.data, o.split == "train" ? mv::Split::train : mv::Split::test, image, {.count = o.count});
+  const auto data = open_data(o.data, o.split == "train" ? mv::Split::train : mv::Split::test, image, o.on_broken, {.count = o.count, .class_names = info.class_names});
   require_classes(data, classes, "eval");
   const Normaliser normalise(info.preprocessing);
   if (o.calibrate > 0) {
-    const auto train = mv::open_dataset(o.data, mv::Split::train, image, {});
+    const auto train = open_data(o.data, mv::Split::train, image, o.on_broken, {.class_names = info.class_names});
     const auto which = spread_over(train, o.calibrate);
     engine->calibrate(normalise(train, which).data(), static_cast<mv::Index>(which.size()));
   }
@@ -68,7 +68,8 @@ void add_eval(CLI::App& app) {
   auto* const sub = app.add_subcommand("eval", "Accuracy and loss of a weights file on a data set.");
   const auto o = std::make_shared<EvalOptions>();
   sub->add_option("--weights", o->weights, "File written by 'minivit train' or 'minivit distill'")->required();
-  sub->add_option("--data", o->data, "'synthetic', a folder with train/<class>/ and test/<class>/, or CIFAR-10's binary files")->capture_default_str();
+  sub->add_option("--data", o->data, data_help)->capture_default_str();
+  add_broken_option(*sub, o->on_broken);
   sub->add_option("--split", o->split, "train or test")->check(CLI::IsMember({"train", "test"}))->capture_default_str();
   sub->add_option("--count", o->count, "At most this many images; 0: all")->check(CLI::Range(0, 1 << 30));
   sub->add_option("--batch", o->batch, "Images per call")->check(CLI::Range(1, 4096))->capture_default_str();

@@ -4,8 +4,6 @@
 
 #include <minivit/core/errors.hpp>
 
-#include <fmt/format.h>
-
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
@@ -13,8 +11,7 @@
 int main(int argc, char** argv) {
   CLI::App app{"Compact vision transformers (DeiT, Mini-DeiT, Swin, Mini-Swin) on the CPU: train, distil, classify, measure."};
   app.require_subcommand(1);
-  app.set_version_flag("--version", fmt::format("minivit {}.{}.{} for {}, {}", MINIVIT_VERSION_MAJOR, MINIVIT_VERSION_MINOR,
-                                                MINIVIT_VERSION_PATCH, minivit::instruction_set(), cli::compiler));
+  app.set_version_flag("--version", [] { return cli::version_text(); }, "Version, compiler, instruction sets, image decoders and flags");
   app.footer(
       "A first run:\n"
       "  minivit train --model vit_nano_patch4_32 --data synthetic --epochs 8 --output teacher.safetensors\n"
@@ -26,6 +23,7 @@ int main(int argc, char** argv) {
   cli::add_inspect(app);
   cli::add_forward(app);
   cli::add_classify(app);
+  cli::add_preprocess(app);
   cli::add_samples(app);
   cli::add_eval(app);
   cli::add_train(app);

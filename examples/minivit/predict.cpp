@@ -61,10 +61,7 @@ void classify(const ClassifyOptions& o) {
   nlohmann::json out = nlohmann::json::array();
   std::vector<float> input(static_cast<std::size_t>(3 * image * image));
   for (const auto& path : o.images) {
-    const mv::Image crop = mv::evaluation_crop(mv::read_image(path), image, info.preprocessing);
-    auto to = input.begin();
-    for (int c = 0; c < 3; ++c)
-      for (std::size_t i = static_cast<std::size_t>(c); i < crop.rgb.size(); i += 3) *to++ = info.preprocessing.normalised(c, crop.rgb[i]);
+    mv::prepare_image(mv::read_image(path), info.preprocessing, image, input.data());
     const float* const logits = engine->logits(input.data(), 1);
     const mv::detail::LogSoftmax<float> log_p(logits, classes);
     std::vector<int> order(static_cast<std::size_t>(classes));

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // minivit train: a model for 32x32 images from scratch.
 #include "commands.hpp"
+#include "data_option.hpp"
 #include "registry.hpp"
 #include "train_parts.hpp"
 
@@ -9,7 +10,8 @@
 namespace cli {
 
 void add_training_options(CLI::App& sub, TrainingOptions& o) {
-  sub.add_option("--data", o.data, "'synthetic', a folder with train/<class>/ and test/<class>/, or CIFAR-10's binary files")->capture_default_str();
+  sub.add_option("--data", o.data, data_help)->capture_default_str();
+  add_broken_option(sub, o.on_broken);
   sub.add_option("--output", o.output, "Weights to write; the state for --resume goes to FILE.training")->required();
   sub.add_option("--epochs", o.epochs, "Passes over the data")->check(CLI::Range(1, 100000))->capture_default_str();
   sub.add_option("--batch", o.batch, "Images per step")->check(CLI::Range(1, 65536))->capture_default_str();

@@ -3,10 +3,11 @@
 #pragma once
 
 #include "commands.hpp"
+#include "data_option.hpp"
 #include "families.hpp"
 #include "training_options.hpp"
 
-#include <minivit/data/open.hpp>
+#include <minivit/io/checkpoint_info.hpp>
 #include <minivit/models/init.hpp>
 #include <minivit/run/fit.hpp>
 #include <minivit/train/plot.hpp>
@@ -19,9 +20,6 @@
 #include <utility>
 
 namespace cli {
-
-/// Normalisation for small images: mean and deviation of CIFAR-10's training set; pictures are not cropped.
-inline constexpr mv::Preprocessing small_image_preprocessing{.mean = {0.4914f, 0.4822f, 0.4465f}, .std = {0.2470f, 0.2435f, 0.2616f}, .crop_pct = 1};
 
 /// Where the moving average goes: student.safetensors -> student.average.safetensors.
 inline std::string average_path(const std::string& output) {
@@ -40,8 +38,11 @@ template <class Student, class Loss, class MakeTrainer>
 void run_training(const TrainingOptions& o, const Loss& loss, MakeTrainer&& make_trainer) {
   if (const auto parent = std::filesystem::absolute(o.output).parent_path(); !std::filesystem::is_directory(parent))
     mv::fail({.where = "--output " + o.output, .what = "the folder does not exist", .hint = "create " + parent.string()});
-  const auto train = mv::open_dataset(o.data, mv::Split::train, Student::config.image, {.count = o.count, .seed = o.seed, .threads = o.threads});
-  const auto test = mv::open_dataset(o.data, mv::Split::test, Student::config.image, {.threads = o.threads});
+  // A teacher's answers mean its classes, whatever is found first in a folder.
+  const auto classes = o.teacher.empty() ? std::vector<std::string>{} : mv::read_info(mv::SafeTensors::open(o.teacher)).class_names;
+  const auto train = open_data(o.data, mv::Split::train, Student::config.image, o.on_broken,
+                               {.count = o.count, .seed = o.seed, .threads = o.threads, .class_names = classes});
+  const auto test = open_data(o.data, mv::Split::test, Student::config.image, o.on_broken, {.threads = o.threads, .class_names = train.class_names});
   if (train.classes != Student::config.classes)
     mv::fail({.where = "--data " + o.data, .what = "this program's presets know another number of classes",
               .expected = std::to_string(Student::config.classes), .found = std::to_string(train.classes),
@@ -50,7 +51,7 @@ void run_training(const TrainingOptions& o, const Loss& loss, MakeTrainer&& make
   fit.loader = {.batch = o.batch, .seed = o.seed, .shuffle = true, .drop_last = true, .repeats = o.repeats};
   fit.loader.augment = {.padding = o.padding, .flip = o.flip, .erasing = {.probability = o.erasing}, .mixup = o.mixup, .cutmix = o.cutmix,
                         .mix_probability = o.mix_probability, .switch_probability = o.switch_probability, .smoothing = o.smoothing,
-                        .preprocessing = small_image_preprocessing};
+                        .preprocessing = mv::presets::small_images};
   if (o.resized_crop) fit.loader.augment.resized_crop = mv::ResizedCrop{};
   if (!o.rand_augment.empty()) fit.loader.augment.rand_augment = mv::parse_rand_augment(o.rand_augment);
   fit.log = o.log;
@@ -62,7 +63,7 @@ void run_training(const TrainingOptions& o, const Loss& loss, MakeTrainer&& make
               .hint = "go on with --resume, or remove that file"});
   mv::AtomicFile(fit.checkpoint);  // writes nothing: refused now rather than after the first epoch
   fit.settings = settings_line(o);
-  fit.info = {.preprocessing = small_image_preprocessing, .class_names = train.class_names, .model = o.model};
+  fit.info = {.preprocessing = mv::presets::small_images, .class_names = train.class_names, .model = o.model};
   fit.validation = &test;
 
   const mv::Index per_epoch = train.size() / o.batch, steps = std::max<mv::Index>(1, o.epochs * per_epoch);

@@ -32,6 +32,7 @@ void save(const fs::path& path, const mv::Image& image) {
   mv::write_png(path, image);
 }
 void save(const fs::path& path, const std::vector<std::byte>& bytes) {
+  fs::create_directories(path.parent_path());
   mv::write_file(path, bytes);
 }
 
@@ -125,6 +126,106 @@ TEST_CASE("folder: classes and files in byte order, other files ignored", "[data
   CHECK(test.labels == std::vector<std::int32_t>{1});
 }
 
+TEST_CASE("cifar-100: fine or coarse labels, names beside the files, wrong files refused", "[data]") {
+  const Folder folder("cifar100");
+  const auto records100 = [](int count) {  // record i: coarse i % 20, fine i % 100, pixel j the value i + j
+    std::vector<std::byte> out;
+    for (int i = 0; i < count; ++i) {
+      out.push_back(static_cast<std::byte>(i % 20));
+      out.push_back(static_cast<std::byte>(i % 100));
+      for (int j = 0; j < 3072; ++j) out.push_back(static_cast<std::byte>(i + j));
+    }
+    return out;
+  };
+  save(folder.path / "cifar-100-binary/train.bin", records100(45));
+  save(folder.path / "cifar-100-binary/test.bin", records100(21));
+  const std::set<std::string> names = [] {
+    const auto list = mv::cifar100_class_names();
+    return std::set<std::string>(list.begin(), list.end());
+  }();
+  CHECK(names.size() == 100);
+  CHECK(std::ranges::is_sorted(mv::cifar100_class_names()));
+  CHECK(std::ranges::is_sorted(mv::cifar100_superclass_names()));
+  const auto train = mv::open_dataset(folder.path.string(), mv::Split::train, 32);
+  CHECK(train.classes == 100);
+  CHECK(train.size() == 45);
+  CHECK(train.label(44) == 44);
+  CHECK(train.image(44)[7] == 51);
+  const auto coarse = mv::open_dataset(folder.path.string(), mv::Split::test, 32, {.coarse = true});
+  CHECK(coarse.classes == 20);
+  CHECK(coarse.label(20) == 0);
+  CHECK(coarse.class_name(1) == "fish");
+  CHECK(coarse.image(20)[0] == 20);
+  save(folder.path / "cifar-100-binary/test.bin", records(1));
+  CHECK(contains(message([&] { mv::load_cifar100(folder.path / "cifar-100-binary", mv::Split::test); }), "3074"));
+  auto bad = records100(2);
+  bad[3075] = std::byte{100};
+  save(folder.path / "cifar-100-binary/test.bin", bad);
+  CHECK(contains(message([&] { mv::load_cifar100(folder.path / "cifar-100-binary", mv::Split::test); }), "0 to 99, found 100"));
+}
+
+TEST_CASE("folder: pictures in folders below belong to the class, in torchvision's order", "[data]") {
+  const Folder root("nested");
+  const char* const order[] = {"train/a/z.png", "train/a/b/c.JPG", "train/a/b-2/x.png", "train/a/b/d/y.PnG", "train/c/e.jpeg"};
+  for (int i = 0; i < 5; ++i) save(root.path / order[i], flat(4, 4, 40 * i + 10));
+  fs::create_directory_symlink(root.path / "train/a", root.path / "train/a/b/loop");
+  const auto data = mv::open_dataset(root.path.string(), mv::Split::train, 4);
+  CHECK(data.labels == std::vector<std::int32_t>{0, 0, 0, 0, 1});
+  // "b-2" stands before "b/d", as in a sorted list of whole folders
+  const int levels[] = {10, 50, 90, 130, 170};
+  REQUIRE(data.size() == 5);
+  for (mv::Index i = 0; i < 5; ++i) CHECK(data.image(i)[0] == levels[i]);
+}
+
+TEST_CASE("folder: broken pictures stop the opening or are left out and named, by choice", "[data]") {
+  const Folder root("broken");
+  for (int i = 0; i < 8; ++i) save(root.path / "train" / (i % 2 != 0 ? "a" : "b") / (std::to_string(i) + ".png"), flat(4, 4, i));
+  save(root.path / "train/a/0.jpg", std::vector<std::byte>(10));
+  save(root.path / "train/b/5.webp", flat(4, 4, 99));  // a PNG by its bytes: read
+  save(root.path / "train/b/7.tif", std::vector<std::byte>(10));
+  save(root.path / "train/b/8.png", flat(16384, 1, 1));
+  const auto open = [&](mv::OnBroken on_broken, int threads) {
+    return mv::open_dataset(root.path.string(), mv::Split::train, 4, {.threads = threads, .on_broken = on_broken});
+  };
+  CHECK(contains(message([&] { open(mv::OnBroken::stop, 2); }), "0.jpg: not an image"));
+  for (const int threads : {1, 4}) {
+    const auto data = open(mv::OnBroken::skip, threads);
+    CHECK(data.size() == 9);
+    CHECK(data.labels == std::vector<std::int32_t>{0, 0, 0, 0, 1, 1, 1, 1, 1});
+    CHECK(data.pixels.size() == 9 * 48);
+    const int levels[] = {1, 3, 5, 7, 0, 2, 4, 99, 6};
+    for (mv::Index i = 0; i < 9; ++i) CHECK(data.image(i)[47] == levels[i]);
+    REQUIRE(data.broken.size() == 3);
+    CHECK(data.broken[0].file == (root.path / "train/a/0.jpg").string());
+    CHECK(contains(data.broken[0].reason, "not an image"));
+    CHECK(contains(data.broken[1].reason, "7.tif"));
+    CHECK(contains(data.broken[2].reason, "8.png: resize: impossible size"));
+    CHECK(mv::with_side(data, 2).broken == data.broken);
+    CHECK(mv::select(data, {0}).broken == data.broken);
+  }
+  const Folder all("all_broken");
+  save(all.path / "train/a/x.png", std::vector<std::byte>(10));
+  CHECK(contains(message([&] { mv::load_folder(all.path, mv::Split::train, 4, {.on_broken = mv::OnBroken::skip}); }), "every picture is broken"));
+}
+
+TEST_CASE("folder: labels follow a model's classes, by name or, when no name is known, by order", "[data]") {
+  const Folder root("follow");
+  save(root.path / "test/cat/x.png", flat(4, 4, 1));
+  save(root.path / "test/dog/x.png", flat(4, 4, 2));
+  const auto labels = [&](std::vector<std::string> names) {
+    const auto data = mv::open_dataset(root.path.string(), mv::Split::test, 4, {.class_names = names});
+    CHECK(data.class_names == names);
+    CHECK(data.classes == static_cast<int>(names.size()));
+    return data.labels;
+  };
+  CHECK(labels({"cat", "dog"}) == std::vector<std::int32_t>{0, 1});
+  CHECK(labels({"zebra", "dog", "cat"}) == std::vector<std::int32_t>{2, 1});
+  CHECK(labels({"tench", "goldfish"}) == std::vector<std::int32_t>{0, 1});
+  CHECK(labels({"crane", "crane"}) == std::vector<std::int32_t>{0, 1});
+  CHECK(contains(message([&] { labels({"cat", "mouse"}); }), "the classes are not those of the model: expected 2 classes such as 'cat', found 2 classes with 'dog'"));
+  CHECK(contains(message([&] { labels({"tench", "goldfish", "shark"}); }), "not those of the model"));
+}
+
 TEST_CASE("folder: pictures of another size are resized and cropped in the middle", "[data]") {
   const Folder root("sizes");
   auto wide = flat(40, 20, 0);
@@ -139,14 +240,14 @@ TEST_CASE("folder: the threads do not change the result, and the first bad file 
   const Folder root("threads");
   for (int i = 0; i < 300; ++i)
     save(root.path / "train" / (i % 2 != 0 ? "a" : "b") / (std::to_string(1000 + i) + ".png"), flat(4, 4, i % 256));
-  const auto one = mv::load_folder(root.path, mv::Split::train, 4, 0, 0, mv::Threads(1));
-  const auto four = mv::load_folder(root.path, mv::Split::train, 4, 0, 0, mv::Threads(4));
+  const auto one = mv::load_folder(root.path, mv::Split::train, 4, {.threads = 1});
+  const auto four = mv::load_folder(root.path, mv::Split::train, 4, {.threads = 4});
   CHECK(one.pixels == four.pixels);
   CHECK(one.labels == four.labels);
   save(root.path / "train/a/1101.png", std::vector<std::byte>(10));
   save(root.path / "train/b/1200.png", std::vector<std::byte>(10));
   for (int i = 0; i < 20; ++i)
-    CHECK(contains(message([&] { mv::load_folder(root.path, mv::Split::train, 4, 0, 0, mv::Threads(4)); }), "1101.png"));
+    CHECK(contains(message([&] { mv::load_folder(root.path, mv::Split::train, 4, {.threads = 4}); }), "1101.png"));
 }
 
 TEST_CASE("folder: an unknown test class and an empty folder are refused", "[data]") {

@@ -198,11 +198,11 @@ TEST_CASE("image: a chunk that claims more bytes than the file has is refused", 
   CHECK(refusal(bad).find("cut off inside a PNG chunk") != std::string::npos);
 }
 
-TEST_CASE("image: an index outside the palette is black, not old memory", "[data]") {
+TEST_CASE("image: an index outside the palette is a grey as in Pillow, not old memory", "[data]") {
   const Bytes file = palette_png(2);
   leave_traces();
   const auto image = mv::decode_image(file, "t");
-  CHECK(image.rgb == std::vector<std::uint8_t>{10, 11, 12, 13, 14, 15, 0, 0, 0, 0, 0, 0});
+  CHECK(image.rgb == std::vector<std::uint8_t>{10, 11, 12, 13, 14, 15, 2, 2, 2, 3, 3, 3});
   CHECK(mv::decode_image(palette_png(4), "t").rgb[9] == 19);
 }
 

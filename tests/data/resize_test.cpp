@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT
 #include "../catch.hpp"
+#include "pillow_resize_vectors.hpp"
 #include "pillow_vectors.hpp"
 
 #include <minivit/core/random.hpp>
 #include <minivit/data/preprocess.hpp>
+#include <minivit/models/presets.hpp>
 
 namespace mv = minivit;
 
@@ -14,6 +16,9 @@ mv::Image noise(int width, int height) {
   for (std::size_t i = 0; i < image.rgb.size(); ++i)
     image.rgb[i] = static_cast<std::uint8_t>((i + 1) * 0x9E3779B97F4A7C15u >> 56);
   return image;
+}
+std::uint32_t crc(const mv::Image& image) {
+  return mv::detail::png_crc({std::as_bytes(std::span(image.rgb)), "pixels"}, 0, image.rgb.size());
 }
 std::uint64_t hash(const mv::Image& image) {
   return mv::hash_name({reinterpret_cast<const char*>(image.rgb.data()), image.rgb.size()});
@@ -31,6 +36,27 @@ TEST_CASE("resize: bicubic and bilinear equal Pillow for many sizes, up and down
     const auto image = noise(c.width, c.height);
     CHECK(hash(mv::resize(image, c.to_width, c.to_height, mv::Interpolation::bicubic)) == c.bicubic);
     CHECK(hash(mv::resize(image, c.to_width, c.to_height, mv::Interpolation::bilinear)) == c.bilinear);
+  }
+}
+
+TEST_CASE("resize: no level differs from Pillow's in 1024 pairs of sizes, bicubic and bilinear", "[data]") {
+  for (std::uint64_t k = 0; k < 1024; ++k) {
+    const std::uint64_t x = (k + 1) * 0x9E3779B97F4A7C15u;
+    const auto side = [x](int shift) { return static_cast<int>(1 + (x >> shift & 0xFFFFu) % 160); };
+    const auto image = noise(side(48), side(32));
+    CAPTURE(k, image.width, image.height, side(16), side(0));
+    CHECK(crc(mv::resize(image, side(16), side(0), mv::Interpolation::bicubic)) == pillow_resized_bicubic[k]);
+    CHECK(crc(mv::resize(image, side(16), side(0), mv::Interpolation::bilinear)) == pillow_resized_bilinear[k]);
+  }
+}
+
+TEST_CASE("evaluation_crop: every crop mode gives timm's pixels", "[data]") {
+  for (const auto& c : timm_crops) {
+    CAPTURE(c.mode, c.width, c.height, c.side, c.crop_pct);
+    const mv::Preprocessing p{.crop_pct = c.crop_pct,
+                              .interpolation = c.bicubic ? mv::Interpolation::bicubic : mv::Interpolation::bilinear,
+                              .crop_mode = static_cast<mv::CropMode>(c.mode)};
+    CHECK(crc(mv::evaluation_crop(noise(c.width, c.height), c.side, p)) == c.crc);
   }
 }
 
@@ -62,9 +88,17 @@ TEST_CASE("centre_crop: odd margins round half to even as Python does", "[data]"
 TEST_CASE("evaluation transform: sizes of the published pipelines", "[data]") {
   CHECK(mv::Preprocessing{}.resized(224) == 256);  // int(256 / 224 * 224)
   CHECK(mv::Preprocessing{}.resized(384) == 438);  // int(256 / 224 * 384)
-  mv::Preprocessing deit;
-  deit.crop_pct = 0.9F;
-  CHECK(deit.resized(224) == 248);
+  // the teacher and its student see different crops
+  const auto resized = [](const char* name, int side) { return mv::presets::preprocessing_of(name).value().resized(side); };
+  CHECK(resized("deit_tiny_patch16_224", 224) == 248);
+  CHECK(resized("deit_base_patch16_384", 384) == 384);
+  CHECK(resized("swin_tiny_patch4_window7_224", 224) == 248);
+  CHECK(resized("swin_base_patch4_window12_384", 384) == 384);
+  CHECK(resized("mini_deit_tiny_patch16_224", 224) == 256);
+  CHECK(resized("mini_deit_base_patch16_384", 384) == 438);
+  CHECK(resized("mini_swin_base_patch4_window12_384", 384) == 438);
+  CHECK(resized("mini_vit_nano_patch4_32", 32) == 32);
+  CHECK_FALSE(mv::presets::preprocessing_of("resnet50"));
 }
 
 TEST_CASE("prepare_image: planes of (pixel / 255 - mean) / deviation", "[data]") {

@@ -242,6 +242,11 @@ TEST_CASE("checkpoint: damaged preprocessing is refused by field", "[io]") {
   const auto refused = [](const char* text) { return message_of([&] { preprocessing_from_json(text, "test"); }); };
   const std::string good = to_json(Preprocessing{});
   CHECK(preprocessing_from_json(good, "test") == Preprocessing{});
+  CHECK(good.find("crop_mode") == std::string::npos);  // as in files of before there were other modes
+  const Preprocessing border{.crop_mode = CropMode::border};
+  CHECK(preprocessing_from_json(to_json(border), "test") == border);
+  CHECK(contains(refused(R"({"mean":[0,0,0],"std":[1,1,1],"crop_pct":1,"interpolation":"bicubic","crop_mode":"centre"})"),
+                 R"(expected "center" or "squash" or "border", found "centre")"));
   CHECK(contains(refused("[]"), "expected a JSON object"));
   CHECK(contains(refused(R"({"mean":[0,0,0],"std":[1,1,1],"interpolation":"bicubic"})"),
                  "'crop_pct' is wrong: expected a value, found none"));

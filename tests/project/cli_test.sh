@@ -31,7 +31,8 @@ refused() {  # refused CODE TEXT COMMAND...: exits with CODE and prints TEXT
 }
 
 ok "minivit" "$program" --version
-for sub in models inspect forward classify samples eval train distill bench analyse; do ok "Usage" "$program" "$sub" --help; done
+for word in instructions threads "images: JPEG by" "PNG by" flags; do ok "$word" "$program" --version; done
+for sub in models inspect forward classify preprocess samples eval train distill bench analyse; do ok "Usage" "$program" "$sub" --help; done
 ok "3090304" "$program" models
 ok '"parameters": 5717416' "$program" models --json
 ok "blocks.3.attn.qkv.weight" "$program" inspect "$fixtures/deit_a.weights.safetensors"
@@ -60,6 +61,37 @@ cmp one.safetensors two.safetensors || { echo "FAILED: weights depend on the num
 "$program" samples --count 3 --output pictures > pictures.txt
 ok "%" "$program" classify --weights student.safetensors $(cat pictures.txt)
 ok '"probability"' "$program" classify --weights student.safetensors --json --top 2 $(head -1 pictures.txt)
+
+# pictures in folders and in a list, with a broken one; labels follow the classes in the weights file
+echo "path,label" > list.csv
+while IFS= read -r picture; do
+  class=$(basename "$picture" .png); class=${class#*_}
+  mkdir -p "own/test/$class/below"
+  cp "$picture" "own/test/$class/below/$(basename "$picture" .png).PNG"
+  echo "\"$picture\",$class" >> list.csv
+done < pictures.txt
+ok '"images": 3' "$program" eval --weights student.safetensors --data list.csv --json
+ok '"images": 3' "$program" eval --weights student.safetensors --data own --json
+echo nothing > "own/test/$class/broken.jpg"
+echo "missing.png,$class" >> list.csv
+refused 1 "broken.jpg: not an image" "$program" eval --weights student.safetensors --data own
+ok "broken.jpg: not an image" "$program" eval --weights student.safetensors --data own --broken skip
+ok "1 of 4 test pictures skipped" "$program" eval --weights student.safetensors --data list.csv --broken skip
+refused 1 "for training" "$program" train --model vit_nano_patch4_32 --data list.csv --output refused.safetensors
+mkdir own/test/unicorn
+refused 1 "not those of the model" "$program" eval --weights student.safetensors --data own
+
+# the input tensor of pictures: a file that `forward` takes, by the settings of the weights or of a preset
+ok "input [3, 3, 32, 32]" "$program" preprocess --weights student.safetensors $(cat pictures.txt) --output input.safetensors
+ok "" "$program" forward --model mini_vit_nano_patch4_32 --weights student.safetensors --input input.safetensors --output out.safetensors
+ok '"crop_pct":0.9,' "$program" preprocess --model deit_tiny_patch16_224 $(head -1 pictures.txt) --output input.safetensors
+ok '"crop_pct":0.875,' "$program" preprocess --model mini_deit_tiny_patch16_224 $(head -1 pictures.txt) --output input.safetensors
+ok '"crop_mode":"border"' "$program" preprocess --model deit_tiny_patch16_224 --crop-mode border --mean 0.5 0.5 0.5 $(head -1 pictures.txt) --output input.safetensors
+refused 1 "no model is named" "$program" preprocess $(head -1 pictures.txt) --output input.safetensors
+refused 1 "another model than --model" "$program" preprocess --model vit_nano_patch4_32 --weights student.safetensors $(head -1 pictures.txt) --output input.safetensors
+refused 1 "does not say which model" "$program" preprocess --weights "$fixtures/deit_a.weights.safetensors" $(head -1 pictures.txt) --output input.safetensors
+refused 1 "'std' is wrong" "$program" preprocess --model vit_nano_patch4_32 --std 0 1 1 $(head -1 pictures.txt) --output input.safetensors
+refused 2 "--crop-mode" "$program" preprocess --model vit_nano_patch4_32 --crop-mode middle $(head -1 pictures.txt) --output input.safetensors
 ok '"peak_gflops"' "$program" bench --model vit_nano_patch4_32 --repeats 2 --json --allow-debug
 ok '"mode": "train"' "$program" bench --model vit_nano_patch4_32 --mode train --batch 8 --repeats 2 --json --allow-debug
 

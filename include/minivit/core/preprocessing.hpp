@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Preprocessing: how a picture becomes a model's input, as a plain value. It travels with the weights (io/), and data/ applies
-// it; wrong mean and deviation cost more accuracy than most bugs. Names are timm's.
+// Preprocessing: how a picture becomes a model's input, as a plain value. It travels with the weights (io/), and data/
+// applies it; wrong mean and deviation cost more accuracy than most bugs. Names are timm's.
 #pragma once
 
 #include <minivit/core/isa.hpp>
@@ -14,16 +14,22 @@ namespace minivit::inline MINIVIT_ISA {
 /// Filter for resizing an image.
 enum class Interpolation { bilinear, bicubic };
 
-/// The evaluation transform of timm: shorter side to image / crop_pct, centre crop, (x - mean) / std per channel (red, green,
-/// blue) with x in [0, 1]. Defaults are Mini-DeiT's on ImageNet.
+/// How a picture of any proportions becomes a square, with S = resized(side) (timm's crop_mode): `center` brings the shorter
+/// side to S and loses what lies beside the middle; `squash` brings both sides to S, whatever the proportions; `border`
+/// brings the longer side to S and fills up with the mean colour. Each then takes the side x side pixels in the middle.
+enum class CropMode { center, squash, border };
+
+/// The evaluation transform of timm: resizing and cropping, then (x - mean) / std per channel (red, green, blue) with x in
+/// [0, 1]. Defaults are Mini-DeiT's on ImageNet; presets::preprocessing_of has those of each preset.
 struct Preprocessing {
   std::array<float, 3> mean{0.485f, 0.456f, 0.406f};
   std::array<float, 3> std{0.229f, 0.224f, 0.225f};
   float crop_pct = 0.875f;  ///< in (0, 1]: 0.875 Mini-DeiT; 0.9 DeiT in timm; 1 for images that have the model's size
   Interpolation interpolation = Interpolation::bicubic;
+  CropMode crop_mode = CropMode::center;
   bool operator==(const Preprocessing&) const = default;
 
-  /// What the shorter side is resized to before the crop: floor(image / crop_pct).
+  /// What a side is resized to before the crop: floor(image / crop_pct).
   int resized(int image) const {
     constexpr double rounding = 1e-6;  // of crop_pct as a float: 160 / 0.8f must not become 199.99
     return static_cast<int>(static_cast<double>(image) / static_cast<double>(crop_pct) * (1 + rounding));

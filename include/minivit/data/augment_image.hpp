@@ -7,14 +7,6 @@
 
 namespace minivit::inline MINIVIT_ISA {
 
-/// What lies outside an image that RandAugment turns or moves: the mean colour of the training data as an 8-bit pixel.
-inline std::array<std::uint8_t, 3> mean_colour(const Preprocessing& p) {
-  std::array<std::uint8_t, 3> pixel{};
-  for (std::size_t c = 0; c < 3; ++c)
-    pixel[c] = static_cast<std::uint8_t>(std::clamp(std::nearbyint(255.0 * static_cast<double>(p.mean[c])), 0.0, 255.0));
-  return pixel;
-}
-
 /// Memory in which one thread augments images of side S, one after the other.
 template <int S>
 struct AugmentScratch {

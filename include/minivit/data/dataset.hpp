@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Dataset: labelled square images in memory, as 8-bit planes. How they came there (CIFAR files, folders of pictures,
-// drawn by code) is told in cifar.hpp, folder.hpp and synthetic.hpp; open.hpp chooses.
+// lists, drawn by code) is told in cifar.hpp, folder.hpp, csv.hpp and synthetic.hpp; open.hpp chooses.
 #pragma once
 
 #include <minivit/core/threads.hpp>
@@ -11,13 +11,38 @@
 
 namespace minivit::inline MINIVIT_ISA {
 
-/// Images and their labels. All members have one entry per image or per class.
+/// A picture that could not be read.
+struct BrokenFile {
+  std::string file;
+  std::string reason;  ///< the refusal, in one line with the file's name
+  bool operator==(const BrokenFile&) const = default;
+};
+
+/// What a broken picture does.
+enum class OnBroken {
+  stop,  ///< the first one, in the order of the files, ends the opening with its Error
+  skip   ///< it is left out and named in Dataset::broken
+};
+
+struct OpenOptions {
+  Index count = 0;         ///< at most this many images, 0 all; synthetic: 10,000 to train and 2,000 to test by default
+  std::uint64_t seed = 0;  ///< draws the synthetic images and chooses the subset
+  int threads = 0;         ///< 0: all that are available
+  OnBroken on_broken = OnBroken::stop;  ///< pictures in folders and lists; a damaged CIFAR file always stops
+  /// Folders and lists: the classes of a model in its order, for which labels are then numbered; empty: those that are
+  /// found. See follow_classes in pictures.hpp.
+  std::vector<std::string> class_names{};
+  bool coarse = false;  ///< CIFAR-100: the 20 superclasses
+};
+
+/// Images and their labels. Members have one entry per image or per class, but for `broken`.
 struct Dataset {
   int classes = 0;                       ///< K
   int side = 0;                          ///< S, width and height of every image
   std::vector<std::uint8_t> pixels;      ///< (N, 3, S, S): red, green, blue plane
   std::vector<std::int32_t> labels;      ///< (N) in [0, K)
   std::vector<std::string> class_names;  ///< (K)
+  std::vector<BrokenFile> broken;        ///< pictures that were left out, in the order of the files
 
   static constexpr int channels = 3;
 
@@ -73,6 +98,7 @@ inline Dataset with_side(Dataset data, int side, const Threads& threads = Thread
   if (data.side == side) return data;
   Dataset out(data.size(), side, data.class_names);
   out.labels = data.labels;
+  out.broken = data.broken;
   threads.for_each(data.size(), [&](Index i) { to_planes(resize(data.picture(i), side, side), out.image(i)); });
   return out;
 }
@@ -80,6 +106,7 @@ inline Dataset with_side(Dataset data, int side, const Threads& threads = Thread
 /// The images with the given numbers, in that order. Precondition: each number lies in [0, data.size()).
 inline Dataset select(const Dataset& data, const std::vector<Index>& which) {
   Dataset out(static_cast<Index>(which.size()), data.side, data.class_names);
+  out.broken = data.broken;
   for (Index k = 0; k < out.size(); ++k) {
     const Index i = which[static_cast<std::size_t>(k)];
     std::copy_n(data.image(i), data.image_size(), out.image(k));

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: MIT
-// Folders of pictures: ROOT/train/<class>/*.jpg and ROOT/test/<class>/*.jpg (or ROOT/val). Class folders in byte order
-// give the labels; files in byte order give the order. Decodes on all threads; the result does not depend on them.
+// Folders of pictures (torchvision's ImageFolder): ROOT/train/<class>/... and ROOT/test/<class>/... (or ROOT/val), with any
+// folders below. Class folders in byte order give the labels, folders and files in byte order the order. Hidden files are
+// passed by.
 #pragma once
 
-#include <minivit/data/dataset.hpp>
-#include <minivit/data/order.hpp>
+#include <minivit/data/pictures.hpp>
 
 #include <range/v3/view/enumerate.hpp>
+
+#include <set>
 
 namespace minivit::inline MINIVIT_ISA {
 
@@ -27,15 +29,28 @@ inline std::vector<std::string> names_in(const std::filesystem::path& folder, bo
   return names;
 }
 
-/// .jpg .jpeg .png .bmp in any case.
+/// Torchvision's extensions in any case. Some name kinds that are not read: such files are broken, not passed by in silence.
 inline bool has_image_extension(std::string_view name) {
-  const auto ends = [&](std::string_view end) {
-    if (name.size() <= end.size()) return false;
-    const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; };
-    return std::equal(end.begin(), end.end(), name.end() - static_cast<Index>(end.size()),
-                      [&](char a, char b) { return a == lower(b); });
-  };
-  return ends(".jpg") || ends(".jpeg") || ends(".png") || ends(".bmp");
+  const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; };
+  for (const std::string_view end : {".jpg", ".jpeg", ".png", ".bmp", ".ppm", ".pgm", ".tif", ".tiff", ".webp"})
+    if (name.size() > end.size() && std::equal(end.begin(), end.end(), name.end() - static_cast<Index>(end.size()),
+                                               [&](char a, char b) { return a == lower(b); }))
+      return true;
+  return false;
+}
+
+/// Adds the pictures in `folder`, then those below it, as (folder relative to the first, name). Links to folders are
+/// followed, and a folder that was seen is not read again, so a link to a folder above does no harm.
+inline void pictures_below(const std::filesystem::path& folder, const std::string& relative,
+                           std::set<std::filesystem::path>& seen, std::vector<std::pair<std::string, std::string>>& out) {
+  std::error_code error;
+  auto real = std::filesystem::canonical(folder, error);
+  if (error) fail_with("open " + folder.string(), error.message());
+  if (!seen.insert(std::move(real)).second) return;
+  for (auto& name : names_in(folder, false))
+    if (has_image_extension(name)) out.emplace_back(relative, std::move(name));
+  for (const auto& name : names_in(folder, true))
+    pictures_below(folder / name, relative.empty() ? name : relative + "/" + name, seen, out);
 }
 
 inline std::filesystem::path split_folder(const std::filesystem::path& root, Split split) {
@@ -45,38 +60,43 @@ inline std::filesystem::path split_folder(const std::filesystem::path& root, Spl
 }
 }  // namespace detail
 
-/// One split of a folder of pictures, each `side` x `side`: pictures of another size are resized (shorter side, bicubic)
-/// and cropped in the middle. `limit` > 0 keeps that many, chosen by `seed`. Labels of both splits follow the class
-/// folders of train. Throws Error that names the first bad file or folder.
-inline Dataset load_folder(const std::filesystem::path& root, Split split, int side, Index limit = 0, std::uint64_t seed = 0,
-                           const Threads& threads = Threads{}) {
-  const auto folder = detail::split_folder(root, split);
-  const bool has_train = std::filesystem::is_directory(root / "train");
-  const auto classes = detail::names_in(has_train ? root / "train" : folder, true);
+/// The pictures below each class folder of `folder`. Throws Error when there is a class that `classes` does not have.
+inline PictureList folder_list(const std::filesystem::path& folder, std::vector<std::string> classes) {
   for (const auto& name : detail::names_in(folder, true))
     if (!std::binary_search(classes.begin(), classes.end(), name))
       detail::fail_with("open " + (folder / name).string(), "a class that train does not have");
-
-  std::vector<std::pair<std::filesystem::path, std::int32_t>> files;
+  PictureList list;
   for (const auto& [label, name] : ranges::views::enumerate(classes)) {
     if (!std::filesystem::is_directory(folder / name)) continue;
-    for (const auto& file : detail::names_in(folder / name, false))
-      if (detail::has_image_extension(file)) files.emplace_back(folder / name / file, static_cast<std::int32_t>(label));
+    std::set<std::filesystem::path> seen;
+    std::vector<std::pair<std::string, std::string>> found;
+    detail::pictures_below(folder / name, "", seen, found);
+    std::sort(found.begin(), found.end());  // as torchvision, which sorts whole paths of folders
+    for (const auto& [below, file] : found) {
+      list.files.push_back(folder / name / below / file);
+      list.labels.push_back(static_cast<std::int32_t>(label));
+    }
   }
-  if (files.empty())
-    detail::fail_with("open " + folder.string(), "no pictures found", "<class>/*.jpg, .jpeg, .png or .bmp",
-                      std::to_string(classes.size()) + " class folders");
+  list.class_names = std::move(classes);
+  return list;
+}
 
-  const auto chosen = sample_of(static_cast<Index>(files.size()), limit, Random(seed).fork("subset"));
-  Dataset data(static_cast<Index>(chosen.size()), side, classes);
-  detail::for_each_checked(threads, data.size(), 64, [&](Index i) {
-    const auto& [path, label] = files[static_cast<std::size_t>(chosen[static_cast<std::size_t>(i)])];
-    Image image = read_image(path);
-    if (image.width != side || image.height != side) image = centre_crop(resize_shorter(image, side), side);
-    to_planes(image, data.image(i));
-    data.labels[static_cast<std::size_t>(i)] = label;
-  });
-  return data;
+/// One folder of class folders. Throws Error that names the first bad file or folder; see OpenOptions.
+inline Dataset load_image_folder(const std::filesystem::path& folder, int side, const OpenOptions& options = {},
+                                 std::vector<std::string> classes = {}) {
+  if (classes.empty()) classes = detail::names_in(folder, true);
+  auto list = folder_list(folder, std::move(classes));
+  if (list.files.empty())
+    detail::fail_with("open " + folder.string(), "no pictures found", "<class>/*.jpg, .jpeg, .png or .bmp",
+                      std::to_string(list.class_names.size()) + " class folders");
+  return load_pictures(std::move(list), side, options, folder.string());
+}
+
+/// One split of a folder of pictures. Labels of both splits follow the class folders of train.
+inline Dataset load_folder(const std::filesystem::path& root, Split split, int side, const OpenOptions& options = {}) {
+  const auto folder = detail::split_folder(root, split);
+  const bool has_train = std::filesystem::is_directory(root / "train");
+  return load_image_folder(folder, side, options, detail::names_in(has_train ? root / "train" : folder, true));
 }
 
 }  // namespace minivit::inline MINIVIT_ISA

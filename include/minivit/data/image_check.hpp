@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Walks the structure of a PNG, JPEG or BMP file before any decoder sees it: every length must lie inside the file,
-// every table must be complete, the size must be sane. stb_image takes these on trust (its 2.27 reads and writes out of
-// bounds on damaged JPEGs). Looks at structure only; it does not decompress.
+// Walks the structure of a PNG file before any decoder sees it: every length must lie inside the file, the checksums must be
+// right, the size must be sane. stb_image takes these on trust. Looks at structure only; it does not decompress. JPEG and
+// BMP files have headers of their own, image_check_jpeg.hpp and bmp.hpp.
 #pragma once
 
 #include <minivit/core/file.hpp>
@@ -20,12 +20,27 @@ namespace minivit::inline MINIVIT_ISA::detail {
 inline constexpr int max_image_side = 16384;
 inline constexpr std::int64_t max_image_pixels = 50'000'000;
 
-/// Size of an image whose structure is sound.
+/// Colours of the 256 indices, red, green, blue each.
+using Palette = std::array<std::uint8_t, 768>;
+
+/// What an index means that the file gives no colour: a grey of that level, as in Pillow.
+inline constexpr Palette grey_ramp = [] {
+  Palette palette{};
+  for (std::size_t i = 0; i < 768; ++i) palette[i] = static_cast<std::uint8_t>(i / 3);
+  return palette;
+}();
+
+/// What is known of an image whose structure is sound.
 struct ImageHeader {
   int width = 0, height = 0;
   int bytes_per_pixel = 4;        ///< of the decoder's widest intermediate form
+  int components = 0;             ///< JPEG
+  bool adobe = false;             ///< JPEG: an Adobe marker says how the components are meant
+  int colour = 0, depth = 0;      ///< PNG: colour type (0 grey, 2 RGB, 3 palette, 4 grey and alpha, 6 RGB and alpha), bits
   std::size_t palette_chunk = 0;  ///< PNG with a palette: where its PLTE chunk starts
   std::size_t palette_chunk_end = 0;
+  Palette palette = grey_ramp;        ///< PNG with a palette
+  std::span<const std::byte> exif{};  ///< TIFF structure inside the file, or empty
 };
 
 /// Bytes of a file with a position; every read is checked and a refusal names the file and the byte.
@@ -45,6 +60,8 @@ class ByteReader {
     const std::string want = std::to_string(n) + " more bytes";
     refuse(std::string("the file is cut off inside ") + std::string(what), want, std::to_string(left()));
   }
+  /// Precondition: the bytes exist.
+  std::span<const std::byte> bytes(std::size_t first, std::size_t count) const { return bytes_.subspan(first, count); }
   std::uint32_t byte_at(std::size_t i) const { return std::to_integer<std::uint32_t>(bytes_[i]); }
   /// n-byte unsigned number, n <= 4, most significant byte first.
   std::uint32_t big(std::size_t n, std::string_view what) {
@@ -108,7 +125,6 @@ inline ImageHeader check_png(ByteReader in) {
     return v;
   };
   ImageHeader header;
-  std::uint32_t colour = 0, depth = 0;
   bool data = false;
   in.skip(8, "the PNG signature");
   for (bool first = true;; first = false) {
@@ -131,56 +147,35 @@ inline ImageHeader check_png(ByteReader in) {
       in.check_size(width, height);
       header.width = static_cast<int>(width);
       header.height = static_cast<int>(height);
-      depth = fields.big(1, "IHDR");
-      colour = fields.big(1, "IHDR");
+      const auto depth = static_cast<int>(fields.big(1, "IHDR")), colour = static_cast<int>(fields.big(1, "IHDR"));
       const bool grey = colour == 0, palette = colour == 3, rgb = colour == 2 || colour == 4 || colour == 6;
       const bool small = depth == 1 || depth == 2 || depth == 4;
       if (!(depth == 8 || ((grey || palette) && small) || ((grey || rgb) && depth == 16)))
         in.refuse("the PNG has an unknown colour type and depth");
       header.bytes_per_pixel = depth == 16 ? 8 : 4;
+      header.depth = depth;
+      header.colour = colour;
     } else if (type == tag("PLTE")) {
       if (header.palette_chunk != 0 || data) in.refuse("a misplaced PLTE chunk");
       if (length == 0 || length % 3 != 0 || length > 768)
         in.refuse("the PLTE chunk has a wrong length", "3 to 768", std::to_string(length));
       header.palette_chunk = start;
       header.palette_chunk_end = end;
+      for (std::size_t i = 0; i < length; ++i) header.palette[i] = static_cast<std::uint8_t>(in.byte_at(body + i));
     } else if (type == tag("IDAT")) {
-      if (colour == 3 && header.palette_chunk == 0) in.refuse("the palette is missing");
+      if (header.colour == 3 && header.palette_chunk == 0) in.refuse("the palette is missing");
       data = true;
+    } else if (type == tag("eXIf")) {
+      header.exif = in.bytes(body, length);
     } else if (type == tag("IEND")) {
       if (!data) in.refuse("the PNG has no image data");
-      if (colour != 3) header.palette_chunk = header.palette_chunk_end = 0;
+      if (header.colour != 3) header.palette_chunk = header.palette_chunk_end = 0;
       return header;
+    } else if (critical) {
+      in.refuse("a PNG chunk of a kind that must not be passed over");
     }
     in.skip(std::size_t{length} + 4, "a PNG chunk");
   }
-}
-
-/// BMP: known header, uncompressed, every row inside the file.
-inline ImageHeader check_bmp(ByteReader in) {
-  const std::size_t total = in.left();
-  in.skip(10, "the BMP header");
-  const std::uint32_t offset = in.little(4, "the BMP header");
-  const std::uint32_t kind = in.little(4, "the BMP header");
-  if (kind != 12 && kind != 40 && kind != 56 && kind != 108 && kind != 124) in.refuse("an unknown kind of BMP");
-  const std::size_t word = kind == 12 ? 2 : 4;
-  const std::uint32_t width = in.little(word, "the BMP header");
-  const std::int64_t raw = in.little(word, "the BMP header");
-  const std::int64_t signed_height = kind != 12 && raw >= (std::int64_t{1} << 31) ? raw - (std::int64_t{1} << 32) : raw;
-  const std::int64_t height = signed_height < 0 ? -signed_height : signed_height;  // negative: the first row is on top
-  in.check_size(width, height);
-  if (in.little(2, "the BMP header") != 1) in.refuse("the BMP does not have one plane");
-  const std::uint32_t bits = in.little(2, "the BMP header");
-  if (bits != 1 && bits != 4 && bits != 8 && bits != 16 && bits != 24 && bits != 32)
-    in.refuse("the BMP has an unknown depth");
-  if (kind != 12) {
-    const std::uint32_t compression = in.little(4, "the BMP header");
-    if (compression != 0 && compression != 3) in.refuse("compressed BMP files are not supported");
-  }
-  const std::uint64_t row = (std::uint64_t{width} * bits + 31) / 32 * 4;
-  if (offset < 14 + kind || offset > total) in.refuse("the BMP's pixels start outside the file");
-  if (std::uint64_t{offset} + row * static_cast<std::uint64_t>(height) > total) in.refuse("the BMP file is cut off");
-  return {.width = static_cast<int>(width), .height = static_cast<int>(height)};
 }
 
 }  // namespace minivit::inline MINIVIT_ISA::detail

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // The JPEG part of image_check.hpp (ITU-T T.81): markers from SOI to EOI, one frame header, Huffman tables that are
-// complete before a scan refers to them, and at least one bit of data for each block.
+// complete before a scan refers to them, at least one bit of data for each block, and no more scans than an encoder writes.
 #pragma once
 
 #include <minivit/data/image_check.hpp>
@@ -17,7 +17,11 @@ struct JpegState {
   std::array<std::uint32_t, 2> huffman{};      // [DC, AC] bit i: table i is defined
   std::int64_t blocks = 0;                     // minimum coded units of an interleaved scan
   std::size_t scanned = 0;                     // bytes of entropy-coded data
+  int scans = 0;
 };
+
+/// Every scan of a progressive file visits every block, however little data it holds; real ones have about ten.
+inline constexpr int max_jpeg_scans = 256;
 
 inline void check_jpeg_frame(ByteReader in, JpegState& s) {
   if (s.components != 0) in.refuse("a second JPEG frame header");
@@ -41,6 +45,7 @@ inline void check_jpeg_frame(ByteReader in, JpegState& s) {
   if (in.left() != 0) in.refuse("the JPEG frame header has a wrong length");
   s.header.width = static_cast<int>(width);
   s.header.height = static_cast<int>(height);
+  s.header.components = static_cast<int>(s.components);
   s.blocks = ((width + 8 * most_h - 1) / (8 * most_h)) * ((height + 8 * most_v - 1) / (8 * most_v));
 }
 
@@ -100,6 +105,17 @@ inline void check_jpeg_scan(ByteReader in, const JpegState& s) {
       in.refuse("a JPEG scan needs a Huffman table that is missing");
 }
 
+/// Exif data (the first, as in Pillow) and Adobe's word on the colours.
+inline void check_jpeg_application(const ByteReader& in, std::uint32_t marker, JpegState& s) {
+  const auto begins = [&](std::string_view word) {
+    return in.left() >= word.size() && std::equal(word.begin(), word.end(), in.bytes(in.at(), word.size()).begin(),
+                                                  [](char a, std::byte b) { return static_cast<std::byte>(a) == b; });
+  };
+  if (marker == 0xE1 && s.header.exif.empty() && begins(std::string_view("Exif\0\0", 6)))
+    s.header.exif = in.bytes(in.at() + 6, in.left() - 6);
+  if (marker == 0xEE && in.left() >= 12 && begins("Adobe")) s.header.adobe = true;
+}
+
 /// Throws Error unless the markers of a baseline or progressive JPEG are sound from SOI to EOI.
 inline ImageHeader check_jpeg(std::span<const std::byte> bytes, std::string_view name) {
   ByteReader in(bytes, name);
@@ -128,7 +144,10 @@ inline ImageHeader check_jpeg(std::span<const std::byte> bytes, std::string_view
       in.refuse("this kind of JPEG (arithmetic, lossless or hierarchical) is not supported");
     } else if (marker == 0xDD && length != 4) {
       in.refuse("a JPEG restart interval has a wrong length");
+    } else if (marker == 0xE1 || marker == 0xEE) {
+      check_jpeg_application(segment, marker, s);
     } else if (marker == 0xDA) {
+      if (++s.scans > max_jpeg_scans) in.refuse("the JPEG has too many scans", "at most 256");
       check_jpeg_scan(segment, s);
       const std::size_t start = in.at();
       for (;;) {  // entropy-coded data ends at a marker that is neither a stuffed zero nor a restart

@@ -137,7 +137,6 @@ class Pool {
 #define STB_IMAGE_STATIC
 #define STBI_ONLY_JPEG
 #define STBI_ONLY_PNG
-#define STBI_ONLY_BMP
 #define STBI_NO_STDIO
 #define STBI_NO_HDR
 #define STBI_NO_LINEAR
@@ -162,7 +161,6 @@ class Pool {
 #undef STBIDEF
 #undef STBI_ONLY_JPEG
 #undef STBI_ONLY_PNG
-#undef STBI_ONLY_BMP
 #undef STBI_NO_STDIO
 #undef STBI_NO_HDR
 #undef STBI_NO_LINEAR
@@ -218,6 +216,11 @@ inline const char* failure_reason() {
 inline unsigned char* load_rgb(const unsigned char* bytes, int size, int* width, int* height) {
   int channels = 0;
   return minivit_stbi_load_from_memory(bytes, size, width, height, &channels, 3);
+}
+/// Of a grey PNG of 16 bits, whole.
+inline std::uint16_t* load_grey16(const unsigned char* bytes, int size, int* width, int* height) {
+  int channels = 0;
+  return minivit_stbi_load_16_from_memory(bytes, size, width, height, &channels, 1);
 }
 
 }  // namespace minivit::inline MINIVIT_ISA::detail::stb

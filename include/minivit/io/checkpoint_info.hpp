@@ -37,6 +37,8 @@ inline constexpr std::string_view own_keys = "minivit.";
 
 inline constexpr std::pair<Interpolation, std::string_view> interpolation_names[] = {{Interpolation::bilinear, "bilinear"},
                                                                                      {Interpolation::bicubic, "bicubic"}};
+inline constexpr std::pair<CropMode, std::string_view> crop_mode_names[] = {
+    {CropMode::center, "center"}, {CropMode::squash, "squash"}, {CropMode::border, "border"}};
 
 /// A float by its shortest text, 0.485 instead of 0.48500001430511475; reading it gives the same float.
 inline nlohmann::json float_json(float value) {
@@ -79,7 +81,8 @@ inline void check_class_names(const CheckpointInfo& info, int classes, std::stri
 
 }  // namespace detail
 
-/// {"crop_pct":0.875,"interpolation":"bicubic","mean":[...],"std":[...]}. Throws Error when a number is out of range.
+/// {"crop_pct":0.875,"interpolation":"bicubic","mean":[...],"std":[...]}, and "crop_mode" unless that is center. Throws Error when
+/// a number is out of range.
 inline std::string to_json(const Preprocessing& p, std::string_view where = "preprocessing") {
   detail::check_preprocessing(p, where);
   nlohmann::json document;
@@ -89,6 +92,7 @@ inline std::string to_json(const Preprocessing& p, std::string_view where = "pre
   }
   document["crop_pct"] = detail::float_json(p.crop_pct);
   document["interpolation"] = detail::enum_text(detail::interpolation_names, p.interpolation);
+  if (p.crop_mode != CropMode::center) document["crop_mode"] = detail::enum_text(detail::crop_mode_names, p.crop_mode);
   return document.dump();
 }
 
@@ -100,8 +104,8 @@ inline Preprocessing preprocessing_from_json(std::string_view text, std::string_
   };
   if (!document.is_object()) wrong("", "a JSON object", document.type_name());
   for (const auto& [name, value] : document.items())
-    if (name != "mean" && name != "std" && name != "crop_pct" && name != "interpolation")
-      wrong(printable(name, 60), "mean, std, crop_pct or interpolation", "an unknown field");
+    if (name != "mean" && name != "std" && name != "crop_pct" && name != "interpolation" && name != "crop_mode")
+      wrong(printable(name, 60), "mean, std, crop_pct, interpolation or crop_mode", "an unknown field");
   const auto field = [&](const char* name) -> const nlohmann::json& {
     const auto at = document.find(name);
     if (at == document.end()) wrong(name, "a value", "none");
@@ -122,6 +126,11 @@ inline Preprocessing preprocessing_from_json(std::string_view text, std::string_
   if (!interpolation)
     wrong("interpolation", detail::enum_choices(detail::interpolation_names), field("interpolation").dump());
   p.interpolation = *interpolation;
+  if (const auto at = document.find("crop_mode"); at != document.end()) {
+    const auto mode = detail::enum_value(detail::crop_mode_names, *at);
+    if (!mode) wrong("crop_mode", detail::enum_choices(detail::crop_mode_names), at->dump());
+    p.crop_mode = *mode;
+  }
   detail::check_preprocessing(p, where);
   return p;
 }

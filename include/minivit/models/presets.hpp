@@ -4,10 +4,13 @@
 // tests.
 #pragma once
 
+#include <minivit/core/preprocessing.hpp>
 #include <minivit/models/config.hpp>
 #include <minivit/models/swin_config.hpp>
 
 #include <array>
+#include <optional>
+#include <string_view>
 
 namespace minivit::inline MINIVIT_ISA::presets {
 
@@ -129,49 +132,67 @@ inline constexpr SwinConfig mini_swin_base_patch4_window12_384 = detail::at_384(
 inline constexpr SwinConfig swin_lite_patch2_window4_32 = detail::small_image_swin(64, 2, {2, 6, 2, 0});
 inline constexpr SwinConfig mini_swin_lite_patch2_window4_32 = detail::mini(swin_lite_patch2_window4_32, {1, 2, 1, 0});
 
+/// How images are prepared. MiniViT's code takes int(256 / 224 * image) for every size, which is the default of
+/// Preprocessing; timm takes 0.9 for DeiT and Swin at 224 and the whole picture at 384, so a teacher and its student may
+/// differ. Models for 32 x 32 images are trained by this project with CIFAR-10's mean and deviation.
+inline constexpr Preprocessing timm_224{.crop_pct = 0.9f};
+inline constexpr Preprocessing timm_384{.crop_pct = 1};
+inline constexpr Preprocessing small_images{
+    .mean = {0.4914f, 0.4822f, 0.4465f}, .std = {0.2470f, 0.2435f, 0.2616f}, .crop_pct = 1};
+
 /// A preset under its name.
 template <class Config>
 struct Named {
   const char* name;
   Config config;
+  Preprocessing preprocessing{};  ///< of the published weights
 };
 
 /// Every ViT, once.
 inline constexpr auto all = std::to_array<Named<ViTConfig>>({
-    {"deit_tiny_patch16_224", deit_tiny_patch16_224},
-    {"deit_small_patch16_224", deit_small_patch16_224},
-    {"deit_base_patch16_224", deit_base_patch16_224},
-    {"deit_base_patch16_384", deit_base_patch16_384},
-    {"deit_tiny_distilled_patch16_224", deit_tiny_distilled_patch16_224},
+    {"deit_tiny_patch16_224", deit_tiny_patch16_224, timm_224},
+    {"deit_small_patch16_224", deit_small_patch16_224, timm_224},
+    {"deit_base_patch16_224", deit_base_patch16_224, timm_224},
+    {"deit_base_patch16_384", deit_base_patch16_384, timm_384},
+    {"deit_tiny_distilled_patch16_224", deit_tiny_distilled_patch16_224, timm_224},
     {"mini_deit_tiny_patch16_224", mini_deit_tiny_patch16_224},
     {"mini_deit_small_patch16_224", mini_deit_small_patch16_224},
     {"mini_deit_base_patch16_224", mini_deit_base_patch16_224},
     {"mini_deit_base_patch16_384", mini_deit_base_patch16_384},
     {"mini_deit_base_repeat12_patch16_224", mini_deit_base_repeat12_patch16_224},
-    {"vit_nano_patch4_32", vit_nano_patch4_32},
-    {"vit_micro_patch4_32", vit_micro_patch4_32},
-    {"vit_tiny_patch4_32", vit_tiny_patch4_32},
-    {"vit_lite_patch4_32", vit_lite_patch4_32},
-    {"mini_vit_nano_patch4_32", mini_vit_nano_patch4_32},
-    {"mini_vit_micro_patch4_32", mini_vit_micro_patch4_32},
-    {"mini_vit_tiny_patch4_32", mini_vit_tiny_patch4_32},
-    {"mini_vit_lite_patch4_32", mini_vit_lite_patch4_32},
-    {"mini_vit_lite_repeat5_patch4_32", mini_vit_lite_repeat5_patch4_32},
-    {"mini_vit_lite_repeat15_patch4_32", mini_vit_lite_repeat15_patch4_32},
+    {"vit_nano_patch4_32", vit_nano_patch4_32, small_images},
+    {"vit_micro_patch4_32", vit_micro_patch4_32, small_images},
+    {"vit_tiny_patch4_32", vit_tiny_patch4_32, small_images},
+    {"vit_lite_patch4_32", vit_lite_patch4_32, small_images},
+    {"mini_vit_nano_patch4_32", mini_vit_nano_patch4_32, small_images},
+    {"mini_vit_micro_patch4_32", mini_vit_micro_patch4_32, small_images},
+    {"mini_vit_tiny_patch4_32", mini_vit_tiny_patch4_32, small_images},
+    {"mini_vit_lite_patch4_32", mini_vit_lite_patch4_32, small_images},
+    {"mini_vit_lite_repeat5_patch4_32", mini_vit_lite_repeat5_patch4_32, small_images},
+    {"mini_vit_lite_repeat15_patch4_32", mini_vit_lite_repeat15_patch4_32, small_images},
 });
 
 /// Every Swin, once.
 inline constexpr auto all_swin = std::to_array<Named<SwinConfig>>({
-    {"swin_tiny_patch4_window7_224", swin_tiny_patch4_window7_224},
-    {"swin_small_patch4_window7_224", swin_small_patch4_window7_224},
-    {"swin_base_patch4_window7_224", swin_base_patch4_window7_224},
-    {"swin_base_patch4_window12_384", swin_base_patch4_window12_384},
+    {"swin_tiny_patch4_window7_224", swin_tiny_patch4_window7_224, timm_224},
+    {"swin_small_patch4_window7_224", swin_small_patch4_window7_224, timm_224},
+    {"swin_base_patch4_window7_224", swin_base_patch4_window7_224, timm_224},
+    {"swin_base_patch4_window12_384", swin_base_patch4_window12_384, timm_384},
     {"mini_swin_tiny_patch4_window7_224", mini_swin_tiny_patch4_window7_224},
     {"mini_swin_small_patch4_window7_224", mini_swin_small_patch4_window7_224},
     {"mini_swin_base_patch4_window7_224", mini_swin_base_patch4_window7_224},
     {"mini_swin_base_patch4_window12_384", mini_swin_base_patch4_window12_384},
-    {"swin_lite_patch2_window4_32", swin_lite_patch2_window4_32},
-    {"mini_swin_lite_patch2_window4_32", mini_swin_lite_patch2_window4_32},
+    {"swin_lite_patch2_window4_32", swin_lite_patch2_window4_32, small_images},
+    {"mini_swin_lite_patch2_window4_32", mini_swin_lite_patch2_window4_32, small_images},
 });
+
+/// Preprocessing of the preset with this name, or nothing.
+constexpr std::optional<Preprocessing> preprocessing_of(std::string_view name) {
+  for (const auto& p : all)
+    if (name == p.name) return p.preprocessing;
+  for (const auto& p : all_swin)
+    if (name == p.name) return p.preprocessing;
+  return std::nullopt;
+}
 
 }  // namespace minivit::inline MINIVIT_ISA::presets

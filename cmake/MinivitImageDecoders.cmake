@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: MIT
+# Which libraries decode images: one choice for the build and for find_package(minivit), made where the program is built.
+# MINIVIT_IMAGE_DECODERS is auto (libjpeg-turbo and libpng where they are found, stb_image for what is not), system (both
+# libraries, or an error) or stb (stb_image alone).
+
+# Adds the definitions and libraries to `target`, minivit::data. Nothing of it is written into the installed package, so that a
+# program may choose anew.
+function(minivit_use_image_decoders target)
+  if(NOT MINIVIT_IMAGE_DECODERS MATCHES "^(auto|system|stb)$")
+    message(FATAL_ERROR "minivit: MINIVIT_IMAGE_DECODERS is '${MINIVIT_IMAGE_DECODERS}', it must be auto, system or stb.")
+  endif()
+  set(found)
+  set(missing)
+  if(NOT MINIVIT_IMAGE_DECODERS STREQUAL "stb")
+    foreach(package JPEG PNG)
+      if(NOT TARGET ${package}::${package})
+        find_package(${package} QUIET)
+      endif()
+      if(TARGET ${package}::${package})
+        target_link_libraries(${target} INTERFACE "$<BUILD_INTERFACE:${package}::${package}>")
+        target_compile_definitions(${target} INTERFACE "$<BUILD_INTERFACE:MINIVIT_WITH_LIB${package}>")
+        list(APPEND found ${package})
+      else()
+        list(APPEND missing "lib${package}")
+      endif()
+    endforeach()
+  endif()
+  if(missing AND MINIVIT_IMAGE_DECODERS STREQUAL "system")
+    list(JOIN missing " and " missing)
+    string(TOLOWER "${missing}" missing)
+    message(FATAL_ERROR "minivit: MINIVIT_IMAGE_DECODERS is system, but there is no ${missing} (Debian: libjpeg62-turbo-dev libpng-dev).")
+  endif()
+  list(TRANSFORM found PREPEND lib)
+  list(JOIN found " and " found)
+  string(TOLOWER "${found}" found)
+  if(NOT found)
+    set(found "stb_image alone")
+  endif()
+  message(STATUS "minivit: image decoders: ${found}")
+endfunction()

@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: MIT
+// Image: 8-bit RGB pixels in memory. Reading and writing them as files is image.hpp's.
+#pragma once
+
+#include <minivit/core/view.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+namespace minivit::inline MINIVIT_ISA {
+
+/// Pixels in rows from top to bottom, each pixel red, green, blue.
+struct Image {
+  int width = 0;
+  int height = 0;
+  std::vector<std::uint8_t> rgb;  // (height, width, 3)
+
+  Image() = default;
+  /// A black image. Precondition: both sides are positive.
+  Image(int w, int h) : width(w), height(h), rgb(static_cast<std::size_t>(w) * static_cast<std::size_t>(h) * 3) {}
+  std::uint8_t* row(int y) { return rgb.data() + Index{y} * width * 3; }
+  const std::uint8_t* row(int y) const { return rgb.data() + Index{y} * width * 3; }
+  bool operator==(const Image&) const = default;
+};
+
+}  // namespace minivit::inline MINIVIT_ISA
