@@ -56,12 +56,12 @@ bool one_line(const std::string& message, const std::string& path) {
 
 }  // namespace
 
-TEST_CASE("saving: 100 programs killed with kill -9 while they save leave whole checkpoints, and no rubbish for long", "[run]") {
+TEST_CASE("saving: 500 programs killed with kill -9 while they save leave whole checkpoints, and no rubbish for long", "[run]") {
   const Folder folder;
   const std::string path = folder / "run.training";
   mv::Index saved = 0, left_behind = 0;
   std::size_t most_files = 0;
-  for (std::uint64_t k = 0; k < 100; ++k) {
+  for (std::uint64_t k = 0; k < 500; ++k) {
     int ready[2];
     REQUIRE(::pipe(ready) == 0);
     const pid_t child = ::fork();
@@ -97,7 +97,7 @@ TEST_CASE("saving: 100 programs killed with kill -9 while they save leave whole 
     left_behind += folder.count() > 1;
   }
   CHECK(most_files <= 2);     // each start removed what the one before it left
-  CHECK(left_behind >= 10);   // else the kills came at the wrong moments and prove nothing; about 70 are usual
+  CHECK(left_behind >= 50);   // else the kills came at the wrong moments and prove nothing; about 350 are usual
   Uniform().save(path, saved + 1);
   CHECK(step_of_whole(path) == saved + 1);
   CHECK(folder.count() == 1);

@@ -4,6 +4,7 @@
 // serial build.
 #pragma once
 
+#include <minivit/core/cpu_quota.hpp>
 #include <minivit/core/view.hpp>
 
 #include <algorithm>
@@ -21,12 +22,14 @@ namespace minivit::inline MINIVIT_ISA {
 /// A number of workers to run loops on. Created once per engine; does not touch the program's global settings.
 class Threads {
  public:
-  /// Threads the process may use here: its affinity mask is honoured.
+  /// Threads the process may use here: its affinity mask and, as it was when first asked, the quota of its container are honoured.
   static int available() {
 #ifdef MINIVIT_NO_TBB
     return 1;
 #else
-    return std::max(1, oneapi::tbb::info::default_concurrency());
+    static const int quota = cpu_quota();
+    const int processors = std::max(1, oneapi::tbb::info::default_concurrency());
+    return quota > 0 ? std::min(quota, processors) : processors;
 #endif
   }
 
