@@ -136,7 +136,7 @@ inline Preprocessing preprocessing_from_json(std::string_view text, std::string_
 }
 
 /// The config in a file's metadata, or nothing when it has none. Throws Error when it is damaged.
-inline std::optional<AnyConfig> read_config(const SafeTensors& file) {
+inline std::optional<AnyConfig> read_config(const StateDict& file) {
   const auto at = file.metadata().find(detail::config_key);
   if (at == file.metadata().end()) return std::nullopt;
   return config_from_json(at->second, file.where() + ": " + detail::config_key);
@@ -144,7 +144,7 @@ inline std::optional<AnyConfig> read_config(const SafeTensors& file) {
 
 /// Metadata of a file written by save(); what is absent keeps its default. Throws Error when a part is damaged or the number
 /// of class names differs from the config in the file.
-inline CheckpointInfo read_info(const SafeTensors& file) {
+inline CheckpointInfo read_info(const StateDict& file) {
   CheckpointInfo info;
   for (const auto& [key, value] : file.metadata()) {
     const std::string where = file.where() + ": " + printable(key, 40);

@@ -4,7 +4,7 @@
 #pragma once
 
 #include <minivit/core/parameters.hpp>
-#include <minivit/io/safetensors.hpp>
+#include <minivit/io/state_dict.hpp>
 
 #include <charconv>
 #include <optional>
@@ -35,7 +35,7 @@ std::string shortest_text(T value) {
 }
 
 template <class T>
-std::optional<WrongElement> first_wrong_element(const SafeTensors& file, const TensorInfo& tensor, const FixedTensor& fixed) {
+std::optional<WrongElement> first_wrong_element(const StateDict& file, const TensorInfo& tensor, const FixedTensor& fixed) {
   Buffer<T> values(tensor.size);
   file.copy_to(tensor, values.data());
   const Index slices = fixed.shape.front(), size = slices > 0 ? tensor.size / slices : 0;
@@ -59,14 +59,14 @@ std::optional<WrongElement> first_wrong_element(const SafeTensors& file, const T
 }  // namespace detail
 
 /// The first element of `tensor` that differs from `fixed`, or nothing. Precondition: same shape. Throws Error for a dtype of another kind.
-inline std::optional<WrongElement> first_wrong_element(const SafeTensors& file, const TensorInfo& tensor, const FixedTensor& fixed) {
+inline std::optional<WrongElement> first_wrong_element(const StateDict& file, const TensorInfo& tensor, const FixedTensor& fixed) {
   return fixed.integers ? detail::first_wrong_element<std::int64_t>(file, tensor, fixed) : detail::first_wrong_element<double>(file, tensor, fixed);
 }
 
 namespace detail {
 /// Calls f(fixed, element) for each tensor of the file that has the shape of one of `fixed` and other numbers.
 template <class F>
-void each_wrong_tensor(const SafeTensors& file, const std::vector<FixedTensor>& fixed, F&& f) {
+void each_wrong_tensor(const StateDict& file, const std::vector<FixedTensor>& fixed, F&& f) {
   for (const FixedTensor& t : fixed)
     if (const TensorInfo* const tensor = file.find(t.name); tensor != nullptr && tensor->shape == t.shape)
       if (const auto wrong = first_wrong_element(file, *tensor, t)) f(t, *wrong);

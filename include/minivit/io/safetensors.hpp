@@ -1,20 +1,20 @@
 // SPDX-License-Identifier: MIT
 // SafeTensors: a whole safetensors file in memory, checked before any of its numbers is used. Rules of the header stand
-// in safetensors_header.hpp, writing in safetensors_writer.hpp. Values are not checked: NaN and infinity load.
+// in safetensors_header.hpp, writing in safetensors_writer.hpp, what can be asked of its tensors in state_dict.hpp.
 #pragma once
 
 #include <minivit/core/buffer.hpp>
 #include <minivit/io/file.hpp>
 #include <minivit/io/safetensors_header.hpp>
 #include <minivit/io/safetensors_writer.hpp>
+#include <minivit/io/state_dict.hpp>
 
+#include <array>
 #include <cstring>
-#include <map>
-#include <numeric>
 #include <span>
 #include <string>
 #include <string_view>
-#include <vector>
+#include <utility>
 
 namespace minivit::inline MINIVIT_ISA {
 
@@ -24,16 +24,21 @@ struct SafeTensorsLimits {
   std::uint64_t header_bytes = 100'000'000;           ///< the reference's own limit
 };
 
-/// A safetensors file. Copies of a TensorInfo stay valid as long as the object does.
-class SafeTensors {
+/// A safetensors file: a StateDict.
+class SafeTensors : public StateDict {
  public:
   using Limits = SafeTensorsLimits;
 
   /// Reads `path`. Header and layout are checked before memory for the data is taken. Throws Error: one line with file,
   /// tensor, expected, found and a hint.
   static SafeTensors open(const std::string& path, const Limits& limits = {}) {
-    const std::string where = "read " + detail::shown_path(path);
     InputFile file(path, limits.file_bytes);
+    return from(file, path, limits);
+  }
+
+  /// The same from a file that was just opened; `path` stands in messages.
+  static SafeTensors from(InputFile& file, const std::string& path, const Limits& limits = {}) {
+    const std::string where = "read " + detail::shown_path(path);
     std::array<std::byte, 8> prefix{};
     if (file.size() >= prefix.size()) file.read(prefix);
     const std::uint64_t length = header_length(prefix, file.size(), limits, where);
@@ -69,56 +74,11 @@ class SafeTensors {
     return out;
   }
 
-  /// All tensors in the order of their data.
-  const std::vector<TensorInfo>& tensors() const { return tensors_; }
-  const std::map<std::string, std::string>& metadata() const { return metadata_; }
-  /// "read FILE", the beginning of messages about this file.
-  const std::string& where() const { return where_; }
-
-  /// The tensor of that name, or null.
-  const TensorInfo* find(std::string_view name) const {
-    const auto at =
-        std::ranges::lower_bound(by_name_, name, {}, [&](std::size_t i) { return std::string_view(tensors_[i].name); });
-    return at != by_name_.end() && tensors_[*at].name == name ? &tensors_[*at] : nullptr;
-  }
-  /// The tensor of that name. Throws Error when there is none.
-  const TensorInfo& at(std::string_view name) const {
-    if (const TensorInfo* const tensor = find(name)) return *tensor;
-    fail({.where = where_,
-          .what = "no tensor " + detail::in_quotes(name),
-          .found = std::to_string(tensors_.size()) + " other tensors" +
-                   (tensors_.empty() ? "" : ", the first is " + detail::in_quotes(tensors_.front().name))});
-  }
-
-  /// The tensor's bytes as in the file, little-endian, of any alignment. Precondition: `tensor` is one of tensors().
-  std::span<const std::byte> bytes(const TensorInfo& tensor) const {
-    if (tensor.offset < 0 || tensor.bytes < 0 || tensor.bytes > data_.size() || tensor.offset > data_.size() - tensor.bytes)
-      fail({.where = where_, .what = "tensor " + detail::in_quotes(tensor.name) + " does not belong to this file"});
-    return {data_.data() + tensor.offset, static_cast<std::size_t>(tensor.bytes)};
-  }
-
-  /// Copies the tensor's `tensor.size` elements to dst. Floats: F16, BF16, F32 and F64 to float or double. Integers: to the
-  /// same type, and U8 and I32 to wider ones. Throws Error, naming the dtype, for everything else.
-  template <class T>
-  void copy_to(const TensorInfo& tensor, T* dst) const {
-    if (!convert_elements(tensor.dtype, bytes(tensor).data(), tensor.size, dst))
-      fail({.where = where_,
-            .what = "tensor " + detail::in_quotes(tensor.name) + ": dtype cannot be used here",
-            .expected = std::is_floating_point_v<T> ? "F32, F16, BF16 or F64" : std::string(name_of(dtype_for<T>())),
-            .found = std::string(name_of(tensor.dtype)),
-            .hint = "convert the tensor before saving it"});
-  }
-  /// A copy of a tensor's elements, row-major. Throws Error when it is missing or of an unusable dtype.
-  template <class T>
-  Buffer<T> read(std::string_view name) const {
-    const TensorInfo& tensor = at(name);
-    Buffer<T> out(tensor.size);
-    copy_to(tensor, out.data());
-    return out;
-  }
-
  private:
-  explicit SafeTensors(std::string where) : where_(std::move(where)) {}
+  explicit SafeTensors(std::string where) {
+    where_ = std::move(where);
+    origin_.container = "safetensors";
+  }
 
   /// Length of the header from the first 8 bytes. Checked against the file's size.
   static std::uint64_t header_length(std::span<const std::byte, 8> prefix, std::uint64_t file_bytes, const Limits& limits,
@@ -157,18 +117,9 @@ class SafeTensors {
   }
 
   void adopt(SafeTensorsHeader header) {
-    tensors_ = std::move(header.tensors);
     metadata_ = std::move(header.metadata);
-    by_name_.resize(tensors_.size());
-    std::iota(by_name_.begin(), by_name_.end(), std::size_t{0});
-    std::ranges::sort(by_name_, {}, [&](std::size_t i) { return std::string_view(tensors_[i].name); });
+    set_tensors(std::move(header.tensors));
   }
-
-  std::string where_;
-  std::vector<TensorInfo> tensors_;
-  std::vector<std::size_t> by_name_;  // indices into tensors_
-  std::map<std::string, std::string> metadata_;
-  Buffer<std::byte> data_;
 };
 
 }  // namespace minivit::inline MINIVIT_ISA

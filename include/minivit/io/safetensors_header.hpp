@@ -9,6 +9,7 @@
 #include <minivit/io/checked.hpp>
 #include <minivit/io/dtype.hpp>
 #include <minivit/io/json_strict.hpp>
+#include <minivit/io/tensor_info.hpp>
 
 #include <algorithm>
 #include <array>
@@ -24,24 +25,6 @@
 
 namespace minivit::inline MINIVIT_ISA {
 
-/// One tensor of a file.
-struct TensorInfo {
-  std::string name;
-  DType dtype = DType::F32;
-  std::vector<Index> shape;  ///< empty for a scalar
-  Index offset = 0;          ///< bytes from the start of the data
-  Index bytes = 0;           ///< bytes of the tensor
-  Index size = 0;            ///< elements: product of `shape`
-};
-
-/// "[10, 192]"
-template <class Shape>
-std::string shape_text(const Shape& shape) {
-  std::string text = "[";
-  for (const auto extent : shape) text += (text.size() > 1 ? ", " : "") + std::to_string(extent);
-  return text + "]";
-}
-
 /// A checked header: tensors in the order of their data, without holes or overlaps.
 struct SafeTensorsHeader {
   std::vector<TensorInfo> tensors;
@@ -53,10 +36,6 @@ namespace detail {
 inline constexpr std::size_t most_axes = 8;
 inline constexpr std::string_view metadata_key = "__metadata__";
 inline constexpr std::string_view damaged_file = "the file is damaged or was not written by a safetensors writer";
-
-inline std::string in_quotes(std::string_view name) {
-  return "'" + printable(name, 80) + "'";
-}
 
 /// A record as claimed by the file, nothing checked but its form.
 struct ClaimedTensor {
