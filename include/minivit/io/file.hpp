@@ -54,24 +54,35 @@ class InputFile {
 
   /// Reads the next to.size() bytes. Throws Error when the file ends before.
   void read(std::span<std::byte> to) {
+    read_all(to, at_, [&](std::uint64_t /*at*/, std::span<std::byte> rest) { return os::read_some(file_, rest.data(), rest.size()); });
+    at_ += to.size();
+  }
+
+  /// Reads to.size() bytes from byte `at` on, wherever read() is. Throws Error when the file ends before.
+  void read_at(std::uint64_t at, std::span<std::byte> to) const {
+    read_all(to, at, [&](std::uint64_t from, std::span<std::byte> rest) { return os::read_some_at(file_, from, rest.data(), rest.size()); });
+  }
+
+ private:
+  template <class Read>
+  void read_all(std::span<std::byte> to, std::uint64_t at, Read&& some) const {
     while (!to.empty()) {
-      const std::ptrdiff_t got = os::read_some(file_, to.data(), to.size());
+      const std::ptrdiff_t got = some(at, to);
       if (got < 0) {
         const std::string reason = os::last_error();
-        fail({.where = where_, .what = "cannot read byte " + std::to_string(at_), .found = reason});
+        fail({.where = where_, .what = "cannot read byte " + std::to_string(at), .found = reason});
       }
       if (got == 0)
         fail({.where = where_,
               .what = "the file ends early",
               .expected = std::to_string(size_) + " bytes",
-              .found = std::to_string(at_),
+              .found = std::to_string(at),
               .hint = "did another program write to it meanwhile?"});
       to = to.subspan(static_cast<std::size_t>(got));
-      at_ += static_cast<std::uint64_t>(got);
+      at += static_cast<std::uint64_t>(got);
     }
   }
 
- private:
   std::string where_;
   os::File file_;
   std::uint64_t size_ = 0;

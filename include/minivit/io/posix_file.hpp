@@ -114,6 +114,14 @@ inline std::ptrdiff_t read_some(const File& file, std::byte* to, std::size_t cou
   return got;
 }
 
+/// Reads at most `count` bytes from byte `at` on: how many, 0 at the end, -1 on error. Where read_some() goes on is not changed.
+inline std::ptrdiff_t read_some_at(const File& file, std::uint64_t at, std::byte* to, std::size_t count) {
+  ssize_t got = -1;
+  do got = ::pread(file.get(), to, count, static_cast<off_t>(at));
+  while (got < 0 && errno == EINTR);
+  return got;
+}
+
 /// Writes at most `count` bytes: how many, -1 on error.
 inline std::ptrdiff_t write_some(const File& file, const std::byte* from, std::size_t count) {
   ssize_t put = -1;
