@@ -1,0 +1,309 @@
+// SPDX-License-Identifier: MIT
+#include "raw_torch.hpp"
+
+#include <minivit/io/open_weights.hpp>
+
+#include <chrono>
+#include <filesystem>
+#include <map>
+#include <string>
+#include <vector>
+
+using namespace torch_test;
+using minivit::DType;
+using minivit::Index;
+using minivit::ReadOptions;
+using minivit::StateDict;
+using minivit::TensorInfo;
+
+namespace {
+
+StateDict parsed(const std::string& bytes, const ReadOptions& options = {}) { return minivit::parse_weights(bytes_of(bytes), "x.pth", options); }
+std::string refused(const std::string& bytes, const ReadOptions& options = {}) {
+  const std::string message = message_of([&] { parsed(bytes, options); });
+  if (!message.empty()) well_said(message, "x.pth");
+  return message;
+}
+std::vector<float> values(const StateDict& file, std::string_view name) {
+  const auto read = file.read<float>(name);
+  return {read.begin(), read.end()};
+}
+
+/// A file with one tensor 'w' over a storage of 6 floats.
+std::string one(const std::string& tensor_ops) { return torch_zip(dict({{"w", tensor_ops}}), {{"0", floats(6)}}); }
+std::string one_legacy(const std::string& tensor_ops) { return torch_legacy(dict({{"w", tensor_ops}}), {{"0", 6, floats(6)}}); }
+/// Both containers, with the same answer.
+std::string refused_tensor(const std::string& tensor_ops) {
+  const std::string message = refused(one(tensor_ops));
+  CHECK(refused(one_legacy(tensor_ops)) == message);
+  return message;
+}
+const std::string six = storage("0", 6);
+const std::string w23 = tensor(six, 0, {2, 3}, {3, 1});
+
+/// Names of the tensors in a dictionary, found by the rule or by ReadOptions::entry.
+std::string names(const std::string& object, const std::string& entry = {}) {
+  const StateDict file = parsed(torch_zip(object, {{"0", floats(6)}}), {.entry = entry});
+  std::string all;
+  for (const TensorInfo& t : file.tensors()) all += (all.empty() ? "" : " ") + t.name;
+  return all;
+}
+std::string refused_entry(const std::string& object, const std::string& entry = {}) {
+  return refused(torch_zip(object, {{"0", floats(6)}}), {.entry = entry});
+}
+
+}  // namespace
+
+TEST_CASE("torch file: what PyTorch wrote is read, in both containers, every type and every kind of view", "[io]") {
+  for (const std::string kind : {"zip", "legacy"}) {
+    INFO(kind);
+    const StateDict file = minivit::open_weights(MINIVIT_TEST_FIXTURES "/torch_kinds_" + kind + ".pth");
+    CHECK(file.origin().container == "PyTorch " + kind);
+    CHECK(file.origin().entry == "model");
+    CHECK(file.origin().other_entries == std::vector<std::pair<std::string, std::size_t>>{{"ema.state_dict", 1}});
+    CHECK(file.origin().left_out == std::vector<std::string>{"quantised: torch._utils._rebuild_qtensor"});
+    for (const char* const name : {"f32", "f64", "f16", "bf16"}) CHECK(values(file, name) == std::vector<float>{0, 1, 2, 3, 4, 5});
+    const auto wide = file.read<std::int64_t>("i64"), narrow = file.read<std::int64_t>("i32");
+    for (Index i = 0; i < 6; ++i) CHECK((wide.data()[i] == i && narrow.data()[i] == i));
+    CHECK(file.at("i16").dtype == DType::I16);
+    CHECK(file.at("i8").dtype == DType::I8);
+    CHECK(file.at("u8").dtype == DType::U8);
+    CHECK(file.at("b").dtype == DType::BOOL);
+
+    // Views of a map of 6 x 8 numbers 0 ... 47.
+    const auto is_view = [&](const char* name, std::vector<Index> shape, auto&& number) {
+      INFO(name);
+      const TensorInfo& t = file.at(name);
+      REQUIRE(t.shape == shape);
+      shape.resize(2, 1);
+      const auto read = values(file, name);
+      for (Index i = 0; i < shape[0]; ++i)
+        for (Index j = 0; j < shape[1]; ++j) CHECK(read[static_cast<std::size_t>(i * shape[1] + j)] == static_cast<float>(number(i, j)));
+    };
+    is_view("map", {6, 8}, [](Index i, Index j) { return 8 * i + j; });
+    is_view("transposed", {8, 6}, [](Index i, Index j) { return 8 * j + i; });
+    is_view("row", {8}, [](Index i, Index) { return 16 + i; });
+    is_view("column", {6}, [](Index i, Index) { return 8 * i + 3; });
+    is_view("block", {3, 4}, [](Index i, Index j) { return 8 * (i + 1) + j + 2; });
+    is_view("steps", {3, 3}, [](Index i, Index j) { return 16 * i + 3 * j; });
+    const auto permuted = values(file, "permuted");  // [4, 2, 3] of [2, 3, 4]
+    for (std::size_t i = 0; i < 24; ++i) CHECK(permuted[i] == static_cast<float>(i / 6 + 4 * (i % 3) + 12 * (i / 3 % 2)));
+    CHECK(values(file, "scalar") == std::vector<float>{3.5f});
+    CHECK(file.at("scalar").shape.empty());
+    CHECK(file.at("empty").shape == std::vector<Index>{0, 5});
+    CHECK(values(file, "parameter") == std::vector<float>{0, 1, 2});
+    CHECK(contains(message_of([&] { file.bytes(file.at("transposed")); }), "does not stand in one piece"));
+    CHECK(values(minivit::open_weights(MINIVIT_TEST_FIXTURES "/torch_kinds_" + kind + ".pth", {.entry = "ema.state_dict"}), "f32") == std::vector<float>{1, 1});
+  }
+}
+
+TEST_CASE("torch file: the content says what it is, not the name", "[io]") {
+  const io_test::Folder folder;
+  const std::vector<float> numbers{1, 2};
+  minivit::write_safetensors(folder / "a.pth", {{"w", DType::F32, {2}, numbers.data()}});
+  io_test::put(folder / "b.safetensors", one(w23));
+  io_test::put(folder / "c", one_legacy(w23));
+  CHECK(minivit::open_weights(folder / "a.pth").origin().container == "safetensors");
+  CHECK(minivit::open_weights(folder / "b.safetensors").origin().container == "PyTorch zip");
+  CHECK(minivit::open_weights(folder / "c").origin().container == "PyTorch legacy");
+  for (const char* const name : {"b.safetensors", "c"}) CHECK(values(minivit::open_weights(folder / name), "w") == std::vector<float>{0, 1, 2, 3, 4, 5});
+  // Headers of safetensors whose length looks like the beginning of the other two.
+  for (const std::uint64_t length : {0x0280ull, 0x958a80ull, 0x04034b50ull}) {
+    std::string header = R"({"w":{"dtype":"U8","shape":[0],"data_offsets":[0,0]}})";
+    header.resize(length, ' ');
+    CHECK(parsed(io_test::raw(header, 0)).origin().container == "safetensors");
+  }
+  for (const std::string& bytes : {std::string(), std::string("PK\x03\x04"), std::string("\x80\x02"), std::string(100, '\0'), std::string(100, '\x80'), std::string("GGUF and more")})
+    CHECK(refused(bytes) != "");
+  CHECK(contains(message_of([&] { minivit::open_weights(folder / "a.pth", {.entry = "model"}); }), "a safetensors file, which has none"));
+  CHECK(contains(message_of([&] { minivit::open_weights(folder / "nothing.pth"); }), "nothing.pth: cannot open the file"));
+  CHECK(contains(message_of([&] { minivit::open_weights(folder / "b.safetensors", {.file_bytes = 100}); }), "the file is too large"));
+}
+
+TEST_CASE("torch file: the dictionary is chosen by one rule, or by name", "[io]") {
+  const auto with = [](const char* name) { return std::pair<std::string, std::string>{name, dict({{std::string("in_") + name, w23}})}; };
+  const auto pairs = [&](const std::vector<const char*>& entries) {
+    std::vector<std::pair<std::string, std::string>> all{{"epoch", "K\x03"}};
+    for (const char* e : entries) all.push_back(with(e));
+    return all;
+  };
+  CHECK(names(dict({{"w", w23}})) == "w");
+  CHECK(names(call(name("collections", "OrderedDict"), {}) + text("w") + w23 + "s") == "w");
+  CHECK(names(dict(pairs({"state_dict_ema", "model_ema", "model_state_dict", "state_dict", "model"}))) == "in_model");
+  CHECK(names(dict(pairs({"state_dict_ema", "model_ema", "model_state_dict", "state_dict"}))) == "in_state_dict");
+  CHECK(names(dict(pairs({"state_dict_ema", "model_ema", "model_state_dict"}))) == "in_model_state_dict");
+  CHECK(names(dict(pairs({"state_dict_ema", "model_ema"}))) == "in_model_ema");
+  CHECK(names(dict(pairs({"state_dict_ema"}))) == "in_state_dict_ema");
+  CHECK(names(dict(pairs({"weights"}))) == "in_weights");
+  CHECK(names(dict(pairs({"model_ema", "model"})), "model_ema") == "in_model_ema");
+  CHECK(names(dict({{"a", dict({with("b")})}})) == "in_b");
+  CHECK(names(dict({{"a", dict({with("b")})}, with("c")}), "a.b") == "in_b");
+  CHECK(names(dict({{"a.b", dict({{"w", w23}})}}), "a.b") == "w");  // a key with a dot in it
+  CHECK(names(dict({{"model", dict({{"w", w23}})}, {"rng", w23}})) == "w");
+  CHECK(names(dict({{"weights", dict({{"w", w23}})}, {"rng", w23}}), "weights") == "w");
+  CHECK(names("}q" + le(9, 1) + "(" + text("model") + dict({{"w", w23}}) + text("self") + "h" + le(9, 1) + "u") == "w");  // holds itself
+
+  CHECK(contains(refused_entry(dict(pairs({"first", "second"}))), "more than one dictionary of tensors: found 'first' (1 tensors), 'second' (1 tensors)"));
+  CHECK(contains(refused_entry(dict(pairs({"first", "second"})), "third"), "no dictionary 'third' in the file: found 'first' (1 tensors)"));
+  CHECK(contains(refused_entry(dict({{"model", dict({})}})), "no tensors by name"));
+  CHECK(contains(refused_entry(w23), "no tensors by name in the file: expected a dictionary of tensors, found torch._utils._rebuild_tensor_v2"));
+  CHECK(contains(refused_entry(name("timm.models", "VisionTransformer") + ")\x81"), "found timm.models.VisionTransformer (in Python: torch.save(model.state_dict(), ...))"));
+  CHECK(contains(refused_entry(dict({{"model", name("timm.models", "VisionTransformer") + ")\x81"}})), "found under 'model' timm.models.VisionTransformer"));
+  for (const char* const value : {"N", "K\x01", "]", ")", "\x88"}) CHECK(contains(refused_entry(value), "no tensors by name"));
+}
+
+TEST_CASE("torch file: unknown classes and hostile calls are skipped without effect", "[io]") {
+  const io_test::Folder folder;
+  const std::string victim = folder / "victim", attack = call(name("os", "system"), {text("touch " + victim)});
+  const std::string object = dict({{"args", attack}, {"model", dict({{"evil", attack}, {"w", w23}, {"n", "K\x01"}})}, {"optimizer", name("builtins", "exec") + text("import os").append("\x85R")}});
+  for (const std::string& bytes : {torch_zip(object, {{"0", floats(6)}}), torch_legacy(object, {{"0", 6, floats(6)}})}) {
+    const StateDict file = parsed(bytes);
+    CHECK(file.tensors().size() == 1);
+    CHECK(file.origin().left_out == std::vector<std::string>{"evil: os.system", "n: an integer"});
+  }
+  CHECK(contains(refused_entry(attack), "found os.system"));
+  // Where a tensor's parts are expected.
+  for (const std::string& part : {tensor(attack, 0, {2, 3}, {3, 1}), call(name("torch._utils", "_rebuild_tensor_v2"), {six, attack, numbers({6}), numbers({1}), "\x89", "N"}),
+                                  call(attack, {six}), tensor(attack + "Q", 0, {6}, {1})})
+    CHECK(contains(refused_entry(dict({{"w", part}})), "no tensors by name"));
+  CHECK(!std::filesystem::exists(victim));
+}
+
+TEST_CASE("torch file: a tensor that reaches outside of its storage is refused by name", "[io]") {
+  CHECK(refused_tensor(w23).empty());
+  CHECK(refused_tensor(tensor(six, 5, {1}, {1})).empty());
+  CHECK(refused_tensor(tensor(six, 1, {1, 5}, {77, 1})).empty());  // along an axis of one nothing is stepped over
+  CHECK(refused_tensor(tensor(six, 100, {0, 3}, {1ull << 40, 1})).empty());
+  const std::string past = "tensor 'w': it goes past the end of its storage: expected 6 elements, found ";
+  CHECK(contains(refused_tensor(tensor(six, 0, {7}, {1})), past + "[7] from element 0"));
+  CHECK(contains(refused_tensor(tensor(six, 6, {1}, {1})), past + "[1] from element 6"));
+  CHECK(contains(refused_tensor(tensor(six, 1, {2, 3}, {3, 1})), past));
+  CHECK(contains(refused_tensor(tensor(six, 0, {2, 3}, {4, 1})), past));
+  CHECK(contains(refused_tensor(tensor(six, ~0ull >> 1, {1}, {1})), past));
+  CHECK(contains(refused_tensor(tensor(six, 0, {2}, {~0ull >> 1})), past));
+  CHECK(contains(refused_tensor(tensor(six, 0, {1ull << 40, 1ull << 40}, {1ull << 40, 1})), past));
+  CHECK(contains(refused_tensor(tensor(six, ~0ull >> 1, {3}, {~0ull >> 2})), past));
+  CHECK(contains(refused_tensor(tensor(six, 0, {1ull << 62}, {0})), "it has more elements than its storage: expected 6 at most"));
+  CHECK(contains(refused_tensor(tensor(six, 0, {1ull << 32, 1ull << 32}, {0, 0})), "it has more elements than its storage"));
+  CHECK(contains(refused_tensor(tensor(six, 0, {7}, {0})), "an expanded tensor: save tensor.clone() instead"));
+  CHECK(refused_tensor(tensor(six, 0, {0, ~0ull >> 1, ~0ull >> 1}, {1, 1, 1})).empty());  // no element at all
+}
+
+TEST_CASE("torch file: a tensor whose description makes no sense is no tensor", "[io]") {
+  const auto left_out = [](const std::string& ops) {
+    const StateDict file = parsed(torch_zip(dict({{"w", w23}, {"x", ops}}), {{"0", floats(6)}}));
+    REQUIRE(file.origin().left_out.size() == 1);
+    return file.origin().left_out[0];
+  };
+  const auto rebuilt = [](const std::string& what, const std::vector<std::string>& arguments) { return call(name("torch._utils", what), arguments); };
+  const std::string shape = "offset, shape and strides are no numbers";
+  CHECK(contains(left_out(tensor(six, ~0ull, {6}, {1})), shape));        // -1
+  CHECK(contains(left_out(tensor(six, 0, {~0ull}, {1})), shape));
+  CHECK(contains(left_out(tensor(six, 0, {2, 3}, {~0ull, 1})), shape));
+  CHECK(contains(left_out(tensor(six, 0, {6}, {1, 1})), shape));
+  CHECK(contains(left_out(tensor(six, 0, std::vector<std::uint64_t>(9, 1), std::vector<std::uint64_t>(9, 1))), shape));
+  CHECK(contains(left_out(rebuilt("_rebuild_tensor_v2", {six, "K" + le(0, 1)})), "too few arguments"));
+  CHECK(contains(left_out(rebuilt("_rebuild_tensor_v3", {six, "K" + le(0, 1), numbers({6}), numbers({1}), "\x89", "N"})), "too few arguments"));
+  CHECK(contains(left_out(tensor("N", 0, {6}, {1})), "its storage is None"));
+  CHECK(contains(left_out(tensor(text("0") + "Q", 0, {6}, {1})), "its storage is described in an unknown way"));
+  CHECK(contains(left_out(tensor(storage("0", 6, "MeshStorage"), 0, {6}, {1})), "its storage has the unknown type torch.MeshStorage"));
+  CHECK(contains(left_out(tensor(storage("0", 6, "ComplexDoubleStorage"), 0, {6}, {1})), "its numbers are ComplexDoubleStorage"));
+  const std::vector<std::string> negated{six, "K" + le(0, 1), numbers({6}), numbers({1}), "\x89", "N", dict({{"neg", "\x88"}})};
+  CHECK(contains(left_out(rebuilt("_rebuild_tensor_v2", negated)), "a negated or conjugated view"));
+  CHECK(contains(left_out(rebuilt("_rebuild_parameter", {rebuilt("_rebuild_parameter", {rebuilt("_rebuild_parameter", {rebuilt("_rebuild_parameter", {w23, "\x88", "N"})})})})), "_rebuild_parameter"));
+  CHECK(parsed(one(rebuilt("_rebuild_parameter", {w23, "\x88", "N"}))).tensors().size() == 1);
+  CHECK(parsed(one(rebuilt("_rebuild_tensor", {six, "K" + le(0, 1), numbers({6}), numbers({1})}))).tensors().size() == 1);
+  CHECK(parsed(one(call(name("torch._tensor", "_rebuild_from_type_v2"), {name("torch._utils", "_rebuild_tensor_v2"), name("my", "Tensor"), tuple({six, "K" + le(0, 1), numbers({6}), numbers({1}), "\x89", "N"}), "N"}))).tensors().size() == 1);
+}
+
+TEST_CASE("torch file: newer types stand beside a storage that counts bytes", "[io]") {
+  const auto typed = [](const char* type, std::uint64_t bytes, std::uint64_t elements) {
+    return call(name("torch._utils", "_rebuild_tensor_v3"), {storage("0", bytes, "UntypedStorage"), "K" + le(0, 1), numbers({elements}), numbers({1}), "\x89", "N", name("torch", type)});
+  };
+  CHECK(values(parsed(one(typed("float32", 24, 6))), "w") == std::vector<float>{0, 1, 2, 3, 4, 5});
+  CHECK(parsed(one(typed("float8_e4m3fn", 24, 24))).at("w").dtype == DType::F8_E4M3);
+  CHECK(parsed(one(typed("uint16", 24, 12))).at("w").bytes == 24);
+  CHECK(contains(refused(one(typed("float32", 24, 7))), "it goes past the end of its storage: expected 6 elements"));
+  CHECK(contains(refused(one(typed("float32", 28, 7))), "its storage has another size: expected 7 elements of 4 bytes, found 24 bytes"));
+  CHECK(contains(refused(one(typed("float32", 23, 5))), "no tensors by name"));
+  CHECK(contains(refused(one(typed("float3", 24, 6))), "no tensors by name"));
+}
+
+TEST_CASE("torch file: storages that are missing or of another size are refused", "[io]") {
+  CHECK(contains(refused(torch_zip(dict({{"w", w23}}), {{"1", floats(6)}})), "tensor 'w': its storage '0' is not in the file"));
+  for (const int n : {0, 5, 7}) CHECK(contains(refused(torch_zip(dict({{"w", w23}}), {{"0", floats(n)}})), "its storage has another size: expected 6 elements of 4 bytes, found " + std::to_string(4 * n)));
+  const auto start = std::chrono::steady_clock::now();
+  for (const std::uint64_t claimed : {1ull << 40, 1ull << 62, ~0ull >> 1}) {  // nothing is allocated for what is only claimed
+    const std::string huge = tensor(storage("0", claimed), 0, {claimed}, {1});
+    CHECK(contains(refused(one(huge)), "its storage has another size"));
+    CHECK(contains(refused(one_legacy(huge)), "storage '0': wrong number of elements"));
+    CHECK(contains(refused(torch_legacy(dict({{"w", huge}}), {{"0", claimed, floats(6)}})), "storage '0': it goes past the end of the file"));
+  }
+  CHECK(std::chrono::steady_clock::now() - start < std::chrono::seconds(1));
+  const auto view = tuple({text("storage"), name("torch", "FloatStorage"), text("0"), text("cpu"), integer(6), tuple({text("1"), integer(0), integer(6)})}) + "Q";
+  CHECK(contains(refused(one(tensor(view, 0, {6}, {1}))), "its storage is a part of another one"));
+}
+
+TEST_CASE("torch file: names are checked before they are anybody's", "[io]") {
+  CHECK(contains(refused_entry("}(" + text("w\xFF") + w23 + "u"), "its name is not valid UTF-8"));
+  CHECK(contains(refused_entry(dict({{"w", w23}, {"w", w23}})), "tensor 'w': repeated name"));
+  CHECK(contains(refused_entry(dict({{std::string(1001, 'n'), w23}})), "its name is too long: expected 1000 bytes at most, found 1001"));
+  CHECK(names("}(" + text("w") + w23 + "K\x01" + w23 + "u") == "w");
+  CHECK(contains(refused_entry(dict({{"a\nb", tensor(six, 9, {1}, {1})}})), "tensor 'a\\x0ab'"));
+  // One long key of very many dictionaries and calls of a long name: time, not memory.
+  const auto start = std::chrono::steady_clock::now();
+  std::string many = "}(" + text(std::string(1'000'000, 'k')) + "q" + le(1, 1) + name(std::string(1'000'000, 'm'), "n") + "q" + le(2, 1);
+  for (int i = 0; i < 60'000; ++i) many += "h\x01}h\x01h\x02)R";
+  many += text("w") + w23 + "u";
+  CHECK(parsed(torch_zip(many, {{"0", floats(6)}})).origin().left_out.size() == 100);
+  CHECK(std::chrono::steady_clock::now() - start < std::chrono::seconds(2));
+}
+
+TEST_CASE("torch file: archives that are something else are told apart", "[io]") {
+  CHECK(contains(refused(zip({{"x/weights.json", "{}"}})), "it holds no data.pkl: found 1 entries, the first is 'x/weights.json'"));
+  CHECK(contains(refused(zip({{"arr_0.npy", "..."}})), "it holds numpy arrays"));
+  CHECK(contains(refused(zip({{"a/data.pkl", "."}, {"b/data.pkl", "."}})), "more than one data.pkl"));
+  CHECK(contains(refused(torch_zip(dict({{"w", w23}}), {{"0", floats(6)}}, {{"constants.pkl", "."}})), "a TorchScript archive"));
+  CHECK(contains(refused(torch_zip(dict({{"w", w23}}), {{"0", floats(6)}}, {{"byteorder", "big"}})), "another byte order: expected little, found big"));
+  CHECK(refused(torch_zip(dict({{"w", w23}}), {{"0", floats(6)}}, {{"byteorder", "little"}})).empty());
+  CHECK(contains(refused(torch_zip(text(std::string(2000, 'x')), {}), {.pickle = {.bytes = 1000}}), "the pickle is too large: expected 1000 bytes at most"));
+  CHECK(values(parsed(zip({{"data.pkl", begin + dict({{"w", w23}}) + "."}, {"data/0", floats(6)}})), "w").size() == 6);  // packed again without its folder
+}
+
+TEST_CASE("torch file: a legacy file that lies is refused with what is wrong", "[io]") {
+  const std::string object = dict({{"w", w23}});
+  CHECK(contains(refused(begin + object + "."), "a pickle, but not of torch.save"));
+  CHECK(contains(refused(begin + "J" + le(7, 4) + "." + std::string(20, 'x')), "expected its magic number, found an integer"));
+  CHECK(contains(refused(magic + begin + "M" + le(1002, 2) + "." + little_system), "an unknown version"));
+  CHECK(contains(refused(torch_legacy(object, {{"0", 6, floats(6)}}, begin + dict({{"little_endian", "\x89"}}) + ".")), "another byte order"));
+  CHECK(contains(refused(torch_legacy(object, {{"0", 6, floats(6)}}, begin + dict({}) + ".")), "another byte order"));
+  CHECK(contains(refused(torch_legacy(object, {})), "tensor 'w': its storage '0' is not in the file"));
+  CHECK(contains(refused(torch_legacy(object, {{"1", 6, floats(6)}})), "storage '1': no tensor says what type it has"));
+  CHECK(contains(refused(torch_legacy(object, {{"0", 6, floats(6)}, {"0", 6, floats(6)}})), "storage '0': it is there twice"));
+  CHECK(contains(refused(torch_legacy(object, {{"0", 6, floats(6) + "x"}})), "the file goes on behind the last storage"));
+  CHECK(contains(refused(torch_legacy(object, {{"0", 6, floats(5)}})), "storage '0': it goes past the end of the file"));
+  CHECK(contains(refused(torch_legacy(object, {{"0", 5, floats(5)}})), "storage '0': wrong number of elements: expected 6, found 5"));
+  CHECK(contains(refused(torch_legacy(dict({{"w", w23}, {"v", tensor(storage("0", 3, "DoubleStorage"), 0, {3}, {1})}}), {{"0", 6, floats(6)}})), "storage '0' is described in two ways"));
+  CHECK(contains(refused(magic + version_1001 + little_system + begin + object + "." + begin + "N."), "no list of storages behind the pickle: found None"));
+}
+
+TEST_CASE("torch file: cut at any byte it is refused, with any byte changed it is refused or read", "[io]") {
+  const std::string object = dict({{"epoch", "K\x05"}, {"model", dict({{"w", tensor(six, 0, {3, 2}, {1, 3})}})}, {"args", name("argparse", "Namespace") + ")\x81}b"}});
+  for (const std::string& good : {torch_zip(object, {{"0", floats(6)}}), torch_legacy(object, {{"0", 6, floats(6)}})}) {
+    CHECK(values(parsed(good), "w") == std::vector<float>{0, 3, 1, 4, 2, 5});
+    for (std::size_t size = 0; size < good.size(); ++size) {
+      const std::string message = message_of([&] { parsed(good.substr(0, size)); });
+      if (message.empty() || message.size() > 500 || contains(message, "\n")) FAIL(size << ": " << message);
+    }
+    for (std::size_t at = 0; at < good.size(); ++at)
+      for (int change = 1; change < 256; change += 6) {
+        std::string changed = good;
+        changed[at] = static_cast<char>(changed[at] ^ change);
+        const std::string message = message_of([&] {
+          const StateDict file = parsed(changed);
+          for (const TensorInfo& t : file.tensors()) file.packed(t);
+        });
+        if (message.size() > 500 || contains(message, "\n")) FAIL(at << ": " << message);
+      }
+  }
+}
