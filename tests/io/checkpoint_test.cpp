@@ -110,10 +110,10 @@ TEST_CASE("checkpoint: files without our metadata load by name and shape", "[io]
 
 TEST_CASE("checkpoint: a file that does not fit is refused with its names, shapes and the likely cause", "[io]") {
   const std::string prefixed = message_after([](auto& tensors) {
-    for (auto& t : tensors) t.name = "module." + t.name;
+    for (auto& t : tensors) t.name = "backbone." + t.name;
   });
   CHECK(contains(prefixed, "4 missing, 4 extra, 0 mismatched"));
-  CHECK(contains(prefixed, "begins with 'module.': remove that prefix"));
+  CHECK(contains(prefixed, "names begin with 'backbone.': ReadOptions::prefix (--prefix) removes it"));
 
   const std::vector<float> thousand(3000);
   const std::string classes = message_after([&](auto& tensors) {
@@ -122,7 +122,7 @@ TEST_CASE("checkpoint: a file that does not fit is refused with its names, shape
   });
   CHECK(contains(classes, "0 missing, 0 extra, 2 mismatched"));
   CHECK(contains(classes, "head.weight: expected [2, 3], found [1000, 3]"));
-  CHECK(contains(classes, "other number of classes?"));
+  CHECK(contains(classes, "other number of classes (1000 in the file, 2 in the model); LoadOptions::replace_head (--replace-head) starts a new head"));
 
   const std::string unshared = message_after([](auto& tensors) {
     tensors[0].name = "blocks.0.norm1.weight";

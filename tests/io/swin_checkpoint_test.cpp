@@ -201,7 +201,7 @@ TEST_CASE("checkpoint: masks where the model has none, and of another shape, are
   unshared.tensors.push_back({"layers.0.blocks.0.attn_mask", DType::F32, {16, 16, 16}, mask.data()});
   const std::string extra = unshared.loaded<Swin<swin_a>>();
   CHECK(contains(extra, "0 missing, 1 extra, 0 mismatched"));
-  CHECK(contains(extra, "extra layers.0.blocks.0.attn_mask (other image, window or blocks?)"));
+  CHECK(contains(extra, "extra layers.0.blocks.0.attn_mask (other image, window or blocks? LoadOptions::resample (--resample) leaves masks out)"));
 
   Edited flat("swin_a");
   flat.at("layers.0.blocks.1.attn_mask").shape = {1, 16, 256};
@@ -212,7 +212,7 @@ TEST_CASE("checkpoint: the reason why a Swin's file does not fit is guessed", "[
   const auto plain = Edited("swin_a"), mini = Edited("mini_swin_a");
   CHECK(contains(plain.loaded<Swin<mini_swin_a>>(), "is this a checkpoint of an unshared model?"));
   CHECK(contains(mini.loaded<Swin<swin_a>>(), "is this a checkpoint of a model with shared weights?"));
-  CHECK(contains(plain.loaded<Swin<smaller_window>>(), "at_resolution() takes a model to another window"));
+  CHECK(contains(plain.loaded<Swin<smaller_window>>(), "other window (4 in the file, 2 in the model); LoadOptions::resample (--resample) adapts positions"));
   constexpr auto no_mixing = [](SwinConfig c) { c.transformations.mix_heads = false; return c; }(mini_swin_a);
   constexpr auto no_conv = [](SwinConfig c) { c.transformations.local_conv = false; return c; }(mini_swin_a);
   constexpr auto shared_norms = [](SwinConfig c) { c.transformations.separate_norms = false; return c; }(mini_swin_a);
@@ -222,7 +222,7 @@ TEST_CASE("checkpoint: the reason why a Swin's file does not fit is guessed", "[
   CHECK(contains(mini.loaded<Swin<no_mixing>>(), "other transformations.mix_heads or blocks?"));
   CHECK(contains(mini.loaded<Swin<no_conv>>(), "other transformations.local_conv or blocks?"));
   CHECK(contains(mini.loaded<Swin<shared_norms>>(), "other transformations.separate_norms or blocks?"));
-  CHECK(contains(mini.loaded<Swin<wider>>(), "other dim?"));
-  CHECK(contains(mini.loaded<Swin<slim>>(), "other mlp_ratio?"));
-  CHECK(contains(plain.loaded<Swin<shallow>>(), "other depths or blocks?"));
+  CHECK(contains(mini.loaded<Swin<wider>>(), "other dim (16 in the file, 32 in the model)"));
+  CHECK(contains(mini.loaded<Swin<slim>>(), "other mlp_ratio (4 in the file, 2 in the model)"));
+  CHECK(contains(plain.loaded<Swin<shallow>>(), "other depth ([2, 2, 2] in the file, [2, 1, 2] in the model)"));
 }

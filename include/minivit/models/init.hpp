@@ -45,13 +45,12 @@ inline Index fan_in(const ParameterInfo& p, const ParameterTable& table) {
   return product;
 }
 
-/// The parameters of a new `Model` one by one, a ParameterSource.
-template <class Model>
-auto initial_parameters(std::uint64_t seed) {
-  return [seed]<class T>(const ParameterInfo& p, T* to) {
+/// The parameters of a new model with this table one by one, a ParameterSource. The table must outlive it.
+inline auto initial_values(const ParameterTable& table, std::uint64_t seed) {
+  return [seed, &table]<class T>(const ParameterInfo& p, T* to) {
     const Random random = Random(seed).fork("init").fork(p.name);
     const InitRule rule = init_rule(p);
-    const double bound = rule == InitRule::uniform_fan_in ? 1.0 / std::sqrt(static_cast<double>(fan_in(p, Model::parameter_table()))) : 0;
+    const double bound = rule == InitRule::uniform_fan_in ? 1.0 / std::sqrt(static_cast<double>(fan_in(p, table))) : 0;
     for (Index i = 0; i < p.size; ++i) {
       const auto key = static_cast<std::uint64_t>(i);
       double value = 0;
@@ -64,6 +63,12 @@ auto initial_parameters(std::uint64_t seed) {
       to[i] = static_cast<T>(value);
     }
   };
+}
+
+/// The parameters of a new `Model` one by one, a ParameterSource.
+template <class Model>
+auto initial_parameters(std::uint64_t seed) {
+  return initial_values(Model::parameter_table(), seed);
 }
 
 /// Sets every parameter of `model` from `seed`.
