@@ -44,10 +44,10 @@ std::string shortened(const std::string& name) {
 /// A weights file and what it says about itself.
 struct Weights {
   explicit Weights(const std::string& path)
-      : file(mv::SafeTensors::open(path)), config(config_of(file)), layers(std::visit([](const auto& c) { return mv::layer_count(c); }, config)),
+      : file(mv::open_weights(path)), config(config_of(file)), layers(std::visit([](const auto& c) { return mv::layer_count(c); }, config)),
         input_output(mv::input_output(config)), info(mv::read_info(file)), name(shortened(std::filesystem::path(path).stem().string())) {
   }
-  mv::SafeTensors file;
+  mv::StateDict file;
   mv::AnyConfig config;
   int layers;
   mv::InputOutput input_output;

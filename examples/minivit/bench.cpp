@@ -114,7 +114,7 @@ void bench(BenchOptions o) {
     if (o.weights.empty()) {
       engine = make_engine(config, nullptr, o.engine);
     } else {
-      const auto file = mv::SafeTensors::open(o.weights);
+      const auto file = mv::open_weights(o.weights);
       engine = make_engine(config, &file, o.engine);
     }
     macs = engine->macs();

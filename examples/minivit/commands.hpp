@@ -24,6 +24,7 @@ std::string version_text();
 
 void add_models(CLI::App& app);
 void add_inspect(CLI::App& app);
+void add_convert(CLI::App& app);
 void add_forward(CLI::App& app);
 void add_classify(CLI::App& app);
 void add_preprocess(CLI::App& app);

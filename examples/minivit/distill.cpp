@@ -12,7 +12,7 @@ namespace cli {
 namespace {
 
 void distill(const TrainingOptions& o) {
-  const auto file = mv::SafeTensors::open(o.teacher);
+  const auto file = mv::open_weights(o.teacher);
   const mv::AnyConfig teacher = config_of(file), student = config_named(o.model);
   if (!distill_vit(o, student, teacher, file) && !distill_swin(o, student, teacher, file))
     mv::fail({.where = "distill", .what = "this program has no such pair of models", .expected = "a teacher for 32x32 images and the mini_ student of the same size",

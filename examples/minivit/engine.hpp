@@ -3,7 +3,7 @@
 #pragma once
 
 #include <minivit/core/view.hpp>
-#include <minivit/io/safetensors.hpp>
+#include <minivit/io/open_weights.hpp>
 #include <minivit/models/any_config.hpp>
 
 #include <memory>
@@ -31,9 +31,9 @@ class Engine {
 };
 
 /// Weights from `file`, complete and of the right shapes; from seed 1 when it is null. Throws Error.
-std::unique_ptr<Engine> make_engine(const mv::AnyConfig& config, const mv::SafeTensors* file, const EngineOptions& options);
+std::unique_ptr<Engine> make_engine(const mv::AnyConfig& config, const mv::StateDict* file, const EngineOptions& options);
 
 /// The config in a file's metadata. Throws Error when the file has none.
-mv::AnyConfig config_of(const mv::SafeTensors& file);
+mv::AnyConfig config_of(const mv::StateDict& file);
 
 }  // namespace cli

@@ -7,10 +7,10 @@
 
 namespace cli {
 
-std::unique_ptr<Engine> large_vit_engine(const mv::AnyConfig& config, const mv::SafeTensors* file, const EngineOptions& options);
-std::unique_ptr<Engine> small_vit_engine(const mv::AnyConfig& config, const mv::SafeTensors* file, const EngineOptions& options);
-std::unique_ptr<Engine> tiny_swin_engine(const mv::AnyConfig& config, const mv::SafeTensors* file, const EngineOptions& options);
-std::unique_ptr<Engine> base_swin_engine(const mv::AnyConfig& config, const mv::SafeTensors* file, const EngineOptions& options);
-std::unique_ptr<Engine> other_swin_engine(const mv::AnyConfig& config, const mv::SafeTensors* file, const EngineOptions& options);
+std::unique_ptr<Engine> large_vit_engine(const mv::AnyConfig& config, const mv::StateDict* file, const EngineOptions& options);
+std::unique_ptr<Engine> small_vit_engine(const mv::AnyConfig& config, const mv::StateDict* file, const EngineOptions& options);
+std::unique_ptr<Engine> tiny_swin_engine(const mv::AnyConfig& config, const mv::StateDict* file, const EngineOptions& options);
+std::unique_ptr<Engine> base_swin_engine(const mv::AnyConfig& config, const mv::StateDict* file, const EngineOptions& options);
+std::unique_ptr<Engine> other_swin_engine(const mv::AnyConfig& config, const mv::StateDict* file, const EngineOptions& options);
 
 }  // namespace cli

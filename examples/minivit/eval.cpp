@@ -26,7 +26,7 @@ struct EvalOptions {
 
 void run(EvalOptions o) {
   if (!o.confusion.empty()) require_folder_of(o.confusion, "--confusion");
-  const auto file = mv::SafeTensors::open(o.weights);
+  const auto file = mv::open_weights(o.weights);
   const mv::AnyConfig config = config_of(file);
   const auto [image, channels, classes] = mv::input_output(config);
   const mv::CheckpointInfo info = mv::read_info(file);

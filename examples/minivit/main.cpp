@@ -21,6 +21,7 @@ int main(int argc, char** argv) {
       "'minivit SUBCOMMAND --help' explains each.");
   cli::add_models(app);
   cli::add_inspect(app);
+  cli::add_convert(app);
   cli::add_forward(app);
   cli::add_classify(app);
   cli::add_preprocess(app);

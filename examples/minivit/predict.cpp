@@ -27,7 +27,7 @@ struct ForwardOptions {
 void forward(ForwardOptions o) {
   const mv::AnyConfig config = config_named(o.model);
   const auto [image, channels, classes] = mv::input_output(config);
-  const auto weights = mv::SafeTensors::open(o.weights);
+  const auto weights = mv::open_weights(o.weights);
   const auto file = mv::SafeTensors::open(o.input);
   const auto& tensor = file.at("input");
   const std::vector<mv::Index> shape{tensor.shape.empty() ? 0 : tensor.shape[0], channels, image, image};
@@ -52,7 +52,7 @@ struct ClassifyOptions {
 };
 
 void classify(const ClassifyOptions& o) {
-  const auto file = mv::SafeTensors::open(o.weights);
+  const auto file = mv::open_weights(o.weights);
   const mv::AnyConfig config = config_of(file);
   const auto [image, channels, classes] = mv::input_output(config);
   const mv::CheckpointInfo info = mv::read_info(file);

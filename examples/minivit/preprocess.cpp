@@ -40,7 +40,7 @@ Plan plan_of(const PreprocessOptions& o) {
     plan.preprocessing = mv::presets::preprocessing_of(o.model).value_or(mv::Preprocessing{});
   }
   if (o.weights.empty()) return plan;
-  const auto file = mv::SafeTensors::open(o.weights);
+  const auto file = mv::open_weights(o.weights);
   const auto config = mv::read_config(file);
   if (config && !o.model.empty() && *config != config_named(o.model))
     mv::fail({.where = file.where(), .what = "the file holds another model than --model", .expected = o.model,

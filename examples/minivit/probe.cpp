@@ -5,7 +5,7 @@
 
 namespace cli {
 
-std::unique_ptr<Probe> make_probe(const mv::AnyConfig& config, const mv::SafeTensors& file, int threads) {
+std::unique_ptr<Probe> make_probe(const mv::AnyConfig& config, const mv::StateDict& file, int threads) {
   const int image = std::visit([](const auto& c) { return c.image; }, config);
   if (image != 32)
     mv::fail({.where = file.where(), .what = "this program analyses models for 32x32 images", .found = std::to_string(image),

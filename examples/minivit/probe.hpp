@@ -6,7 +6,7 @@
 #include <minivit/analysis/attention_maps.hpp>
 #include <minivit/analysis/features.hpp>
 #include <minivit/analysis/gradient_norms.hpp>
-#include <minivit/io/safetensors.hpp>
+#include <minivit/io/open_weights.hpp>
 #include <minivit/models/any_config.hpp>
 
 #include <memory>
@@ -32,10 +32,10 @@ class Probe {
 };
 
 /// With weights from `file`; null when `config` is no preset of the family for 32x32 images.
-std::unique_ptr<Probe> vit_probe(const mv::AnyConfig& config, const mv::SafeTensors& file, int threads);
-std::unique_ptr<Probe> swin_probe(const mv::AnyConfig& config, const mv::SafeTensors& file, int threads);
+std::unique_ptr<Probe> vit_probe(const mv::AnyConfig& config, const mv::StateDict& file, int threads);
+std::unique_ptr<Probe> swin_probe(const mv::AnyConfig& config, const mv::StateDict& file, int threads);
 
 /// Of either family. Throws Error when the config is none of those presets.
-std::unique_ptr<Probe> make_probe(const mv::AnyConfig& config, const mv::SafeTensors& file, int threads);
+std::unique_ptr<Probe> make_probe(const mv::AnyConfig& config, const mv::StateDict& file, int threads);
 
 }  // namespace cli

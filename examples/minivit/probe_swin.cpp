@@ -4,7 +4,7 @@
 
 namespace cli {
 
-std::unique_ptr<Probe> swin_probe(const mv::AnyConfig& config, const mv::SafeTensors& file, int threads) {
+std::unique_ptr<Probe> swin_probe(const mv::AnyConfig& config, const mv::StateDict& file, int threads) {
   return probe_among<Swins>(config, file, threads);
 }
 

@@ -8,6 +8,7 @@
 #include "training_options.hpp"
 
 #include <minivit/io/checkpoint_info.hpp>
+#include <minivit/io/open_weights.hpp>
 #include <minivit/models/init.hpp>
 #include <minivit/run/fit.hpp>
 #include <minivit/train/plot.hpp>
@@ -39,7 +40,7 @@ void run_training(const TrainingOptions& o, const Loss& loss, MakeTrainer&& make
   if (const auto parent = std::filesystem::absolute(o.output).parent_path(); !std::filesystem::is_directory(parent))
     mv::fail({.where = "--output " + o.output, .what = "the folder does not exist", .hint = "create " + parent.string()});
   // A teacher's answers mean its classes, whatever is found first in a folder.
-  const auto classes = o.teacher.empty() ? std::vector<std::string>{} : mv::read_info(mv::SafeTensors::open(o.teacher)).class_names;
+  const auto classes = o.teacher.empty() ? std::vector<std::string>{} : mv::read_info(mv::open_weights(o.teacher)).class_names;
   const auto train = open_data(o.data, mv::Split::train, Student::config.image, o.on_broken,
                                {.count = o.count, .seed = o.seed, .threads = o.threads, .class_names = classes});
   const auto test = open_data(o.data, mv::Split::test, Student::config.image, o.on_broken, {.threads = o.threads, .class_names = train.class_names});

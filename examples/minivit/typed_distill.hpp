@@ -27,7 +27,7 @@ void start_student(Student& student, const Teacher& teacher, const TrainingOptio
 }
 
 template <class Student, class Teacher>
-void distill_pair(const TrainingOptions& o, const mv::SafeTensors& file) {
+void distill_pair(const TrainingOptions& o, const mv::StateDict& file) {
   using Loss = mv::WeightDistillation<mv::DeiTDistillation, mv::AttentionRelations<matched<Student, Teacher>>, mv::HiddenRelations<matched<Student, Teacher>>>;
   const mv::DeiTDistillation prediction{.kind = o.kind == "soft" ? mv::Distill::soft : o.kind == "hard" ? mv::Distill::hard : mv::Distill::none,
                                         .alpha = o.alpha,
@@ -45,7 +45,7 @@ void distill_pair(const TrainingOptions& o, const mv::SafeTensors& file) {
 
 /// distill_vit() and distill_swin(). Compiled are a teacher and the same model with shared weights, because each pair costs time.
 template <class Family>
-bool distill_among(const TrainingOptions& o, const mv::AnyConfig& student, const mv::AnyConfig& teacher, const mv::SafeTensors& file) {
+bool distill_among(const TrainingOptions& o, const mv::AnyConfig& student, const mv::AnyConfig& teacher, const mv::StateDict& file) {
   constexpr auto students = [](const auto& c) { return c.image == 32 && Family::shares(c); };
   bool found = false;
   with_model<Family, students>(student, [&]<class Student>() {

@@ -34,7 +34,7 @@ class TypedEngine : public Engine {
 
 /// The engine of a preset with keep(preset), or null when `config` is none.
 template <class Family, auto keep>
-std::unique_ptr<Engine> engine_among(const mv::AnyConfig& config, const mv::SafeTensors* file, const EngineOptions& options) {
+std::unique_ptr<Engine> engine_among(const mv::AnyConfig& config, const mv::StateDict* file, const EngineOptions& options) {
   std::unique_ptr<Engine> engine;
   with_model<Family, keep>(config, [&]<class Model>() {
     const Parameters weights = file ? Parameters(mv::parameters_of<Model>(*file)) : Parameters(mv::initial_parameters<Model>(1));

@@ -15,7 +15,7 @@ namespace cli {
 template <class Model>
 class TypedProbe : public Probe {
  public:
-  TypedProbe(const mv::SafeTensors& file, int threads) : model_(mv::load<Model>(file)), threads_(threads) {}
+  TypedProbe(const mv::StateDict& file, int threads) : model_(mv::load<Model>(file)), threads_(threads) {}
 
   std::vector<mv::LayerFeatures<float>> features(const float* images, mv::Index batch) override {
     if (!features_) features_.emplace(model_, mv::FeatureOptions{.max_batch = max_batch, .threads = threads_});
@@ -40,7 +40,7 @@ class TypedProbe : public Probe {
 };
 
 template <class Family>
-std::unique_ptr<Probe> probe_among(const mv::AnyConfig& config, const mv::SafeTensors& file, int threads) {
+std::unique_ptr<Probe> probe_among(const mv::AnyConfig& config, const mv::StateDict& file, int threads) {
   std::unique_ptr<Probe> probe;
   with_model<Family, small_images>(config, [&]<class Model>() { probe = std::make_unique<TypedProbe<Model>>(file, threads); });
   return probe;

@@ -32,7 +32,7 @@ refused() {  # refused CODE TEXT COMMAND...: exits with CODE and prints TEXT
 
 ok "minivit" "$program" --version
 for word in instructions threads "images: JPEG by" "PNG by" flags; do ok "$word" "$program" --version; done
-for sub in models inspect forward classify preprocess samples eval train distill bench analyse; do ok "Usage" "$program" "$sub" --help; done
+for sub in models inspect convert forward classify preprocess samples eval train distill bench analyse; do ok "Usage" "$program" "$sub" --help; done
 ok "3090304" "$program" models
 ok '"parameters": 5717416' "$program" models --json
 ok "blocks.3.attn.qkv.weight" "$program" inspect "$fixtures/deit_a.weights.safetensors"
@@ -105,6 +105,18 @@ ok "%" "$program" classify --weights mini_swin.safetensors $(head -1 pictures.tx
 ok '"peak_gflops"' "$program" bench --model mini_swin_lite_patch2_window4_32 --repeats 2 --json --allow-debug
 ok '"mode": "train"' "$program" bench --model mini_swin_lite_patch2_window4_32 --mode train --batch 8 --repeats 2 --json --allow-debug
 ok "layers.0.blocks.0.attn.qkv.weight" "$program" inspect "$fixtures/swin_a.weights.safetensors"
+# files of other projects
+ok "PyTorch zip, entry 'model'" "$program" inspect "$fixtures/checkpoint_mini_deit_zip.pth"
+ok '"container": "PyTorch legacy"' "$program" inspect "$fixtures/checkpoint_mini_swin_legacy.pth" --json
+ok "51 tensors as they are" "$program" convert "$fixtures/checkpoint_mini_deit_zip.pth" student_of_mine.safetensors --as-is
+ok "51 tensors, 19290 elements" "$program" inspect student_of_mine.safetensors
+refused 1 "no preset has these tensors" "$program" convert "$fixtures/checkpoint_mini_deit_zip.pth" refused.safetensors
+ok "vit_nano_patch4_32" "$program" convert teacher.safetensors again.safetensors
+cmp teacher.safetensors again.safetensors || { echo "FAILED: convert changed a file of ours"; failed=1; }
+refused 1 "config field 'sharing.repeat' differs" "$program" convert teacher.safetensors refused.safetensors --model mini_vit_nano_patch4_32
+refused 1 "missing blocks.0.block.attn.qkv.weight" "$program" inspect teacher.safetensors --model mini_vit_nano_patch4_32
+refused 1 "no dictionary 'ema' in the file: found 'model' (51 tensors)" "$program" inspect "$fixtures/checkpoint_mini_deit_zip.pth" --entry ema
+
 refused 1 "no such pair" "$program" distill --teacher teacher.safetensors --model mini_swin_lite_patch2_window4_32 "${small[@]}" --epochs 1 --output refused.safetensors
 
 # pictures of an analysis: those that are asked for, whole, and none when something is wrong

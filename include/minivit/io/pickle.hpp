@@ -88,7 +88,12 @@ class Object {
       case Kind::tuple: return "a tuple";
       case Kind::list: return "a list";
       case Kind::dict: return "a dictionary";
-      case Kind::call: return items(value)[0].kind == Kind::name ? full_name(items(value)[0]) : std::string("the result of a call");
+      case Kind::call: {
+        const Value& what = items(value)[0];
+        if (what.kind == Kind::name) return full_name(what);
+        const auto id = what.kind == Kind::persistent ? items(items(what)[0]) : std::span<const Value>();  // ("module", class, file, source)
+        return id.size() > 1 && id[1].kind == Kind::name ? full_name(id[1]) : "the result of a call";
+      }
       case Kind::persistent: return "a storage";
     }
     return {};

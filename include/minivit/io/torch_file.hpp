@@ -91,7 +91,7 @@ class TorchFile {
   std::string list_entries() const {
     std::string text;
     for (std::size_t i = 0; i < entries_.size() && i < 4; ++i)
-      text += (i ? ", " : "") + detail::in_quotes(entries_[i].path) + " (" + std::to_string(entries_[i].tensors) + " tensors)";
+      text += (i ? ", " : "") + (entries_[i].path.empty() ? std::string("the outermost") : detail::in_quotes(entries_[i].path)) + " (" + std::to_string(entries_[i].tensors) + " tensors)";
     return text + (entries_.size() > 4 ? ", ..." : "");
   }
 
