@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "raw_torch.hpp"
 
-#include <minivit/io/open_weights.hpp>
+#include <minivit/io/torch_file.hpp>
 
 #include <chrono>
 #include <filesystem>
@@ -18,7 +18,16 @@ using minivit::TensorInfo;
 
 namespace {
 
-StateDict parsed(const std::string& bytes, const ReadOptions& options = {}) { return minivit::parse_weights(bytes_of(bytes), "x.pth", options); }
+StateDict parsed(const std::string& bytes, const ReadOptions& options = {}) {
+  const minivit::MemoryBytes source(bytes_of(bytes), "read x.pth");
+  return minivit::TorchFile(source, "x.pth", options).state_dict(options.entry);
+}
+StateDict fixture_file(const std::string& name, const std::string& entry = {}) {
+  const std::string path = std::string(MINIVIT_TEST_FIXTURES "/") + name;
+  const minivit::InputFile file(path, 1 << 20);
+  const minivit::FileBytes source(file);
+  return minivit::TorchFile(source, path).state_dict(entry);
+}
 std::string refused(const std::string& bytes, const ReadOptions& options = {}) {
   const std::string message = message_of([&] { parsed(bytes, options); });
   if (!message.empty()) well_said(message, "x.pth");
@@ -57,7 +66,7 @@ std::string refused_entry(const std::string& object, const std::string& entry = 
 TEST_CASE("torch file: what PyTorch wrote is read, in both containers, every type and every kind of view", "[io]") {
   for (const std::string kind : {"zip", "legacy"}) {
     INFO(kind);
-    const StateDict file = minivit::open_weights(MINIVIT_TEST_FIXTURES "/torch_kinds_" + kind + ".pth");
+    const StateDict file = fixture_file("torch_kinds_" + kind + ".pth");
     CHECK(file.origin().container == "PyTorch " + kind);
     CHECK(file.origin().entry == "model");
     CHECK(file.origin().other_entries == std::vector<std::pair<std::string, std::size_t>>{{"ema.state_dict", 1}});
@@ -92,32 +101,9 @@ TEST_CASE("torch file: what PyTorch wrote is read, in both containers, every typ
     CHECK(file.at("scalar").shape.empty());
     CHECK(file.at("empty").shape == std::vector<Index>{0, 5});
     CHECK(values(file, "parameter") == std::vector<float>{0, 1, 2});
-    CHECK(contains(message_of([&] { file.bytes(file.at("transposed")); }), "does not stand in one piece"));
-    CHECK(values(minivit::open_weights(MINIVIT_TEST_FIXTURES "/torch_kinds_" + kind + ".pth", {.entry = "ema.state_dict"}), "f32") == std::vector<float>{1, 1});
+    says(message_of([&] { file.bytes(file.at("transposed")); }), "does not stand in one piece");
+    CHECK(values(fixture_file("torch_kinds_" + kind + ".pth", "ema.state_dict"), "module.f32") == std::vector<float>{1, 1});
   }
-}
-
-TEST_CASE("torch file: the content says what it is, not the name", "[io]") {
-  const io_test::Folder folder;
-  const std::vector<float> numbers{1, 2};
-  minivit::write_safetensors(folder / "a.pth", {{"w", DType::F32, {2}, numbers.data()}});
-  io_test::put(folder / "b.safetensors", one(w23));
-  io_test::put(folder / "c", one_legacy(w23));
-  CHECK(minivit::open_weights(folder / "a.pth").origin().container == "safetensors");
-  CHECK(minivit::open_weights(folder / "b.safetensors").origin().container == "PyTorch zip");
-  CHECK(minivit::open_weights(folder / "c").origin().container == "PyTorch legacy");
-  for (const char* const name : {"b.safetensors", "c"}) CHECK(values(minivit::open_weights(folder / name), "w") == std::vector<float>{0, 1, 2, 3, 4, 5});
-  // Headers of safetensors whose length looks like the beginning of the other two.
-  for (const std::uint64_t length : {0x0280ull, 0x958a80ull, 0x04034b50ull}) {
-    std::string header = R"({"w":{"dtype":"U8","shape":[0],"data_offsets":[0,0]}})";
-    header.resize(length, ' ');
-    CHECK(parsed(io_test::raw(header, 0)).origin().container == "safetensors");
-  }
-  for (const std::string& bytes : {std::string(), std::string("PK\x03\x04"), std::string("\x80\x02"), std::string(100, '\0'), std::string(100, '\x80'), std::string("GGUF and more")})
-    CHECK(refused(bytes) != "");
-  CHECK(contains(message_of([&] { minivit::open_weights(folder / "a.pth", {.entry = "model"}); }), "a safetensors file, which has none"));
-  CHECK(contains(message_of([&] { minivit::open_weights(folder / "nothing.pth"); }), "nothing.pth: cannot open the file"));
-  CHECK(contains(message_of([&] { minivit::open_weights(folder / "b.safetensors", {.file_bytes = 100}); }), "the file is too large"));
 }
 
 TEST_CASE("torch file: the dictionary is chosen by one rule, or by name", "[io]") {
@@ -129,27 +115,27 @@ TEST_CASE("torch file: the dictionary is chosen by one rule, or by name", "[io]"
   };
   CHECK(names(dict({{"w", w23}})) == "w");
   CHECK(names(call(name("collections", "OrderedDict"), {}) + text("w") + w23 + "s") == "w");
-  CHECK(names(dict(pairs({"state_dict_ema", "model_ema", "model_state_dict", "state_dict", "model"}))) == "in_model");
-  CHECK(names(dict(pairs({"state_dict_ema", "model_ema", "model_state_dict", "state_dict"}))) == "in_state_dict");
-  CHECK(names(dict(pairs({"state_dict_ema", "model_ema", "model_state_dict"}))) == "in_model_state_dict");
-  CHECK(names(dict(pairs({"state_dict_ema", "model_ema"}))) == "in_model_ema");
-  CHECK(names(dict(pairs({"state_dict_ema"}))) == "in_state_dict_ema");
-  CHECK(names(dict(pairs({"weights"}))) == "in_weights");
-  CHECK(names(dict(pairs({"model_ema", "model"})), "model_ema") == "in_model_ema");
-  CHECK(names(dict({{"a", dict({with("b")})}})) == "in_b");
-  CHECK(names(dict({{"a", dict({with("b")})}, with("c")}), "a.b") == "in_b");
+  CHECK(names(dict_of(pairs({"state_dict_ema", "model_ema", "model_state_dict", "state_dict", "model"}))) == "in_model");
+  CHECK(names(dict_of(pairs({"state_dict_ema", "model_ema", "model_state_dict", "state_dict"}))) == "in_state_dict");
+  CHECK(names(dict_of(pairs({"state_dict_ema", "model_ema", "model_state_dict"}))) == "in_model_state_dict");
+  CHECK(names(dict_of(pairs({"state_dict_ema", "model_ema"}))) == "in_model_ema");
+  CHECK(names(dict_of(pairs({"state_dict_ema"}))) == "in_state_dict_ema");
+  CHECK(names(dict_of(pairs({"weights"}))) == "in_weights");
+  CHECK(names(dict_of(pairs({"model_ema", "model"})), "model_ema") == "in_model_ema");
+  CHECK(names(dict({{"a", dict_of({with("b")})}})) == "in_b");
+  CHECK(names(dict_of({{"a", dict_of({with("b")})}, with("c")}), "a.b") == "in_b");
   CHECK(names(dict({{"a.b", dict({{"w", w23}})}}), "a.b") == "w");  // a key with a dot in it
   CHECK(names(dict({{"model", dict({{"w", w23}})}, {"rng", w23}})) == "w");
   CHECK(names(dict({{"weights", dict({{"w", w23}})}, {"rng", w23}}), "weights") == "w");
   CHECK(names("}q" + le(9, 1) + "(" + text("model") + dict({{"w", w23}}) + text("self") + "h" + le(9, 1) + "u") == "w");  // holds itself
 
-  CHECK(contains(refused_entry(dict(pairs({"first", "second"}))), "more than one dictionary of tensors: found 'first' (1 tensors), 'second' (1 tensors)"));
-  CHECK(contains(refused_entry(dict(pairs({"first", "second"})), "third"), "no dictionary 'third' in the file: found 'first' (1 tensors)"));
-  CHECK(contains(refused_entry(dict({{"model", dict({})}})), "no tensors by name"));
-  CHECK(contains(refused_entry(w23), "no tensors by name in the file: expected a dictionary of tensors, found torch._utils._rebuild_tensor_v2"));
-  CHECK(contains(refused_entry(name("timm.models", "VisionTransformer") + ")\x81"), "found timm.models.VisionTransformer (in Python: torch.save(model.state_dict(), ...))"));
-  CHECK(contains(refused_entry(dict({{"model", name("timm.models", "VisionTransformer") + ")\x81"}})), "found under 'model' timm.models.VisionTransformer"));
-  for (const char* const value : {"N", "K\x01", "]", ")", "\x88"}) CHECK(contains(refused_entry(value), "no tensors by name"));
+  says(refused_entry(dict_of(pairs({"first", "second"}))), "more than one dictionary of tensors: found 'first' (1 tensors), 'second' (1 tensors)");
+  says(refused_entry(dict_of(pairs({"first", "second"})), "third"), "no dictionary 'third' in the file: found 'first' (1 tensors)");
+  says(refused_entry(dict({{"model", dict({})}})), "no tensors by name");
+  says(refused_entry(w23), "no tensors by name in the file: expected a dictionary of tensors, found torch._utils._rebuild_tensor_v2");
+  says(refused_entry(name("timm.models", "VisionTransformer") + ")\x81"), "found timm.models.VisionTransformer (in Python: torch.save(model.state_dict(), ...))");
+  says(refused_entry(dict({{"model", name("timm.models", "VisionTransformer") + ")\x81"}})), "found under 'model' timm.models.VisionTransformer");
+  for (const char* const value : {"N", "K\x01", "]", ")", "\x88"}) says(refused_entry(value), "no tensors by name");
 }
 
 TEST_CASE("torch file: unknown classes and hostile calls are skipped without effect", "[io]") {
@@ -161,32 +147,32 @@ TEST_CASE("torch file: unknown classes and hostile calls are skipped without eff
     CHECK(file.tensors().size() == 1);
     CHECK(file.origin().left_out == std::vector<std::string>{"evil: os.system", "n: an integer"});
   }
-  CHECK(contains(refused_entry(attack), "found os.system"));
+  says(refused_entry(attack), "found os.system");
   // Where a tensor's parts are expected.
   for (const std::string& part : {tensor(attack, 0, {2, 3}, {3, 1}), call(name("torch._utils", "_rebuild_tensor_v2"), {six, attack, numbers({6}), numbers({1}), "\x89", "N"}),
                                   call(attack, {six}), tensor(attack + "Q", 0, {6}, {1})})
-    CHECK(contains(refused_entry(dict({{"w", part}})), "no tensors by name"));
+    says(refused_entry(dict({{"w", part}})), "no tensors by name");
   CHECK(!std::filesystem::exists(victim));
 }
 
 TEST_CASE("torch file: a tensor that reaches outside of its storage is refused by name", "[io]") {
-  CHECK(refused_tensor(w23).empty());
-  CHECK(refused_tensor(tensor(six, 5, {1}, {1})).empty());
-  CHECK(refused_tensor(tensor(six, 1, {1, 5}, {77, 1})).empty());  // along an axis of one nothing is stepped over
-  CHECK(refused_tensor(tensor(six, 100, {0, 3}, {1ull << 40, 1})).empty());
+  says_nothing(refused_tensor(w23));
+  says_nothing(refused_tensor(tensor(six, 5, {1}, {1})));
+  says_nothing(refused_tensor(tensor(six, 1, {1, 5}, {77, 1})));  // along an axis of one nothing is stepped over
+  says_nothing(refused_tensor(tensor(six, 100, {0, 3}, {1ull << 40, 1})));
   const std::string past = "tensor 'w': it goes past the end of its storage: expected 6 elements, found ";
-  CHECK(contains(refused_tensor(tensor(six, 0, {7}, {1})), past + "[7] from element 0"));
-  CHECK(contains(refused_tensor(tensor(six, 6, {1}, {1})), past + "[1] from element 6"));
-  CHECK(contains(refused_tensor(tensor(six, 1, {2, 3}, {3, 1})), past));
-  CHECK(contains(refused_tensor(tensor(six, 0, {2, 3}, {4, 1})), past));
-  CHECK(contains(refused_tensor(tensor(six, ~0ull >> 1, {1}, {1})), past));
-  CHECK(contains(refused_tensor(tensor(six, 0, {2}, {~0ull >> 1})), past));
-  CHECK(contains(refused_tensor(tensor(six, 0, {1ull << 40, 1ull << 40}, {1ull << 40, 1})), past));
-  CHECK(contains(refused_tensor(tensor(six, ~0ull >> 1, {3}, {~0ull >> 2})), past));
-  CHECK(contains(refused_tensor(tensor(six, 0, {1ull << 62}, {0})), "it has more elements than its storage: expected 6 at most"));
-  CHECK(contains(refused_tensor(tensor(six, 0, {1ull << 32, 1ull << 32}, {0, 0})), "it has more elements than its storage"));
-  CHECK(contains(refused_tensor(tensor(six, 0, {7}, {0})), "an expanded tensor: save tensor.clone() instead"));
-  CHECK(refused_tensor(tensor(six, 0, {0, ~0ull >> 1, ~0ull >> 1}, {1, 1, 1})).empty());  // no element at all
+  says(refused_tensor(tensor(six, 0, {7}, {1})), past + "[7] from element 0");
+  says(refused_tensor(tensor(six, 6, {1}, {1})), past + "[1] from element 6");
+  says(refused_tensor(tensor(six, 1, {2, 3}, {3, 1})), past);
+  says(refused_tensor(tensor(six, 0, {2, 3}, {4, 1})), past);
+  says(refused_tensor(tensor(six, ~0ull >> 1, {1}, {1})), past);
+  says(refused_tensor(tensor(six, 0, {2}, {~0ull >> 1})), past);
+  says(refused_tensor(tensor(six, 0, {1ull << 40, 1ull << 40}, {1ull << 40, 1})), past);
+  says(refused_tensor(tensor(six, ~0ull >> 1, {3}, {~0ull >> 2})), past);
+  says(refused_tensor(tensor(six, 0, {1ull << 62}, {0})), "it has more elements than its storage: expected 6 at most");
+  says(refused_tensor(tensor(six, 0, {1ull << 32, 1ull << 32}, {0, 0})), "it has more elements than its storage");
+  says(refused_tensor(tensor(six, 0, {7}, {0})), "an expanded tensor: save tensor.clone() instead");
+  says_nothing(refused_tensor(tensor(six, 0, {0, ~0ull >> 1, ~0ull >> 1}, {1, 1, 1})));  // no element at all
 }
 
 TEST_CASE("torch file: a tensor whose description makes no sense is no tensor", "[io]") {
@@ -195,22 +181,21 @@ TEST_CASE("torch file: a tensor whose description makes no sense is no tensor", 
     REQUIRE(file.origin().left_out.size() == 1);
     return file.origin().left_out[0];
   };
-  const auto rebuilt = [](const std::string& what, const std::vector<std::string>& arguments) { return call(name("torch._utils", what), arguments); };
+  const auto rebuilt = [](std::string_view what, Values arguments) { return call(name("torch._utils", what), arguments); };
   const std::string shape = "offset, shape and strides are no numbers";
-  CHECK(contains(left_out(tensor(six, ~0ull, {6}, {1})), shape));        // -1
-  CHECK(contains(left_out(tensor(six, 0, {~0ull}, {1})), shape));
-  CHECK(contains(left_out(tensor(six, 0, {2, 3}, {~0ull, 1})), shape));
-  CHECK(contains(left_out(tensor(six, 0, {6}, {1, 1})), shape));
-  CHECK(contains(left_out(tensor(six, 0, std::vector<std::uint64_t>(9, 1), std::vector<std::uint64_t>(9, 1))), shape));
-  CHECK(contains(left_out(rebuilt("_rebuild_tensor_v2", {six, "K" + le(0, 1)})), "too few arguments"));
-  CHECK(contains(left_out(rebuilt("_rebuild_tensor_v3", {six, "K" + le(0, 1), numbers({6}), numbers({1}), "\x89", "N"})), "too few arguments"));
-  CHECK(contains(left_out(tensor("N", 0, {6}, {1})), "its storage is None"));
-  CHECK(contains(left_out(tensor(text("0") + "Q", 0, {6}, {1})), "its storage is described in an unknown way"));
-  CHECK(contains(left_out(tensor(storage("0", 6, "MeshStorage"), 0, {6}, {1})), "its storage has the unknown type torch.MeshStorage"));
-  CHECK(contains(left_out(tensor(storage("0", 6, "ComplexDoubleStorage"), 0, {6}, {1})), "its numbers are ComplexDoubleStorage"));
-  const std::vector<std::string> negated{six, "K" + le(0, 1), numbers({6}), numbers({1}), "\x89", "N", dict({{"neg", "\x88"}})};
-  CHECK(contains(left_out(rebuilt("_rebuild_tensor_v2", negated)), "a negated or conjugated view"));
-  CHECK(contains(left_out(rebuilt("_rebuild_parameter", {rebuilt("_rebuild_parameter", {rebuilt("_rebuild_parameter", {rebuilt("_rebuild_parameter", {w23, "\x88", "N"})})})})), "_rebuild_parameter"));
+  says(left_out(tensor(six, ~0ull, {6}, {1})), shape);        // -1
+  says(left_out(tensor(six, 0, {~0ull}, {1})), shape);
+  says(left_out(tensor(six, 0, {2, 3}, {~0ull, 1})), shape);
+  says(left_out(tensor(six, 0, {6}, {1, 1})), shape);
+  says(left_out(tensor(six, 0, {1, 1, 1, 1, 1, 1, 1, 1, 1}, {1, 1, 1, 1, 1, 1, 1, 1, 1})), shape);
+  says(left_out(rebuilt("_rebuild_tensor_v2", {six, "K" + le(0, 1)})), "too few arguments");
+  says(left_out(rebuilt("_rebuild_tensor_v3", {six, "K" + le(0, 1), numbers({6}), numbers({1}), "\x89", "N"})), "too few arguments");
+  says(left_out(tensor("N", 0, {6}, {1})), "its storage is None");
+  says(left_out(tensor(text("0") + "Q", 0, {6}, {1})), "its storage is described in an unknown way");
+  says(left_out(tensor(storage("0", 6, "MeshStorage"), 0, {6}, {1})), "its storage has the unknown type torch.MeshStorage");
+  says(left_out(tensor(storage("0", 6, "ComplexDoubleStorage"), 0, {6}, {1})), "its numbers are ComplexDoubleStorage");
+  says(left_out(rebuilt("_rebuild_tensor_v2", {six, "K" + le(0, 1), numbers({6}), numbers({1}), "\x89", "N", dict({{"neg", "\x88"}})})), "a negated or conjugated view");
+  says(left_out(rebuilt("_rebuild_parameter", {rebuilt("_rebuild_parameter", {rebuilt("_rebuild_parameter", {rebuilt("_rebuild_parameter", {w23, "\x88", "N"})})})})), "_rebuild_parameter");
   CHECK(parsed(one(rebuilt("_rebuild_parameter", {w23, "\x88", "N"}))).tensors().size() == 1);
   CHECK(parsed(one(rebuilt("_rebuild_tensor", {six, "K" + le(0, 1), numbers({6}), numbers({1})}))).tensors().size() == 1);
   CHECK(parsed(one(call(name("torch._tensor", "_rebuild_from_type_v2"), {name("torch._utils", "_rebuild_tensor_v2"), name("my", "Tensor"), tuple({six, "K" + le(0, 1), numbers({6}), numbers({1}), "\x89", "N"}), "N"}))).tensors().size() == 1);
@@ -223,33 +208,33 @@ TEST_CASE("torch file: newer types stand beside a storage that counts bytes", "[
   CHECK(values(parsed(one(typed("float32", 24, 6))), "w") == std::vector<float>{0, 1, 2, 3, 4, 5});
   CHECK(parsed(one(typed("float8_e4m3fn", 24, 24))).at("w").dtype == DType::F8_E4M3);
   CHECK(parsed(one(typed("uint16", 24, 12))).at("w").bytes == 24);
-  CHECK(contains(refused(one(typed("float32", 24, 7))), "it goes past the end of its storage: expected 6 elements"));
-  CHECK(contains(refused(one(typed("float32", 28, 7))), "its storage has another size: expected 7 elements of 4 bytes, found 24 bytes"));
-  CHECK(contains(refused(one(typed("float32", 23, 5))), "no tensors by name"));
-  CHECK(contains(refused(one(typed("float3", 24, 6))), "no tensors by name"));
+  says(refused(one(typed("float32", 24, 7))), "it goes past the end of its storage: expected 6 elements");
+  says(refused(one(typed("float32", 28, 7))), "its storage has another size: expected 7 elements of 4 bytes, found 24 bytes");
+  says(refused(one(typed("float32", 23, 5))), "no tensors by name");
+  says(refused(one(typed("float3", 24, 6))), "no tensors by name");
 }
 
 TEST_CASE("torch file: storages that are missing or of another size are refused", "[io]") {
-  CHECK(contains(refused(torch_zip(dict({{"w", w23}}), {{"1", floats(6)}})), "tensor 'w': its storage '0' is not in the file"));
-  for (const int n : {0, 5, 7}) CHECK(contains(refused(torch_zip(dict({{"w", w23}}), {{"0", floats(n)}})), "its storage has another size: expected 6 elements of 4 bytes, found " + std::to_string(4 * n)));
+  says(refused(torch_zip(dict({{"w", w23}}), {{"1", floats(6)}})), "tensor 'w': its storage '0' is not in the file");
+  for (const int n : {0, 5, 7}) says(refused(torch_zip(dict({{"w", w23}}), {{"0", floats(n)}})), "its storage has another size: expected 6 elements of 4 bytes, found " + std::to_string(4 * n));
   const auto start = std::chrono::steady_clock::now();
   for (const std::uint64_t claimed : {1ull << 40, 1ull << 62, ~0ull >> 1}) {  // nothing is allocated for what is only claimed
     const std::string huge = tensor(storage("0", claimed), 0, {claimed}, {1});
-    CHECK(contains(refused(one(huge)), "its storage has another size"));
-    CHECK(contains(refused(one_legacy(huge)), "storage '0': wrong number of elements"));
-    CHECK(contains(refused(torch_legacy(dict({{"w", huge}}), {{"0", claimed, floats(6)}})), "storage '0': it goes past the end of the file"));
+    says(refused(one(huge)), "its storage has another size");
+    says(refused(one_legacy(huge)), "storage '0': wrong number of elements");
+    says(refused(torch_legacy(dict({{"w", huge}}), {{"0", claimed, floats(6)}})), "storage '0': it goes past the end of the file");
   }
   CHECK(std::chrono::steady_clock::now() - start < std::chrono::seconds(1));
   const auto view = tuple({text("storage"), name("torch", "FloatStorage"), text("0"), text("cpu"), integer(6), tuple({text("1"), integer(0), integer(6)})}) + "Q";
-  CHECK(contains(refused(one(tensor(view, 0, {6}, {1}))), "its storage is a part of another one"));
+  says(refused(one(tensor(view, 0, {6}, {1}))), "its storage is a part of another one");
 }
 
 TEST_CASE("torch file: names are checked before they are anybody's", "[io]") {
-  CHECK(contains(refused_entry("}(" + text("w\xFF") + w23 + "u"), "its name is not valid UTF-8"));
-  CHECK(contains(refused_entry(dict({{"w", w23}, {"w", w23}})), "tensor 'w': repeated name"));
-  CHECK(contains(refused_entry(dict({{std::string(1001, 'n'), w23}})), "its name is too long: expected 1000 bytes at most, found 1001"));
+  says(refused_entry("}(" + text("w\xFF") + w23 + "u"), "its name is not valid UTF-8");
+  says(refused_entry(dict({{"w", w23}, {"w", w23}})), "tensor 'w': repeated name");
+  says(refused_entry(dict({{std::string(1001, 'n'), w23}})), "its name is too long: expected 1000 bytes at most, found 1001");
   CHECK(names("}(" + text("w") + w23 + "K\x01" + w23 + "u") == "w");
-  CHECK(contains(refused_entry(dict({{"a\nb", tensor(six, 9, {1}, {1})}})), "tensor 'a\\x0ab'"));
+  says(refused_entry(dict({{"a\nb", tensor(six, 9, {1}, {1})}})), "tensor 'a\\x0ab'");
   // One long key of very many dictionaries and calls of a long name: time, not memory.
   const auto start = std::chrono::steady_clock::now();
   std::string many = "}(" + text(std::string(1'000'000, 'k')) + "q" + le(1, 1) + name(std::string(1'000'000, 'm'), "n") + "q" + le(2, 1);
@@ -260,31 +245,31 @@ TEST_CASE("torch file: names are checked before they are anybody's", "[io]") {
 }
 
 TEST_CASE("torch file: archives that are something else are told apart", "[io]") {
-  CHECK(contains(refused(zip({{"x/weights.json", "{}"}})), "it holds no data.pkl: found 1 entries, the first is 'x/weights.json'"));
-  CHECK(contains(refused(zip({{"arr_0.npy", "..."}})), "it holds numpy arrays"));
-  CHECK(contains(refused(zip({{"a/data.pkl", "."}, {"b/data.pkl", "."}})), "more than one data.pkl"));
-  CHECK(contains(refused(torch_zip(dict({{"w", w23}}), {{"0", floats(6)}}, {{"constants.pkl", "."}})), "a TorchScript archive"));
-  CHECK(contains(refused(torch_zip(dict({{"w", w23}}), {{"0", floats(6)}}, {{"byteorder", "big"}})), "another byte order: expected little, found big"));
-  CHECK(refused(torch_zip(dict({{"w", w23}}), {{"0", floats(6)}}, {{"byteorder", "little"}})).empty());
-  CHECK(contains(refused(torch_zip(text(std::string(2000, 'x')), {}), {.pickle = {.bytes = 1000}}), "the pickle is too large: expected 1000 bytes at most"));
+  says(refused(zip({{"x/weights.json", "{}"}})), "it holds no data.pkl: found 1 entries, the first is 'x/weights.json'");
+  says(refused(zip({{"arr_0.npy", "..."}})), "it holds numpy arrays");
+  says(refused(zip({{"a/data.pkl", "."}, {"b/data.pkl", "."}})), "more than one data.pkl");
+  says(refused(torch_zip(dict({{"w", w23}}), {{"0", floats(6)}}, {{"constants.pkl", "."}})), "a TorchScript archive");
+  says(refused(torch_zip(dict({{"w", w23}}), {{"0", floats(6)}}, {{"byteorder", "big"}})), "another byte order: expected little, found big");
+  says_nothing(refused(torch_zip(dict({{"w", w23}}), {{"0", floats(6)}}, {{"byteorder", "little"}})));
+  says(refused(torch_zip(text(std::string(2000, 'x')), {}), {.pickle = {.bytes = 1000}}), "the pickle is too large: expected 1000 bytes at most");
   CHECK(values(parsed(zip({{"data.pkl", begin + dict({{"w", w23}}) + "."}, {"data/0", floats(6)}})), "w").size() == 6);  // packed again without its folder
 }
 
 TEST_CASE("torch file: a legacy file that lies is refused with what is wrong", "[io]") {
   const std::string object = dict({{"w", w23}});
-  CHECK(contains(refused(begin + object + "."), "a pickle, but not of torch.save"));
-  CHECK(contains(refused(begin + "J" + le(7, 4) + "." + std::string(20, 'x')), "expected its magic number, found an integer"));
-  CHECK(contains(refused(magic + begin + "M" + le(1002, 2) + "." + little_system), "an unknown version"));
-  CHECK(contains(refused(torch_legacy(object, {{"0", 6, floats(6)}}, begin + dict({{"little_endian", "\x89"}}) + ".")), "another byte order"));
-  CHECK(contains(refused(torch_legacy(object, {{"0", 6, floats(6)}}, begin + dict({}) + ".")), "another byte order"));
-  CHECK(contains(refused(torch_legacy(object, {})), "tensor 'w': its storage '0' is not in the file"));
-  CHECK(contains(refused(torch_legacy(object, {{"1", 6, floats(6)}})), "storage '1': no tensor says what type it has"));
-  CHECK(contains(refused(torch_legacy(object, {{"0", 6, floats(6)}, {"0", 6, floats(6)}})), "storage '0': it is there twice"));
-  CHECK(contains(refused(torch_legacy(object, {{"0", 6, floats(6) + "x"}})), "the file goes on behind the last storage"));
-  CHECK(contains(refused(torch_legacy(object, {{"0", 6, floats(5)}})), "storage '0': it goes past the end of the file"));
-  CHECK(contains(refused(torch_legacy(object, {{"0", 5, floats(5)}})), "storage '0': wrong number of elements: expected 6, found 5"));
-  CHECK(contains(refused(torch_legacy(dict({{"w", w23}, {"v", tensor(storage("0", 3, "DoubleStorage"), 0, {3}, {1})}}), {{"0", 6, floats(6)}})), "storage '0' is described in two ways"));
-  CHECK(contains(refused(magic + version_1001 + little_system + begin + object + "." + begin + "N."), "no list of storages behind the pickle: found None"));
+  says(refused(begin + object + "."), "a pickle, but not of torch.save");
+  says(refused(begin + "J" + le(7, 4) + "." + std::string(20, 'x')), "expected its magic number, found an integer");
+  says(refused(magic + begin + "M" + le(1002, 2) + "." + little_system), "an unknown version");
+  says(refused(torch_legacy(object, {{"0", 6, floats(6)}}, begin + dict({{"little_endian", "\x89"}}) + ".")), "another byte order");
+  says(refused(torch_legacy(object, {{"0", 6, floats(6)}}, begin + dict({}) + ".")), "another byte order");
+  says(refused(torch_legacy(object, {})), "tensor 'w': its storage '0' is not in the file");
+  says(refused(torch_legacy(object, {{"1", 6, floats(6)}})), "storage '1': no tensor says what type it has");
+  says(refused(torch_legacy(object, {{"0", 6, floats(6)}, {"0", 6, floats(6)}})), "storage '0': it is there twice");
+  says(refused(torch_legacy(object, {{"0", 6, floats(6) + "x"}})), "the file goes on behind the last storage");
+  says(refused(torch_legacy(object, {{"0", 6, floats(5)}})), "storage '0': it goes past the end of the file");
+  says(refused(torch_legacy(object, {{"0", 5, floats(5)}})), "storage '0': wrong number of elements: expected 6, found 5");
+  says(refused(torch_legacy(dict({{"w", w23}, {"v", tensor(storage("0", 3, "DoubleStorage"), 0, {3}, {1})}}), {{"0", 6, floats(6)}})), "storage '0' is described in two ways");
+  says(refused(magic + version_1001 + little_system + begin + object + "." + begin + "N."), "no list of storages behind the pickle: found None");
 }
 
 TEST_CASE("torch file: cut at any byte it is refused, with any byte changed it is refused or read", "[io]") {

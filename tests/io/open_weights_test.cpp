@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Fixtures of this project's names are written under the names of other projects and must come back as they were.
+// Files of every kind are told apart by their content. Fixtures of this project's names are written under the names of other projects and
+// must come back as they were.
 #include "raw_torch.hpp"
 
 #include <minivit/io/open_weights.hpp>
@@ -131,6 +132,31 @@ const Names swin_names{{"patch_embed.proj.*", "swin.embeddings.patch_embeddings.
                        {"norm.*", "swin.layernorm.*"}};
 
 }  // namespace
+
+TEST_CASE("open weights: the content says what it is, not the name", "[io]") {
+  const Folder folder;
+  const std::string w23 = torch_test::dict({{"w", torch_test::tensor(torch_test::storage("0", 6), 0, {2, 3}, {3, 1})}}), six = torch_test::floats(6);
+  const auto parsed = [](const std::string& bytes) { return parse_weights(torch_test::bytes_of(bytes), "x.pth"); };
+  const std::vector<float> numbers{1, 2};
+  write_safetensors(folder / "a.pth", {{"w", DType::F32, {2}, numbers.data()}});
+  put(folder / "b.safetensors", torch_test::torch_zip(w23, {{"0", six}}));
+  put(folder / "c", torch_test::torch_legacy(w23, {{"0", 6, six}}));
+  CHECK(open_weights(folder / "a.pth").origin().container == "safetensors");
+  CHECK(open_weights(folder / "b.safetensors").origin().container == "PyTorch zip");
+  CHECK(open_weights(folder / "c").origin().container == "PyTorch legacy");
+  for (const char* const name : {"b.safetensors", "c"}) CHECK(open_weights(folder / name).read<float>("w").data()[5] == 5);
+  // Headers of safetensors whose length looks like the beginning of the other two.
+  for (const std::uint64_t length : {0x0280ull, 0x958a80ull, 0x04034b50ull}) {
+    std::string header = R"({"w":{"dtype":"U8","shape":[0],"data_offsets":[0,0]}})";
+    header.resize(length, ' ');
+    CHECK(parsed(raw(header, 0)).origin().container == "safetensors");
+  }
+  for (const std::string& bytes : {std::string(), std::string("PK\x03\x04"), std::string("\x80\x02"), std::string(100, '\0'), std::string(100, '\x80'), std::string("GGUF and more")})
+    torch_test::says(message_of([&] { parsed(bytes); }), "x.pth");
+  torch_test::says(message_of([&] { open_weights(folder / "a.pth", {.entry = "model"}); }), "a safetensors file, which has none");
+  torch_test::says(message_of([&] { open_weights(folder / "nothing.pth"); }), "nothing.pth: cannot open the file");
+  torch_test::says(message_of([&] { open_weights(folder / "b.safetensors", {.file_bytes = 100}); }), "the file is too large");
+}
 
 TEST_CASE("key names: a ViT under the names of Hugging Face, of old and new transformers, comes back as it was", "[io]") {
   const Names four = with_ends(joined_names(vit_stem("vit."), vit_layers_4)), five = with_ends(joined_names(vit_stem("deit."), vit_layers_5));
