@@ -159,6 +159,7 @@ TEST_CASE("torch file: a tensor that reaches outside of its storage is refused b
   says_nothing(refused_tensor(w23));
   says_nothing(refused_tensor(tensor(six, 5, {1}, {1})));
   says_nothing(refused_tensor(tensor(six, 1, {1, 5}, {77, 1})));  // along an axis of one nothing is stepped over
+  CHECK(values(parsed(one(tensor(six, 0, {1, 3, 2}, {~0ull >> 1, 1, 3}))), "w") == std::vector<float>{0, 3, 1, 4, 2, 5});
   says_nothing(refused_tensor(tensor(six, 100, {0, 3}, {1ull << 40, 1})));
   const std::string past = "tensor 'w': it goes past the end of its storage: expected 6 elements, found ";
   says(refused_tensor(tensor(six, 0, {7}, {1})), past + "[7] from element 0");

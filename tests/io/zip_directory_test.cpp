@@ -70,6 +70,18 @@ TEST_CASE("zip: sizes and places of 64 bits are read from their own field", "[io
     says(refused(wide(field)), "entry 'a': its zip64 field is missing or damaged");
   for (const std::uint64_t size : {6ull, ~0ull, 1ull << 63, 0ull})
     well_said(refused(wide(le(1, 2) + le(24, 2) + le(size, 8) + le(size, 8) + le(0, 8))), "x.pth");
+  bytes = zip({{"a", "hello"}}, false, true);  // sizes behind the content: the local header says nothing against these
+  const auto later = [&](std::uint64_t size) {
+    std::string out = bytes;
+    out.erase(directory, 16);  // where wide() looks for the directory
+    bytes.swap(out);
+    std::string made = wide(le(1, 2) + le(24, 2) + le(size, 8) + le(size, 8) + le(0, 8));
+    bytes.swap(out);
+    return at_byte(made, made.size() - 22 + 16, le(directory, 4));
+  };
+  CHECK(entries_of(later(5)).size() == 1);
+  for (const std::uint64_t size : {~0ull, ~0ull - 44, 1ull << 63}) says(refused(later(size)), "entry 'a': it goes past the end of the file");  // and wraps around
+  bytes = zip({{"a", "hello"}});
   for (const std::uint64_t place : {1ull, ~0ull, ~0ull - 29, 1ull << 63, 1000ull})
     well_said(refused(wide(le(1, 2) + le(24, 2) + le(5, 8) + le(5, 8) + le(place, 8))), "x.pth");
 }
