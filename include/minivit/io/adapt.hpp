@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Which parameters may be adapted on the way from a file to a model (LoadOptions): heads of another number of classes, and tables of
-// positions of another size. Decides by names and shapes; weights_source.hpp computes.
+// Which parameters may be adapted on the way from a file to a model (LoadOptions): heads of another number of classes, and
+// tables of positions of another size. Decides by names and shapes; weights_source.hpp computes.
 #pragma once
 
 #include <minivit/core/parameters.hpp>
@@ -21,24 +21,27 @@ inline std::string_view head_of(std::string_view name) {
   return {};
 }
 
-/// Whether a whole head can be replaced: something of it does not fit, and all that is there differs in the number of classes only.
-inline bool head_differs_in_classes(std::string_view head, const ParameterTable& table, const StateDict& file, std::string_view prefix = {}) {
+/// Whether a whole head can be replaced: something of it does not fit, and all that is there differs in the number of
+/// classes only.
+inline bool head_differs_in_classes(std::string_view head, const ParameterTable& table, const StateDict& file,
+                                    std::string_view prefix = {}) {
   bool differs = false;
   for (const ParameterInfo& p : table) {
     if (head.empty() || head_of(p.name) != head) continue;
     const TensorInfo* const tensor = file.find(std::string(prefix) + p.name);
     differs = differs || tensor == nullptr || tensor->shape != p.shape;
     if (tensor == nullptr) continue;
-    if (tensor->shape.size() != p.shape.size() || !std::equal(p.shape.begin() + 1, p.shape.end(), tensor->shape.begin() + 1)) return false;
+    if (tensor->shape.size() != p.shape.size() || !std::equal(p.shape.begin() + 1, p.shape.end(), tensor->shape.begin() + 1))
+      return false;
   }
   return differs;
 }
 
 /// A square map of positions at two sizes, with rows in front that are copied (class and distillation token).
 struct PositionChange {
-  Index extra = 0;                ///< rows in front
+  Index extra = 0;  ///< rows in front
   int from_side = 0, to_side = 0;
-  Index dim = 0;                  ///< numbers per position
+  Index dim = 0;  ///< numbers per position
 };
 
 /// The side of a square of `positions`, or nothing.
@@ -47,15 +50,18 @@ inline std::optional<int> square_side(Index positions) {
   int low = 1, high = most;
   while (low < high) {
     const int middle = (low + high) / 2;
-    if (Index{middle} * middle < positions) low = middle + 1;
-    else high = middle;
+    if (Index{middle} * middle < positions)
+      low = middle + 1;
+    else
+      high = middle;
   }
   return Index{low} * low == positions ? std::optional(low) : std::nullopt;
 }
 
-/// How `tensor` becomes `p` by resampling, or nothing when it cannot. Position embeddings are [1, extra + side^2, D], bias tables of windows
-/// [side^2, H].
-inline std::optional<PositionChange> position_change(const ParameterInfo& p, const TensorInfo& tensor, const ParameterTable& table, const StateDict& file,
+/// How `tensor` becomes `p` by resampling, or nothing when it cannot. Position embeddings are [1, extra + side^2, D], bias
+/// tables of windows [side^2, H].
+inline std::optional<PositionChange> position_change(const ParameterInfo& p, const TensorInfo& tensor,
+                                                     const ParameterTable& table, const StateDict& file,
                                                      std::string_view prefix = {}) {
   PositionChange change;
   std::size_t axis = 0;  // of the positions

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// ByteSource: a file or a piece of memory that is read at any place, for formats whose directory stands at the end; and little-endian
-// numbers in bytes. Reads only what it is asked for and keeps nothing.
+// ByteSource: a file or a piece of memory that is read at any place, for formats whose directory stands at the end; and
+// little-endian numbers in bytes. Reads only what it is asked for and keeps nothing.
 #pragma once
 
 #include <minivit/io/checked.hpp>
@@ -44,7 +44,8 @@ class MemoryBytes : public ByteSource {
   MemoryBytes(std::span<const std::byte> bytes, std::string where) : bytes_(bytes), where_(std::move(where)) {}
   std::uint64_t size() const override { return bytes_.size(); }
   void read(std::uint64_t at, std::span<std::byte> to) const override {
-    if (!holds(at, to.size())) fail({.where = where_, .what = "the file ends early", .found = std::to_string(size()) + " bytes"});
+    if (!holds(at, to.size()))
+      fail({.where = where_, .what = "the file ends early", .found = std::to_string(size()) + " bytes"});
     std::copy_n(bytes_.data() + at, to.size(), to.data());
   }
 

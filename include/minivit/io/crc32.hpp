@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// CRC-32 as zip files have it (polynomial 0xEDB88320, reflected), eight bytes at a time from tables made by the compiler. Zlib has the
-// same function; it is not linked for one loop, because this library has nothing to link.
+// CRC-32 as zip files have it (polynomial 0xEDB88320, reflected), eight bytes at a time from tables made by the compiler.
+// Zlib has the same function; it is not linked for one loop, because this library has nothing to link.
 #pragma once
 
 #include <minivit/core/isa.hpp>
@@ -35,8 +35,8 @@ constexpr std::uint32_t crc32(std::span<const std::byte> bytes) {
   std::size_t i = 0;
   for (; i + 8 <= bytes.size(); i += 8) {
     const std::uint32_t low = sum ^ (at(i) | at(i + 1) << 8 | at(i + 2) << 16 | at(i + 3) << 24);
-    sum = t[7][low & 255u] ^ t[6][(low >> 8) & 255u] ^ t[5][(low >> 16) & 255u] ^ t[4][low >> 24] ^ t[3][at(i + 4)] ^ t[2][at(i + 5)] ^
-          t[1][at(i + 6)] ^ t[0][at(i + 7)];
+    sum = t[7][low & 255u] ^ t[6][(low >> 8) & 255u] ^ t[5][(low >> 16) & 255u] ^ t[4][low >> 24] ^ t[3][at(i + 4)] ^
+          t[2][at(i + 5)] ^ t[1][at(i + 6)] ^ t[0][at(i + 7)];
   }
   for (; i < bytes.size(); ++i) sum = (sum >> 8) ^ t[0][(sum ^ at(i)) & 255u];
   return ~sum;

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
-// Names of parameters in other people's checkpoints, as tables: each naming is recognised by keys that only it has, and its names are turned
-// into those of the published DeiT, Swin and MiniViT code, which are ours. Split queries, keys and values are joined without copying.
-// Sources: transformers 4 and 5 (models/vit, deit, swin), timm 0.9 (swin_transformer.py), torchvision (vision_transformer.py, swin_transformer.py).
-// Numbers are not changed. Differences in arithmetic: transformers' ViT norms add 1e-12 to the variance, ours and timm's 1e-6.
+// Names of parameters in other people's checkpoints, as tables: each naming is recognised by keys that only it has, and its
+// names are turned into those of the published DeiT, Swin and MiniViT code, which are ours. Split queries, keys and values
+// are joined without copying. Sources: transformers 4 and 5 (models/vit, deit, swin), timm 0.9 (swin_transformer.py),
+// torchvision (vision_transformer.py, swin_transformer.py). Numbers are not changed. Differences in arithmetic:
+// transformers' ViT norms add 1e-12 to the variance, ours and timm's 1e-6.
 #pragma once
 
 #include <minivit/io/tensor_info.hpp>
@@ -22,7 +23,8 @@ namespace minivit::inline MINIVIT_ISA {
 
 namespace detail {
 
-/// One kind of name. In `from` a # stands for a number and a * at the end for the rest; `to` has the same ones in the same order.
+/// One kind of name. In `from` a # stands for a number and a * at the end for the rest; `to` has the same ones in the same
+/// order.
 struct KeyRule {
   std::string_view from;
   std::string_view to;  ///< empty: a classifier does not use it
@@ -175,9 +177,12 @@ inline std::optional<std::string> renamed_key(const KeyRule& rule, std::string_v
   std::string out;
   std::size_t number = 0;
   for (const char c : rule.to) {
-    if (c == '#') out += std::to_string(match->numbers[number++]);
-    else if (c == '*') out += match->rest;
-    else out += c;
+    if (c == '#')
+      out += std::to_string(match->numbers[number++]);
+    else if (c == '*')
+      out += match->rest;
+    else
+      out += c;
   }
   return out;
 }
@@ -192,7 +197,8 @@ inline std::string_view without_prefix(const KeyNaming& naming, std::string_view
 inline std::optional<TensorInfo> joined(const std::string& name, const std::array<const TensorInfo*, 3>& parts) {
   TensorInfo out;
   for (const TensorInfo* const part : parts) {
-    if (part == nullptr || part->shape.empty() || part->shape != parts[0]->shape || part->dtype != parts[0]->dtype) return std::nullopt;
+    if (part == nullptr || part->shape.empty() || part->shape != parts[0]->shape || part->dtype != parts[0]->dtype)
+      return std::nullopt;
     if (part->shape[0] > std::numeric_limits<Index>::max() / 3) return std::nullopt;  // an empty tensor may claim any extent
     out.parts.push_back(*part);
     out.size += part->size;
@@ -211,15 +217,17 @@ inline std::optional<TensorInfo> joined(const std::string& name, const std::arra
 inline const detail::KeyNaming* naming_of(std::span<const TensorInfo> tensors) {
   for (const detail::KeyNaming& naming : detail::key_namings) {
     const auto holds = [&](std::string_view name) {
-      return std::ranges::any_of(tensors, [&](const TensorInfo& t) { return detail::without_prefix(naming, t.name) == name; });
+      return std::ranges::any_of(tensors,
+                                 [&](const TensorInfo& t) { return detail::without_prefix(naming, t.name) == name; });
     };
     if (holds(naming.has[0]) && holds(naming.has[1]) && (naming.has_not.empty() || !holds(naming.has_not))) return &naming;
   }
   return nullptr;
 }
 
-/// The tensors under our names. Those that a classifier does not use are left out; names that are not known stay, as do queries, keys and
-/// values that are incomplete or do not go together. Two tensors may get the same name: whoever takes the list must look.
+/// The tensors under our names. Those that a classifier does not use are left out; names that are not known stay, as do
+/// queries, keys and values that are incomplete or do not go together. Two tensors may get the same name: whoever takes the
+/// list must look.
 inline std::vector<TensorInfo> with_our_names(std::vector<TensorInfo> tensors, const detail::KeyNaming& naming) {
   std::map<std::string, std::array<const TensorInfo*, 3>> split;  // "blocks.0.attn.qkv.weight": its parts
   std::vector<std::optional<std::string>> names(tensors.size());  // "": left out; nothing: a part
@@ -251,8 +259,10 @@ inline std::vector<TensorInfo> with_our_names(std::vector<TensorInfo> tensors, c
   std::vector<TensorInfo> out;
   for (std::size_t i = 0; i < tensors.size(); ++i) {
     if (names[i] && names[i]->empty()) continue;
-    if (const auto whole = wholes.find(&tensors[i]); whole != wholes.end()) out.push_back(std::move(whole->second));
-    else if (names[i]) out.push_back(tensors[i]), out.back().name = std::move(*names[i]);
+    if (const auto whole = wholes.find(&tensors[i]); whole != wholes.end())
+      out.push_back(std::move(whole->second));
+    else if (names[i])
+      out.push_back(tensors[i]), out.back().name = std::move(*names[i]);
   }
   return out;
 }

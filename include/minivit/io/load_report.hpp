@@ -70,8 +70,9 @@ struct LoadReport {
   }
 };
 
-/// Compares names and shapes of a file with a model's parameters, and with the `fixed` tensors that it may hold or not. `prefix` stands
-/// before each name in the file; with a prefix only names that begin with it can be extra. `options` say what may be adapted.
+/// Compares names and shapes of a file with a model's parameters, and with the `fixed` tensors that it may hold or not.
+/// `prefix` stands before each name in the file; with a prefix only names that begin with it can be extra. `options` say
+/// what may be adapted.
 inline LoadReport compare(const ParameterTable& table, const StateDict& file, std::string_view prefix = {},
                           const std::vector<FixedTensor>& fixed = {}, const LoadOptions& options = {}) {
   LoadReport report;
@@ -92,8 +93,10 @@ inline LoadReport compare(const ParameterTable& table, const StateDict& file, st
       report.missing.push_back(p.name);
     } else if (tensor->shape != p.shape) {
       const bool positions = detail::position_change(p, *tensor, table, file, prefix).has_value();
-      if (positions && options.resample) report.resampled.push_back(p.name);
-      else differs(p.name, p.shape, *tensor);
+      if (positions && options.resample)
+        report.resampled.push_back(p.name);
+      else
+        differs(p.name, p.shape, *tensor);
       can_resample = can_resample || positions;
     }
     can_replace_head = can_replace_head || head;
@@ -112,8 +115,8 @@ inline LoadReport compare(const ParameterTable& table, const StateDict& file, st
     if (!geometry || !options.resample) report.extra.push_back(tensor.name);
     can_resample = can_resample || geometry;
   }
-  report.hint = detail::guess_cause(report.missing, report.extra, report.mismatched, table, file, can_replace_head && !options.replace_head,
-                                    can_resample && !options.resample);
+  report.hint = detail::guess_cause(report.missing, report.extra, report.mismatched, table, file,
+                                    can_replace_head && !options.replace_head, can_resample && !options.resample);
   return report;
 }
 

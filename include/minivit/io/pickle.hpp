@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// What a pickle describes, as plain data: numbers, texts, containers, names of Python things, and calls written down as (what, arguments).
-// Nothing is ever looked up, imported or called, so a hostile name is a text like any other. pickle_reader.hpp makes these from bytes.
+// What a pickle describes, as plain data: numbers, texts, containers, names of Python things, and calls written down as
+// (what, arguments). Nothing is ever looked up, imported or called, so a hostile name is a text like any other.
+// pickle_reader.hpp makes these from bytes.
 #pragma once
 
 #include <minivit/core/isa.hpp>
@@ -17,18 +18,18 @@ namespace minivit::inline MINIVIT_ISA::pickle {
 /// What a value is.
 enum class Kind : unsigned char {
   none,
-  boolean,     ///< number is 0 or 1
-  integer,     ///< number
-  real,        ///< number holds the bits of the double
-  text,        ///< UTF-8 as Python wrote it, not checked
+  boolean,  ///< number is 0 or 1
+  integer,  ///< number
+  real,     ///< number holds the bits of the double
+  text,     ///< UTF-8 as Python wrote it, not checked
   bytes,
-  long_number, ///< an integer of more than 64 bits: its bytes, least significant first
-  name,        ///< items: module, name; both text
+  long_number,  ///< an integer of more than 64 bits: its bytes, least significant first
+  name,         ///< items: module, name; both text
   tuple,
-  list,        ///< also sets
-  dict,        ///< items: key, value, key, value, ...; also collections.OrderedDict
-  call,        ///< items: what, arguments. Also objects of classes: what is set on or put into them is left out
-  persistent   ///< items: what the writer left outside of the pickle, as it calls it
+  list,       ///< also sets
+  dict,       ///< items: key, value, key, value, ...; also collections.OrderedDict
+  call,       ///< items: what, arguments. Also objects of classes: what is set on or put into them is left out
+  persistent  ///< items: what the writer left outside of the pickle, as it calls it
 };
 
 /// One value: 16 bytes, everything larger stands in the pickle or in the Object.
@@ -55,9 +56,12 @@ class Object {
   }
   /// Of kinds that have some, else empty.
   std::span<const Value> items(const Value& value) const {
-    return value.has_items() ? std::span<const Value>(nodes_[static_cast<std::size_t>(value.number)]) : std::span<const Value>();
+    return value.has_items() ? std::span<const Value>(nodes_[static_cast<std::size_t>(value.number)])
+                             : std::span<const Value>();
   }
-  bool is_text(const Value& value, std::string_view text_is) const { return value.kind == Kind::text && text(value) == text_is; }
+  bool is_text(const Value& value, std::string_view text_is) const {
+    return value.kind == Kind::text && text(value) == text_is;
+  }
   bool is_name(const Value& value, std::string_view module, std::string_view name) const {
     return value.kind == Kind::name && text(items(value)[0]) == module && text(items(value)[1]) == name;
   }
@@ -76,6 +80,7 @@ class Object {
       constexpr std::size_t most = 60;
       return std::string(text(items(v)[0]).substr(0, most)) + "." + std::string(text(items(v)[1]).substr(0, most));
     };
+    // clang-format off
     switch (value.kind) {
       case Kind::none: return "None";
       case Kind::boolean: return "a truth value";
@@ -96,6 +101,7 @@ class Object {
       }
       case Kind::persistent: return "a storage";
     }
+    // clang-format on
     return {};
   }
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
-// Reads a pickle of protocol 2 to 5 into a pickle::Object: the opcodes that PyTorch's state dicts and what is saved beside them need,
-// with bounded numbers of values and of nesting. It keeps a stack and a memo as Python's own reader does, but where that one would import
-// or call something, it only notes that down.
-// Opcodes: CPython's pickletools.py. Left out, and refused by name: protocol 0 and 1 texts, extension registry, out-of-band buffers.
+// Reads a pickle of protocol 2 to 5 into a pickle::Object: the opcodes that PyTorch's state dicts and what is saved beside
+// them need, with bounded numbers of values and of nesting. It keeps a stack and a memo as Python's own reader does, but
+// where that one would import or call something, it only notes that down. Opcodes: CPython's pickletools.py. Left out, and
+// refused by name: protocol 0 and 1 texts, extension registry, out-of-band buffers.
 #pragma once
 
 #include <minivit/core/errors.hpp>
@@ -19,7 +19,8 @@
 
 namespace minivit::inline MINIVIT_ISA::pickle {
 
-/// How much of a pickle is read before it is refused. The largest published checkpoints with optimiser state have some 50,000 values.
+/// How much of a pickle is read before it is refused. The largest published checkpoints with optimiser state have some
+/// 50,000 values.
 struct Limits {
   std::size_t bytes = std::size_t{16} << 20;  ///< of the pickle; numbers of tensors stand outside of it
   std::size_t values = 400'000;               ///< put on the stack or remembered: at most 50 MB of memory
@@ -30,10 +31,12 @@ namespace detail {
 
 class Reader {
  public:
-  Reader(std::string_view pickle, std::string_view where, const Limits& limits) : pickle_(pickle), where_(where), limits_(limits), out_(pickle) {}
+  Reader(std::string_view pickle, std::string_view where, const Limits& limits)
+      : pickle_(pickle), where_(where), limits_(limits), out_(pickle) {}
 
   Object read() {
-    if (pickle_.size() < 2 || byte(0) != 0x80) refuse("does not begin with a protocol", "protocol 2 to 5", "", "save it again with torch.save");
+    if (pickle_.size() < 2 || byte(0) != 0x80)
+      refuse("does not begin with a protocol", "protocol 2 to 5", "", "save it again with torch.save");
     while (step()) continue;
     out_.bytes = at_;
     return std::move(out_);
@@ -54,14 +57,19 @@ class Reader {
 
   [[noreturn]] void refuse(const std::string& what, const std::string& expected = {}, const std::string& found = {},
                            std::string_view hint = "the file is damaged, or was not written by torch.save") const {
-    fail({.where = where_, .what = "pickle: " + what + " at byte " + std::to_string(op_at_), .expected = expected, .found = found, .hint = hint});
+    fail({.where = where_,
+          .what = "pickle: " + what + " at byte " + std::to_string(op_at_),
+          .expected = expected,
+          .found = found,
+          .hint = hint});
   }
   unsigned byte(std::size_t at) const { return static_cast<unsigned char>(pickle_[at]); }
 
   /// The next `count` bytes.
   std::string_view take(std::uint64_t count) {
     if (count > pickle_.size() - at_)
-      refuse("something goes past the end", std::to_string(pickle_.size() - at_) + " bytes at most", std::to_string(count), "the file is cut short or damaged");
+      refuse("something goes past the end", std::to_string(pickle_.size() - at_) + " bytes at most", std::to_string(count),
+             "the file is cut short or damaged");
     const std::string_view taken = pickle_.substr(at_, static_cast<std::size_t>(count));
     at_ += static_cast<std::size_t>(count);
     return taken;
@@ -69,7 +77,8 @@ class Reader {
   std::uint64_t unsigned_number(std::size_t bytes) {
     std::uint64_t value = 0;
     const std::string_view taken = take(bytes);
-    for (std::size_t i = 0; i < bytes; ++i) value |= static_cast<std::uint64_t>(static_cast<unsigned char>(taken[i])) << (8 * i);
+    for (std::size_t i = 0; i < bytes; ++i)
+      value |= static_cast<std::uint64_t>(static_cast<unsigned char>(taken[i])) << (8 * i);
     return value;
   }
   /// Up to the end of the line, which is taken, too.
@@ -90,7 +99,8 @@ class Reader {
   Value long_integer(std::uint64_t count) {
     if (count > 8) return slice(Kind::long_number, count);
     const std::string_view taken = take(count);
-    std::uint64_t bits = !taken.empty() && (static_cast<unsigned char>(taken.back()) & 0x80u) != 0 ? ~std::uint64_t{0} : 0;  // the sign
+    std::uint64_t bits =
+        !taken.empty() && (static_cast<unsigned char>(taken.back()) & 0x80u) != 0 ? ~std::uint64_t{0} : 0;  // the sign
     for (std::size_t i = taken.size(); i-- > 0;) bits = bits << 8 | static_cast<unsigned char>(taken[i]);
     return {Kind::integer, 0, static_cast<std::int64_t>(bits)};
   }
@@ -101,7 +111,8 @@ class Reader {
   }
 
   void count_value() {
-    if (++values_ > limits_.values) refuse("too many values", std::to_string(limits_.values) + " at most", "more", "is this a checkpoint?");
+    if (++values_ > limits_.values)
+      refuse("too many values", std::to_string(limits_.values) + " at most", "more", "is this a checkpoint?");
   }
   void push(const Value& value) {
     count_value();
@@ -149,8 +160,11 @@ class Reader {
   void add_to_top(Kind wanted, const std::vector<Value>& values) {
     const Value& to = top();
     if (wanted == Kind::dict && values.size() % 2 != 0) refuse("a key has no value");
-    if (to.kind == wanted) out_.append(to, values);
-    else if (to.kind != Kind::call) refuse("values are put into something that holds none", wanted == Kind::dict ? "a dictionary" : "a list", out_.describe(to));
+    if (to.kind == wanted)
+      out_.append(to, values);
+    else if (to.kind != Kind::call)
+      refuse("values are put into something that holds none", wanted == Kind::dict ? "a dictionary" : "a list",
+             out_.describe(to));
   }
 
   /// what(arguments), noted down. Only OrderedDict becomes what it would be in Python: a dictionary.
@@ -179,6 +193,7 @@ class Reader {
   bool step() {
     op_at_ = at_;
     const unsigned op = static_cast<unsigned char>(take(1)[0]);
+    // clang-format off
     switch (op) {
       case protocol:
         if (const auto version = unsigned_number(1); version < 2 || version > 5) refuse("unknown protocol", "2 to 5", std::to_string(version), "save it again with torch.save");
@@ -267,6 +282,7 @@ class Reader {
       case long_get: recall(unsigned_number(4)); return true;
       default: break;
     }
+    // clang-format on
     constexpr char digits[] = "0123456789abcdef";
     refuse("opcode 0x" + std::string{digits[op >> 4], digits[op & 15]} + " is none that state dicts need", "", "",
            "save the state dict alone: torch.save(model.state_dict(), ...)");
@@ -284,8 +300,8 @@ class Reader {
 
 }  // namespace detail
 
-/// The pickle at the beginning of `pickle`, which must outlive the result; Object::bytes says where it ends. Throws Error, beginning
-/// with `where`, for whatever is not a pickle, is cut short, or is more than `limits` allow.
+/// The pickle at the beginning of `pickle`, which must outlive the result; Object::bytes says where it ends. Throws Error,
+/// beginning with `where`, for whatever is not a pickle, is cut short, or is more than `limits` allow.
 inline Object read(std::string_view pickle, std::string_view where, const Limits& limits = {}) {
   return detail::Reader(pickle.substr(0, limits.bytes), where, limits).read();
 }

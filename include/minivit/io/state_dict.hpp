@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// StateDict: named tensors in memory, from whatever kind of file they came. Loading a model sees nothing else: safetensors.hpp and
-// torch_file.hpp make StateDicts, open_weights.hpp picks by content. Values are not checked: NaN and infinity load.
+// StateDict: named tensors in memory, from whatever kind of file they came. Loading a model sees nothing else:
+// safetensors.hpp and torch_file.hpp make StateDicts, open_weights.hpp picks by content. Values are not checked: NaN and
+// infinity load.
 #pragma once
 
 #include <minivit/core/buffer.hpp>
@@ -25,7 +26,8 @@ struct Origin {
   std::string container{};  ///< "safetensors", "PyTorch zip", "PyTorch legacy"
   std::string entry{};      ///< the dictionary inside the file, "model"; empty: the outermost, or the format knows none
   std::string prefix{};     ///< what stood in front of every name and was removed, "module."
-  std::string naming{};     ///< whose names they had, "Hugging Face ViT"; empty: those of the published DeiT, Swin and MiniViT code, which are ours
+  std::string naming{};  ///< whose names they had, "Hugging Face ViT"; empty: those of the published DeiT, Swin and MiniViT
+                         ///< code, which are ours
   /// Other dictionaries of the file and their number of tensors.
   std::vector<std::pair<std::string, std::size_t>> other_entries{};
   /// What is in the dictionary and is no tensor that can be read: "NAME: why". A hundred at most.
@@ -35,9 +37,10 @@ struct Origin {
 /// Tensors by name. Copies of a TensorInfo stay valid as long as the object does.
 class StateDict {
  public:
-  /// `where` begins messages; `tensors` lie inside `data`, in which readers have made sure of that, and have different names.
-  StateDict(std::string where, std::vector<TensorInfo> tensors, std::map<std::string, std::string> metadata, Buffer<std::byte> data,
-            Origin origin)
+  /// `where` begins messages; `tensors` lie inside `data`, in which readers have made sure of that, and have different
+  /// names.
+  StateDict(std::string where, std::vector<TensorInfo> tensors, std::map<std::string, std::string> metadata,
+            Buffer<std::byte> data, Origin origin)
       : where_(std::move(where)), metadata_(std::move(metadata)), data_(std::move(data)), origin_(std::move(origin)) {
     set_tensors(std::move(tensors));
   }
@@ -69,7 +72,9 @@ class StateDict {
   /// in_one_piece(); packed() has no such limit.
   std::span<const std::byte> bytes(const TensorInfo& tensor) const {
     if (!tensor.in_one_piece())
-      fail({.where = where_, .what = "tensor " + detail::in_quotes(tensor.name) + " does not stand in one piece", .hint = "use packed()"});
+      fail({.where = where_,
+            .what = "tensor " + detail::in_quotes(tensor.name) + " does not stand in one piece",
+            .hint = "use packed()"});
     return {place(tensor), static_cast<std::size_t>(tensor.bytes)};
   }
 
@@ -80,8 +85,8 @@ class StateDict {
     return out;
   }
 
-  /// Copies the tensor's `tensor.size` elements to dst, row-major. Floats: F16, BF16, F32 and F64 to float or double. Integers: to the
-  /// same type, and U8 and I32 to wider ones. Throws Error, naming the dtype, for everything else.
+  /// Copies the tensor's `tensor.size` elements to dst, row-major. Floats: F16, BF16, F32 and F64 to float or double.
+  /// Integers: to the same type, and U8 and I32 to wider ones. Throws Error, naming the dtype, for everything else.
   template <class T>
   void copy_to(const TensorInfo& tensor, T* dst) const {
     bool converted = true;
@@ -133,7 +138,10 @@ class StateDict {
     const auto name = [&](std::size_t i) { return std::string_view(tensors_[i].name); };
     std::ranges::sort(by_name_, {}, name);
     if (const auto twice = std::ranges::adjacent_find(by_name_, {}, name); twice != by_name_.end())
-      fail({.where = where_, .what = "tensor " + detail::in_quotes(tensors_[*twice].name) + ": repeated name", .expected = "each name once", .found = "two tensors"});
+      fail({.where = where_,
+            .what = "tensor " + detail::in_quotes(tensors_[*twice].name) + ": repeated name",
+            .expected = "each name once",
+            .found = "two tensors"});
   }
 
  private:
@@ -141,14 +149,16 @@ class StateDict {
 
   /// The tensor's first byte, after a check that all of it lies inside the data.
   const std::byte* place(const TensorInfo& tensor) const {
-    std::uint64_t reach = static_cast<std::uint64_t>(std::max<Index>(tensor.bytes, 0));  // bytes from the first to behind the last element
+    std::uint64_t reach =
+        static_cast<std::uint64_t>(std::max<Index>(tensor.bytes, 0));  // bytes from the first to behind the last element
     bool inside = tensor.bytes >= 0 && tensor.offset >= 0;
     if (!tensor.strides.empty() && tensor.size > 0) {
       std::optional<std::uint64_t> last = 0;
       inside = inside && tensor.strides.size() == tensor.shape.size();
       for (std::size_t axis = 0; inside && last && axis < tensor.shape.size(); ++axis) {
         inside = tensor.strides[axis] >= 0 && tensor.shape[axis] >= 1;
-        const auto step = checked::mul(static_cast<std::uint64_t>(tensor.shape[axis] - 1), static_cast<std::uint64_t>(tensor.strides[axis]));
+        const auto step = checked::mul(static_cast<std::uint64_t>(tensor.shape[axis] - 1),
+                                       static_cast<std::uint64_t>(tensor.strides[axis]));
         last = step ? checked::add(*last, *step) : std::nullopt;
       }
       const auto elements = last ? checked::add(*last, 1) : std::nullopt;

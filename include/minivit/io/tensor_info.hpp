@@ -15,12 +15,13 @@ namespace minivit::inline MINIVIT_ISA {
 struct TensorInfo {
   std::string name;
   DType dtype = DType::F32;
-  std::vector<Index> shape;          ///< empty for a scalar
-  Index offset = 0;                  ///< bytes from the start of the data to the first element
-  Index bytes = 0;                   ///< bytes of the elements: `size` times the size of one
-  Index size = 0;                    ///< elements: product of `shape`
-  std::vector<Index> strides{};      ///< in elements, one per axis, 0 or more; empty when row-major without gaps
-  std::vector<TensorInfo> parts{};   ///< if any: the tensor is these behind each other along its first axis, and has no place of its own
+  std::vector<Index> shape;      ///< empty for a scalar
+  Index offset = 0;              ///< bytes from the start of the data to the first element
+  Index bytes = 0;               ///< bytes of the elements: `size` times the size of one
+  Index size = 0;                ///< elements: product of `shape`
+  std::vector<Index> strides{};  ///< in elements, one per axis, 0 or more; empty when row-major without gaps
+  std::vector<TensorInfo>
+      parts{};  ///< if any: the tensor is these behind each other along its first axis, and has no place of its own
 
   /// Whether its bytes stand in the file row-major, one behind the other.
   bool in_one_piece() const { return strides.empty() && parts.empty(); }

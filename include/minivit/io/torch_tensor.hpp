@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// How PyTorch writes a tensor into a pickle: a call of a rebuilding function with storage, offset, shape and strides. Recognises those
-// calls in a pickle::Object and says what they claim; whether it can be true is checked where the storage is known (torch_file.hpp).
-// Source: torch/_utils.py and torch/serialization.py of PyTorch 0.4 to 2.x.
+// How PyTorch writes a tensor into a pickle: a call of a rebuilding function with storage, offset, shape and strides.
+// Recognises those calls in a pickle::Object and says what they claim; whether it can be true is checked where the storage
+// is known (torch_file.hpp). Source: torch/_utils.py and torch/serialization.py of PyTorch 0.4 to 2.x.
 #pragma once
 
 #include <minivit/io/dtype.hpp>
@@ -46,7 +46,8 @@ inline constexpr auto tensor_types = std::to_array<TorchType>({
 
 /// The type that a name in the pickle stands for, or null.
 template <std::size_t N>
-const TorchType* torch_type(const pickle::Object& object, const pickle::Value& value, const std::array<TorchType, N>& types) {
+const TorchType* torch_type(const pickle::Object& object, const pickle::Value& value,
+                            const std::array<TorchType, N>& types) {
   if (value.kind != pickle::Kind::name) return nullptr;
   const std::string_view module = object.text(object.items(value)[0]), name = object.text(object.items(value)[1]);
   if (module != "torch" && module != "torch.cuda" && module != "torch.storage") return nullptr;
@@ -70,20 +71,24 @@ struct StorageClaim {
 };
 
 /// What the parts of a storage's tuple say, or nothing when they say something else: `why` then says what is wrong.
-inline std::optional<StorageClaim> storage_of(const pickle::Object& object, std::span<const pickle::Value> parts, std::string& why) {
+inline std::optional<StorageClaim> storage_of(const pickle::Object& object, std::span<const pickle::Value> parts,
+                                              std::string& why) {
   using pickle::Kind;
-  if (parts.size() < 5 || parts.size() > 6 || !object.is_text(parts[0], "storage") || parts[2].kind != Kind::text || !count_of(parts[4])) {
+  if (parts.size() < 5 || parts.size() > 6 || !object.is_text(parts[0], "storage") || parts[2].kind != Kind::text ||
+      !count_of(parts[4])) {
     why = "its storage is described in an unknown way";
     return std::nullopt;
   }
-  StorageClaim claim{object.text(parts[2]), torch_type(object, parts[1], storage_types), *count_of(parts[4]), parts.size() == 6 && parts[5].kind != Kind::none};
+  StorageClaim claim{object.text(parts[2]), torch_type(object, parts[1], storage_types), *count_of(parts[4]),
+                     parts.size() == 6 && parts[5].kind != Kind::none};
   if (claim.type != nullptr) return claim;
   why = "its storage has the unknown type " + object.describe(parts[1]);
   return std::nullopt;
 }
 
 /// The same of the persistent value around the tuple.
-inline std::optional<StorageClaim> storage_claim(const pickle::Object& object, const pickle::Value& value, std::string& why) {
+inline std::optional<StorageClaim> storage_claim(const pickle::Object& object, const pickle::Value& value,
+                                                 std::string& why) {
   if (value.kind == pickle::Kind::persistent) return storage_of(object, object.items(object.items(value)[0]), why);
   why = "its storage is " + object.describe(value);
   return std::nullopt;
@@ -115,7 +120,8 @@ inline std::optional<std::vector<std::uint64_t>> extents_of(const pickle::Object
 }
 
 /// What the arguments of _rebuild_tensor, version 1 to 3, say.
-inline std::optional<TensorClaim> rebuilt_tensor(const pickle::Object& object, std::span<const pickle::Value> arguments, int version, std::string& why) {
+inline std::optional<TensorClaim> rebuilt_tensor(const pickle::Object& object, std::span<const pickle::Value> arguments,
+                                                 int version, std::string& why) {
   using pickle::Kind;
   const auto refuse = [&](std::string reason) {
     why = std::move(reason);
@@ -129,9 +135,11 @@ inline std::optional<TensorClaim> rebuilt_tensor(const pickle::Object& object, s
   if (!offset || !shape || !strides || shape->size() != strides->size())
     return refuse("offset, shape and strides are no numbers of 0 or more, one per axis, for at most 8 axes");
   const TorchType* const type = version == 3 ? torch_type(object, arguments[6], tensor_types) : storage->type;
-  if (type == nullptr || !type->dtype) return refuse("its numbers are " + (type ? std::string(type->name) : object.describe(arguments[6])));
+  if (type == nullptr || !type->dtype)
+    return refuse("its numbers are " + (type ? std::string(type->name) : object.describe(arguments[6])));
   const std::size_t metadata = version == 3 ? 7 : 6;  // says that the numbers are to be negated or conjugated
-  if (arguments.size() > metadata && !object.items(arguments[metadata]).empty()) return refuse("it is a negated or conjugated view");
+  if (arguments.size() > metadata && !object.items(arguments[metadata]).empty())
+    return refuse("it is a negated or conjugated view");
   TensorClaim claim{*storage, *type->dtype, *offset, *shape, *strides};
   if (claim.storage.type->name == "UntypedStorage") {  // counts bytes
     if (claim.storage.elements % type->bytes != 0) return refuse("its storage ends inside a number");
@@ -152,7 +160,8 @@ inline std::optional<TensorClaim> tensor_claim(const pickle::Object& object, pic
     if (object.is_name(what, "torch._utils", "_rebuild_tensor_v2")) return rebuilt_tensor(object, arguments, 2, why);
     if (object.is_name(what, "torch._utils", "_rebuild_tensor_v3")) return rebuilt_tensor(object, arguments, 3, why);
     if (object.is_name(what, "torch._utils", "_rebuild_tensor")) return rebuilt_tensor(object, arguments, 1, why);
-    const bool parameter = object.is_name(what, "torch._utils", "_rebuild_parameter") || object.is_name(what, "torch._utils", "_rebuild_parameter_with_state");
+    const bool parameter = object.is_name(what, "torch._utils", "_rebuild_parameter") ||
+                           object.is_name(what, "torch._utils", "_rebuild_parameter_with_state");
     if (parameter && !arguments.empty()) {
       value = arguments[0];
     } else if (object.is_name(what, "torch._tensor", "_rebuild_from_type_v2") && arguments.size() >= 3) {

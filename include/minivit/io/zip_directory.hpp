@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
-// What is in a zip file as torch.save writes it: stored entries, zip64 or not, no comment behind the directory. The directory is checked
-// against every local header, and no two entries share a byte, so what is read is at most what is in the file. Unpacks nothing:
-// compressed, encrypted and split archives are refused.
-// Format: PKWARE's APPNOTE 6.3, sections 4.3 to 4.5.
+// What is in a zip file as torch.save writes it: stored entries, zip64 or not, no comment behind the directory. The
+// directory is checked against every local header, and no two entries share a byte, so what is read is at most what is in
+// the file. Unpacks nothing: compressed, encrypted and split archives are refused. Format: PKWARE's APPNOTE 6.3,
+// sections 4.3 to 4.5.
 #pragma once
 
 #include <minivit/core/buffer.hpp>
@@ -25,9 +25,9 @@ namespace minivit::inline MINIVIT_ISA {
 /// One stored file of an archive. All of it lies inside the source.
 struct ZipEntry {
   std::string name;
-  std::uint64_t at = 0;      ///< of the first byte of its content
+  std::uint64_t at = 0;  ///< of the first byte of its content
   std::uint64_t bytes = 0;
-  std::uint32_t crc = 0;     ///< 0 when the writer computed none
+  std::uint32_t crc = 0;  ///< 0 when the writer computed none
 };
 
 namespace detail {
@@ -41,15 +41,19 @@ class ZipReader {
 
   std::vector<ZipEntry> entries() {
     const Directory directory = find_directory();
-    if (directory.entries > most_entries) refuse("too many entries", "at most " + std::to_string(most_entries), std::to_string(directory.entries));
+    if (directory.entries > most_entries)
+      refuse("too many entries", "at most " + std::to_string(most_entries), std::to_string(directory.entries));
     if (directory.bytes > most_directory_bytes)
-      refuse("the directory is too large", "at most " + std::to_string(most_directory_bytes) + " bytes", std::to_string(directory.bytes));
+      refuse("the directory is too large", "at most " + std::to_string(most_directory_bytes) + " bytes",
+             std::to_string(directory.bytes));
     Buffer<std::byte> bytes(static_cast<Index>(directory.bytes));  // lies inside the file: find_directory() saw to that
     source_.read(directory.at, {bytes.data(), static_cast<std::size_t>(directory.bytes)});
     std::span<const std::byte> rest(bytes.data(), static_cast<std::size_t>(directory.bytes));
     std::vector<Record> records;
     for (std::uint64_t i = 0; i < directory.entries; ++i) records.push_back(record(rest));
-    if (!rest.empty()) refuse("the directory holds more than its entries", std::to_string(directory.entries) + " entries", std::to_string(rest.size()) + " bytes more");
+    if (!rest.empty())
+      refuse("the directory holds more than its entries", std::to_string(directory.entries) + " entries",
+             std::to_string(rest.size()) + " bytes more");
     for (Record& r : records) check_local_header(r);
     check_places(records, directory.at);
 
@@ -59,8 +63,8 @@ class ZipReader {
   }
 
  private:
-  static constexpr std::uint32_t local_mark = 0x04034b50, central_mark = 0x02014b50, end_mark = 0x06054b50, end64_mark = 0x06064b50,
-                                 locator_mark = 0x07064b50;
+  static constexpr std::uint32_t local_mark = 0x04034b50, central_mark = 0x02014b50, end_mark = 0x06054b50,
+                                 end64_mark = 0x06064b50, locator_mark = 0x07064b50;
   static constexpr std::uint64_t end_bytes = 22, locator_bytes = 20, end64_bytes = 56, central_bytes = 46, local_bytes = 30;
   static constexpr std::uint64_t full16 = 0xFFFF, full32 = 0xFFFFFFFF;  // "look into the zip64 field"
 
@@ -76,27 +80,32 @@ class ZipReader {
     std::optional<std::uint64_t> local_at;
   };
 
-  [[noreturn]] void refuse(const std::string& what, const std::string& expected = {}, const std::string& found = {}, std::string_view hint = damaged) const {
+  [[noreturn]] void refuse(const std::string& what, const std::string& expected = {}, const std::string& found = {},
+                           std::string_view hint = damaged) const {
     fail({.where = where_, .what = "zip: " + what, .expected = expected, .found = found, .hint = hint});
   }
-  [[noreturn]] void refuse_entry(const std::string& name, const std::string& what, const std::string& expected = {}, const std::string& found = {},
-                                 std::string_view hint = damaged) const {
+  [[noreturn]] void refuse_entry(const std::string& name, const std::string& what, const std::string& expected = {},
+                                 const std::string& found = {}, std::string_view hint = damaged) const {
     refuse("entry " + in_quotes(name) + ": " + what, expected, found, hint);
   }
-  static std::uint64_t number(std::span<const std::byte> bytes, std::size_t at, std::size_t count) { return little_endian(bytes.subspan(at), count); }
+  static std::uint64_t number(std::span<const std::byte> bytes, std::size_t at, std::size_t count) {
+    return little_endian(bytes.subspan(at), count);
+  }
 
   /// The fixed part of a record of the file, which begins with `mark`.
   template <std::size_t size>
   std::array<std::byte, size> fixed_part(std::uint64_t at, std::uint32_t mark, const char* what) const {
     std::array<std::byte, size> bytes{};
-    if (!source_.holds(at, size)) refuse(std::string(what) + " goes past the end of the file", "", "byte " + std::to_string(at), cut);
+    if (!source_.holds(at, size))
+      refuse(std::string(what) + " goes past the end of the file", "", "byte " + std::to_string(at), cut);
     source_.read(at, bytes);
     if (number(bytes, 0, 4) != mark) refuse(std::string("no ") + what + " at byte " + std::to_string(at));
     return bytes;
   }
 
   Directory find_directory() const {
-    if (source_.size() < end_bytes) refuse("too short for an archive", std::to_string(end_bytes) + " bytes or more", std::to_string(source_.size()), cut);
+    if (source_.size() < end_bytes)
+      refuse("too short for an archive", std::to_string(end_bytes) + " bytes or more", std::to_string(source_.size()), cut);
     const std::uint64_t end_at = source_.size() - end_bytes;
     std::array<std::byte, end_bytes> end{};
     source_.read(end_at, end);
@@ -111,13 +120,17 @@ class ZipReader {
       const std::uint64_t locator_at = end_at - locator_bytes, at = number(locator, 8, 8);
       const auto end64 = fixed_part<end64_bytes>(at, end64_mark, "zip64 end of the directory");
       const auto behind = checked::add(at + 12, number(end64, 4, 8));  // at lies inside the file: no overflow
-      if (number(end64, 4, 8) < end64_bytes - 12 || behind != locator_at) refuse("the zip64 end of the directory has the wrong size");
+      if (number(end64, 4, 8) < end64_bytes - 12 || behind != locator_at)
+        refuse("the zip64 end of the directory has the wrong size");
       const Directory wide{number(end64, 48, 8), number(end64, 40, 8), number(end64, 32, 8)};
-      const auto agree = [](std::uint64_t narrow, std::uint64_t full, std::uint64_t value) { return narrow == value || narrow == full; };
-      if (!agree(directory.entries, full16, wide.entries) || !agree(directory.bytes, full32, wide.bytes) || !agree(directory.at, full32, wide.at))
+      const auto agree = [](std::uint64_t narrow, std::uint64_t full, std::uint64_t value) {
+        return narrow == value || narrow == full;
+      };
+      if (!agree(directory.entries, full16, wide.entries) || !agree(directory.bytes, full32, wide.bytes) ||
+          !agree(directory.at, full32, wide.at))
         refuse("the two ends of the directory disagree");
-      one_disk = number(end64, 16, 4) == 0 && number(end64, 20, 4) == 0 && number(end64, 24, 8) == wide.entries && number(locator, 4, 4) == 0 &&
-                 number(locator, 16, 4) <= 1;
+      one_disk = number(end64, 16, 4) == 0 && number(end64, 20, 4) == 0 && number(end64, 24, 8) == wide.entries &&
+                 number(locator, 4, 4) == 0 && number(locator, 16, 4) <= 1;
       directory = wide;
       directory_end = at;
     }
@@ -129,8 +142,8 @@ class ZipReader {
   }
 
   /// Sizes and place, those that are full taken from the zip64 field of `extra`, in their fixed order.
-  Sizes wide_sizes(std::uint64_t packed, std::uint64_t content, std::optional<std::uint64_t> local_at, std::span<const std::byte> extra,
-                   const std::string& name) const {
+  Sizes wide_sizes(std::uint64_t packed, std::uint64_t content, std::optional<std::uint64_t> local_at,
+                   std::span<const std::byte> extra, const std::string& name) const {
     Sizes sizes{packed, content, local_at};
     if (packed != full32 && content != full32 && local_at != full32) return sizes;
     while (extra.size() >= 4) {
@@ -159,20 +172,25 @@ class ZipReader {
 
   /// Takes the next record off the directory.
   Record record(std::span<const std::byte>& rest) const {
-    if (rest.size() < central_bytes || number(rest, 0, 4) != central_mark) refuse("the directory holds fewer entries than it says");
-    const std::uint64_t flags = number(rest, 8, 2), method = number(rest, 10, 2), name_bytes = number(rest, 28, 2), extra_bytes = number(rest, 30, 2),
-                        comment_bytes = number(rest, 32, 2), disk = number(rest, 34, 2);
-    if (name_bytes + extra_bytes + comment_bytes > rest.size() - central_bytes) refuse("an entry goes past the end of the directory");
+    if (rest.size() < central_bytes || number(rest, 0, 4) != central_mark)
+      refuse("the directory holds fewer entries than it says");
+    const std::uint64_t flags = number(rest, 8, 2), method = number(rest, 10, 2), name_bytes = number(rest, 28, 2),
+                        extra_bytes = number(rest, 30, 2), comment_bytes = number(rest, 32, 2), disk = number(rest, 34, 2);
+    if (name_bytes + extra_bytes + comment_bytes > rest.size() - central_bytes)
+      refuse("an entry goes past the end of the directory");
     Record r;
     r.entry.name.assign(reinterpret_cast<const char*>(rest.data()) + central_bytes, static_cast<std::size_t>(name_bytes));
-    const Sizes sizes = wide_sizes(number(rest, 20, 4), number(rest, 24, 4), number(rest, 42, 4),
-                                   rest.subspan(static_cast<std::size_t>(central_bytes + name_bytes), static_cast<std::size_t>(extra_bytes)), r.entry.name);
+    const Sizes sizes =
+        wide_sizes(number(rest, 20, 4), number(rest, 24, 4), number(rest, 42, 4),
+                   rest.subspan(static_cast<std::size_t>(central_bytes + name_bytes), static_cast<std::size_t>(extra_bytes)),
+                   r.entry.name);
     if ((flags & 0x2041u) != 0) refuse_entry(r.entry.name, "it is encrypted", "", "", "decrypt the archive first");
     if (method != 0)
-      refuse_entry(r.entry.name, "it is compressed", "a stored entry, as torch.save writes it", "method " + std::to_string(method),
-                   "pack it again without compression: zip -0, or torch.save in Python");
+      refuse_entry(r.entry.name, "it is compressed", "a stored entry, as torch.save writes it",
+                   "method " + std::to_string(method), "pack it again without compression: zip -0, or torch.save in Python");
     if (sizes.packed != sizes.content)
-      refuse_entry(r.entry.name, "its two sizes differ", std::to_string(sizes.content) + " bytes", std::to_string(sizes.packed));
+      refuse_entry(r.entry.name, "its two sizes differ", std::to_string(sizes.content) + " bytes",
+                   std::to_string(sizes.packed));
     if (disk != 0) refuse_entry(r.entry.name, "it stands in another file", "disk 0", std::to_string(disk));
     r.entry.bytes = sizes.content;
     r.entry.crc = static_cast<std::uint32_t>(number(rest, 16, 4));
@@ -194,18 +212,22 @@ class ZipReader {
     source_.read(name_at, std::as_writable_bytes(std::span(text)));
     const auto bytes = std::as_bytes(std::span(text.data(), text.size()));
     if (std::string_view(text).substr(0, r.entry.name.size()) != r.entry.name)
-      refuse_entry(r.entry.name, "its header has another name", "", in_quotes(std::string_view(text).substr(0, r.entry.name.size())));
-    const Sizes sizes = wide_sizes(number(header, 18, 4), number(header, 22, 4), std::nullopt, bytes.subspan(r.entry.name.size()), r.entry.name);
+      refuse_entry(r.entry.name, "its header has another name", "",
+                   in_quotes(std::string_view(text).substr(0, r.entry.name.size())));
+    const Sizes sizes = wide_sizes(number(header, 18, 4), number(header, 22, 4), std::nullopt,
+                                   bytes.subspan(r.entry.name.size()), r.entry.name);
     // Bit 3: sizes and sum stand behind the content, and zeros here.
     const bool later = (r.flags & 8u) != 0;
-    const auto agree = [&](std::uint64_t value, std::uint64_t expected) { return value == expected || (later && value == 0); };
+    const auto agree = [&](std::uint64_t value, std::uint64_t expected) {
+      return value == expected || (later && value == 0);
+    };
     if (number(header, 6, 2) != r.flags || number(header, 8, 2) != 0 || !agree(number(header, 14, 4), r.crc) ||
         !agree(sizes.packed, r.entry.bytes) || !agree(sizes.content, r.entry.bytes))
       refuse_entry(r.entry.name, "its header and the directory disagree");
     r.entry.at = name_at + name_bytes + extra_bytes;
     if (!source_.holds(r.entry.at, r.entry.bytes))
-      refuse_entry(r.entry.name, "it goes past the end of the file", "at most " + std::to_string(source_.size() - r.entry.at) + " bytes",
-                   std::to_string(r.entry.bytes), cut);
+      refuse_entry(r.entry.name, "it goes past the end of the file",
+                   "at most " + std::to_string(source_.size() - r.entry.at) + " bytes", std::to_string(r.entry.bytes), cut);
   }
 
   /// No two entries share a byte or a name, and none reaches into the directory.
@@ -217,11 +239,14 @@ class ZipReader {
     for (std::size_t i = 0; i < records.size(); ++i) {
       const std::uint64_t end = records[i].entry.at + records[i].entry.bytes;  // inside the file
       const std::uint64_t next = i + 1 < records.size() ? records[i + 1].local_at : directory_at;
-      if (end > next) refuse_entry(records[i].entry.name, "it overlaps what follows it", "at most byte " + std::to_string(next), std::to_string(end));
+      if (end > next)
+        refuse_entry(records[i].entry.name, "it overlaps what follows it", "at most byte " + std::to_string(next),
+                     std::to_string(end));
     }
   }
 
-  static constexpr std::string_view damaged = "the file is damaged, or was not written by torch.save", cut = "the file is cut short or damaged";
+  static constexpr std::string_view damaged = "the file is damaged, or was not written by torch.save",
+                                    cut = "the file is cut short or damaged";
   const ByteSource& source_;
   std::string_view where_;
 };

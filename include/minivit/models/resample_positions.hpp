@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// A square map of positions at another size, as the reference makes it before fine-tuning: bicubic with a = -0.75, half-pixel centres, edges
-// repeated, no antialiasing (PyTorch's interpolate; timm antialiases since 0.8). Knows nothing of models.
+// A square map of positions at another size, as the reference makes it before fine-tuning: bicubic with a = -0.75,
+// half-pixel centres, edges repeated, no antialiasing (PyTorch's interpolate; timm antialiases since 0.8). Knows nothing of
+// models.
 #pragma once
 
 #include <minivit/core/view.hpp>
@@ -10,7 +11,8 @@
 
 namespace minivit::inline MINIVIT_ISA {
 
-/// to [to_side, to_side, dim] from from [from_side, from_side, dim]; cubic convolution (Keys 1981) with a = -0.75, in double.
+/// to [to_side, to_side, dim] from from [from_side, from_side, dim]; cubic convolution (Keys 1981) with a = -0.75, in
+/// double.
 template <class T>
 void resample_positions(T* to, int to_side, const T* from, int from_side, Index dim) {
   struct Taps {
