@@ -45,7 +45,7 @@ void check_model(const std::string& name) {
   check(file, "patch_embed", run.saved.patch_norm.y);
 
   mv::Index seen = 1;  // patch_embed; every other tensor must be looked at, too
-  run.saved.each_layer([&](int l, const auto& layer) {
+  run.net.each_layer(run.saved, [&](int l, const auto& block, const auto& layer) {
     using Saved = std::remove_cvref_t<decltype(layer)>;
     const mv::LayerGeometry at = mv::layer_geometry(C, l);
     const mv::kernels::WindowMap map{at.side, at.window, at.shift};
@@ -83,20 +83,12 @@ void check_model(const std::string& name) {
       optional("local_conv", conv);
     }
     if (file.find(key + "attn_probs")) {
-      [&]<int... s>(std::integer_sequence<int, s...>) {
-        const auto stage = [&]<int number>() {
-          if (number != at.stage) return;
-          using Stage = typename Model::ConstNet::template Stage<number>;
-          const auto block = std::get<number>(run.net.layers).blocks.layer(l - C.first_layer(number));
-          const mv::Attention<mv::Dense<const float>, Stage::block_config.attention> attention{block.shared.attn, block.own.attn, block.shifted, block.masked};
-          optional("attn_probs", probabilities(attention, layer.attn.qkv.data(), Stage::block_config.attention.shape(), map, block.masked ? C.shift_at(number) : 0));
-        };
-        (stage.template operator()<s>(), ...);
-      }(std::make_integer_sequence<int, C.stages()>{});
+      const auto attention = block.attention();
+      optional("attn_probs", probabilities(attention, layer.attn.qkv.data(), attention.config.shape(), map, attention.windowing().mask_shift));
     }
     // what the next stage reads
     if (l + 1 < C.depth() && C.stage_of(l + 1) != at.stage) {
-      run.saved.each_layer([&](int next, const auto& behind) {
+      run.net.each_layer(run.saved, [&](int next, const auto& /*block*/, const auto& behind) {
         if (next == l + 1) check(file, "stage." + std::to_string(at.stage) + ".out", behind.x);
       });
       ++seen;
