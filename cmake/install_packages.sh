@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# install_packages.sh [--clang]: installs what a build of everything needs, as far as it is missing. Debian 12 (and relatives with
-# apt-get), as root or with sudo. On other systems it names the packages and goes on: CMake says what it does not find.
+# install_packages.sh [--clang] [--docs]: installs what a build of everything needs, as far as it is missing; --docs: also what checks and
+# makes the documentation's site. Debian 12 (and relatives with apt-get), as root or with sudo. On other systems it names the packages and
+# goes on: CMake says what it does not find.
 set -euo pipefail
 
 packages=(g++ cmake ninja-build ccache libxsimd-dev libtbb-dev librange-v3-dev libstb-dev libjpeg62-turbo-dev libpng-dev
@@ -9,7 +10,8 @@ packages=(g++ cmake ninja-build ccache libxsimd-dev libtbb-dev librange-v3-dev l
 for option in "$@"; do
   case $option in
     --clang) packages+=(clang-19) ;;
-    *) echo "usage: install_packages.sh [--clang]" >&2; exit 2 ;;
+    --docs) packages+=(doxygen) ;;
+    *) echo "usage: install_packages.sh [--clang] [--docs]" >&2; exit 2 ;;
   esac
 done
 

@@ -10,11 +10,11 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 presets=(release portable avx2 asan)
-install_options=()
+install_options=(--docs)
 case ${1:-} in
   "") ;;
   --quick) presets=(release) ;;
-  --all) presets+=(clang); install_options=(--clang) ;;
+  --all) presets+=(clang); install_options+=(--clang) ;;
   --help) sed -n '3,8s/^# //p' "$0"; exit 0 ;;
   *) sed -n '3,8s/^# //p' "$0" >&2; exit 2 ;;
 esac

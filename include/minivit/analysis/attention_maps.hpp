@@ -20,15 +20,15 @@ namespace minivit::inline MINIVIT_ISA {
 /// second mixing comes after softmax: rows sum to anything and hold negative numbers. Between tokens of different windows stand zeros.
 template <class T>
 struct LayerMaps {
-  Index heads = 0;
-  Index tokens = 0;
+  Index heads = 0;         ///< of the layer
+  Index tokens = 0;        ///< of the image, extra ones included
   Index side = 0;          ///< of the map, in tokens
   Index extra_tokens = 0;  ///< class and distillation token, in front of the map
-  std::vector<T> values;   // [heads, tokens, tokens]: head, query, key
+  std::vector<T> values;   ///< [heads, tokens, tokens]: head, query, key
 
   /// [tokens, tokens]
   const T* map(Index head) const { return values.data() + head * tokens * tokens; }
-  T* map(Index head) { return values.data() + head * tokens * tokens; }
+  T* map(Index head) { return values.data() + head * tokens * tokens; }  ///< same, to write
   /// A copy of the same.
   Matrix matrix(Index head) const {
     Matrix out(tokens, tokens);

@@ -24,6 +24,7 @@ enum class Hsic {
 /// The alignments of all layers of one network (rows) with all layers of another (columns), added up over batches of images.
 class CkaSums {
  public:
+  /// For networks of so many layers. Nothing was added yet: values() are NaN.
   CkaSums(Index a_layers, Index b_layers, Hsic form = Hsic::unbiased)
       : form_(form),
         cross_(a_layers, b_layers),
@@ -61,7 +62,7 @@ class CkaSums {
       }
     return out;
   }
-  Index images() const { return images_; }
+  Index images() const { return images_; }  ///< added so far
 
  private:
   template <class T>
@@ -116,9 +117,10 @@ enum class TokensAs {
   mean,       ///< their mean, D features: only what the image holds as a whole counts
 };
 
+/// How cka compares the layers of two models.
 struct CkaOptions {
-  TokensAs tokens = TokensAs::flattened;
-  Hsic form = Hsic::unbiased;
+  TokensAs tokens = TokensAs::flattened;  ///< what an example's features are
+  Hsic form = Hsic::unbiased;             ///< estimator; biased needs all images in one batch
 };
 
 /// Layer-by-layer alignment of two models on the same images: [layers of a, layers of b]. Images are cut into equal

@@ -16,6 +16,7 @@
 
 namespace minivit::inline MINIVIT_ISA {
 
+/// The colours that numbers get, from the lowest to the highest.
 enum class ColourMap {
   sequential,  ///< almost white to dark blue: tables on a white page
   diverging,   ///< blue, almost white in the middle, red: numbers with a sign
@@ -24,8 +25,8 @@ enum class ColourMap {
 
 /// An 8-bit sRGB colour.
 struct Rgb {
-  std::uint8_t r = 0, g = 0, b = 0;
-  bool operator==(const Rgb&) const = default;
+  std::uint8_t r = 0, g = 0, b = 0;             ///< 0 to 255, gamma-encoded
+  bool operator==(const Rgb&) const = default;  ///< equal in all three
   /// "#rrggbb"
   std::string hex() const {
     constexpr char digits[] = "0123456789abcdef";

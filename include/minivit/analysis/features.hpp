@@ -13,6 +13,7 @@
 
 namespace minivit::inline MINIVIT_ISA {
 
+/// What a Features is made for.
 struct FeatureOptions {
   Index max_batch = 64;  ///< largest batch of a call; the features of so many images are in memory at once
   int threads = 0;       ///< 0: all the process may use
@@ -23,16 +24,18 @@ struct FeatureOptions {
 template <class T>
 class LayerFeatures {
  public:
-  LayerFeatures() = default;
+  LayerFeatures() = default;  ///< of no images
+  /// Does not own; `data` outlives it.
   LayerFeatures(const T* data, Index batch, Index tokens, Index width) : data_(data), batch_(batch), tokens_(tokens), width_(width) {}
 
-  const T* data() const { return data_; }
-  Index batch() const { return batch_; }
-  Index tokens() const { return tokens_; }
-  Index width() const { return width_; }
-  Index size() const { return batch_ * tokens_ * width_; }
-  const T* begin() const { return data_; }
-  const T* end() const { return data_ + size(); }
+  const T* data() const { return data_; }                   ///< [batch, tokens, width], row-major
+  Index batch() const { return batch_; }                    ///< images
+  Index tokens() const { return tokens_; }                  ///< of one image, extra ones included
+  Index width() const { return width_; }                    ///< of a token
+  Index size() const { return batch_ * tokens_ * width_; }  ///< numbers in all
+  const T* begin() const { return data_; }                  ///< element (0, 0, 0)
+  const T* end() const { return data_ + size(); }           ///< behind the last
+  /// Image b, token n, column c; inside the extents.
   const T& operator()(Index b, Index n, Index c) const { return data_[(b * tokens_ + n) * width_ + c]; }
   /// As examples of all tokens one after the other, [batch, tokens * width].
   Examples<T> flattened() const { return {data_, batch_, tokens_ * width_}; }
@@ -53,17 +56,18 @@ class Features {
   static constexpr Index images_per_task = std::max<Index>(1, 256 / Model::tokens);  // as in Inference
 
  public:
-  static constexpr int layers = layer_count(Model::config);
-  using Scalar = T;
-  using Images = typename Model::Images;
-  using Layers = std::array<LayerFeatures<T>, static_cast<std::size_t>(layers)>;
+  static constexpr int layers = layer_count(Model::config);  ///< of the whole network; their outputs are kept
+  using Scalar = T;                                          ///< of the features
+  using Images = typename Model::Images;                     ///< [B, channels, image, image], normalised
+  using Layers = std::array<LayerFeatures<T>, static_cast<std::size_t>(layers)>;  ///< one LayerFeatures for each layer
 
   /// Tokens and width of the output of layer l.
   struct Extents {
-    Index tokens = 0, width = 0;
-    bool operator==(const Extents&) const = default;
-    constexpr Index size() const { return tokens * width; }
+    Index tokens = 0, width = 0;                             ///< of the layer's output
+    bool operator==(const Extents&) const = default;         ///< equal in both
+    constexpr Index size() const { return tokens * width; }  ///< numbers for one image
   };
+  /// Tokens and width of the output of layer l. Precondition: 0 <= l < layers.
   static constexpr Extents extents(int l) {
     const LayerGeometry g = layer_geometry(Model::config, l);
     return {g.map_tokens() + g.extra_tokens, g.width};
@@ -113,8 +117,8 @@ class Features {
     }
   }
 
-  Index max_batch() const { return max_batch_; }
-  const Threads& threads() const { return threads_; }
+  Index max_batch() const { return max_batch_; }       ///< largest batch of a call
+  const Threads& threads() const { return threads_; }  ///< the workers, for work of the caller's own
   /// Bytes of packed weights, features and working memory.
   Index bytes() const { return weights_.bytes() + (outputs_.size() + arenas_.size()) * static_cast<Index>(sizeof(T)); }
 

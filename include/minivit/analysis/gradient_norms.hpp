@@ -16,8 +16,8 @@ namespace minivit::inline MINIVIT_ISA {
 
 /// The Euclidean norm of one part of a model.
 struct PartNorm {
-  std::string name;
-  double norm = 0;
+  std::string name;  ///< see part_of; with NormOf::parameter the parameter's
+  double norm = 0;   ///< Euclidean
 };
 
 /// What makes a row.
@@ -63,6 +63,7 @@ inline std::string part_of(std::string_view parameter) {
 /// Norms of the parts of one model. Finds the rows once; a call costs one pass over the gradients.
 class GradientNorms {
  public:
+  /// Rows for a model with this table, in the order in which parts first appear in it.
   explicit GradientNorms(const ParameterTable& table, NormOf of = NormOf::layer) {
     for (const ParameterInfo& p : table) {
       std::string name = of == NormOf::parameter ? p.name : part_of(p.name);

@@ -15,18 +15,18 @@ namespace minivit::inline MINIVIT_ISA {
 
 /// What to draw. Row labels stand on the left, column labels below; empty ones are the numbers 0, 1, ...
 struct HeatMap {
-  std::string title{};
-  std::string row_title{};
-  std::string column_title{};
-  Matrix values{};
-  std::vector<std::string> row_labels{};
-  std::vector<std::string> column_labels{};
-  std::string scale_title{};
-  std::optional<double> low{};   ///< number at the lower end of the colours; otherwise from the values
+  std::string title{};                       ///< above the cells; empty: none
+  std::string row_title{};                   ///< beside the row labels
+  std::string column_title{};                ///< below the column labels
+  Matrix values{};                           ///< one cell for each number
+  std::vector<std::string> row_labels{};     ///< one for each row, or empty
+  std::vector<std::string> column_labels{};  ///< one for each column, or empty
+  std::string scale_title{};                 ///< beside the scale: what the numbers are
+  std::optional<double> low{};               ///< number at the lower end of the colours; otherwise from the values
   std::optional<double> high{};  ///< and at the upper; a diverging map takes the same distance to both sides of 0
-  ColourMap colours = ColourMap::sequential;
-  int decimals = -1;                 ///< of the numbers in the cells, 0 to 9; -1: no numbers
-  bool first_row_at_bottom = false;  ///< as in figures of layer against layer
+  ColourMap colours = ColourMap::sequential;  ///< sequential, or diverging around 0
+  int decimals = -1;                          ///< of the numbers in the cells, 0 to 9; -1: no numbers
+  bool first_row_at_bottom = false;           ///< as in figures of layer against layer
 };
 
 namespace detail {

@@ -43,11 +43,12 @@ inline Matrix upsample(const Matrix& grid, Index rows, Index columns) {
   return out;
 }
 
+/// How a grid is laid over a picture.
 struct OverlayOptions {
-  double alpha = 0.5;  ///< share of the colour: 0 leaves the picture, 1 hides it
-  ColourMap colours = ColourMap::glow;
-  std::optional<double> low{};   ///< number at the lower end of the colours; otherwise the grid's smallest
-  std::optional<double> high{};  ///< and at the upper; otherwise its largest
+  double alpha = 0.5;                   ///< share of the colour: 0 leaves the picture, 1 hides it
+  ColourMap colours = ColourMap::glow;  ///< glow stands out from photographs
+  std::optional<double> low{};          ///< number at the lower end of the colours; otherwise the grid's smallest
+  std::optional<double> high{};         ///< and at the upper; otherwise its largest
 };
 
 /// `rgb` [height, width, 3] with `grid` over it, as pixels of the same extents. Where the grid is not finite the picture

@@ -16,7 +16,11 @@
 namespace minivit::inline MINIVIT_ISA {
 
 /// What a Scope does with its memory when it ends.
-enum class Memory { rewind, keep, recompute };
+enum class Memory {
+  rewind,    ///< gives it back: inference, and the layers that backward runs again
+  keep,      ///< keeps it, because backward reads it: training
+  recompute  ///< keeps of each layer only its input: training in less memory
+};
 
 /// Hands out aligned arrays of T from one block. Never allocates. Usable in constant expressions.
 template <class T>
@@ -27,12 +31,14 @@ class Arena {
   /// Works inside [base, base + capacity). Precondition: `base` is aligned to 64 bytes.
   constexpr Arena(T* base, Index capacity, Memory memory) : base_(base), capacity_(capacity), memory_(memory) {}
 
-  constexpr bool counting() const { return base_ == nullptr; }
+  constexpr bool counting() const { return base_ == nullptr; }  ///< hands out null views and only measures
+  /// A Scope keeps its memory: `Memory::keep` and `Memory::recompute`.
   constexpr bool keeps() const { return memory_ != Memory::rewind; }
+  /// Backward is to run each layer's forward again.
   constexpr bool recomputes() const { return memory_ == Memory::recompute; }
-  constexpr Index used() const { return used_; }
-  constexpr Index peak() const { return peak_; }
-  constexpr void reset() { used_ = 0; }
+  constexpr Index used() const { return used_; }  ///< elements taken and not given back
+  constexpr Index peak() const { return peak_; }  ///< most that used() ever was: what a real arena needs
+  constexpr void reset() { used_ = 0; }  ///< gives everything back; views handed out before are invalid, peak() stays
 
   /// Lets ops use `workers` threads of `team` (null while counting). Every piece of working memory that a thread needs for itself
   /// is then taken `workers` times.
@@ -40,7 +46,7 @@ class Arena {
     team_ = team;
     workers_ = workers;
   }
-  constexpr int workers() const { return workers_; }
+  constexpr int workers() const { return workers_; }  ///< threads that share(), else 1; each needs working memory of its own
 
   /// Calls f(first, count, worker) for pieces of [0, n), whole multiples of `step` but for the last, each by one thread and with
   /// a `worker` in [0, workers()) of its own. One piece when there is nobody to help or the work is too small: `cost` is about
@@ -80,9 +86,11 @@ class Arena {
   /// Gives back, when it ends, what was taken since it began; in a keeping arena it does nothing.
   class Scope {
    public:
+    /// What is taken from `arena` from here on is given back at the end: always, or unless the arena keeps.
     explicit constexpr Scope(Arena& arena, bool always = false) : arena_(arena), mark_(arena.used_), active_(always || !arena.keeps()) {}
     Scope(const Scope&) = delete;
     Scope& operator=(const Scope&) = delete;
+    /// Gives back; in a keeping arena without `always` it does nothing.
     constexpr ~Scope() {
       if (active_) arena_.used_ = mark_;
     }

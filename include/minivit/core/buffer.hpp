@@ -42,7 +42,7 @@ class Buffer {
   static_assert(std::is_trivially_copyable_v<T> && std::is_trivially_destructible_v<T>);
 
  public:
-  Buffer() = default;
+  Buffer() = default;  ///< no elements, and data() is null
   /// Throws std::bad_alloc; also when `size` is negative or its bytes cannot be represented.
   explicit Buffer(Index size) : size_(size) {
     if (size < 0 || static_cast<std::size_t>(size) > (std::numeric_limits<std::size_t>::max() - alignment) / sizeof(T))
@@ -57,8 +57,11 @@ class Buffer {
 #endif
     std::fill_n(data_.get(), size, T{});
   }
+  /// Copies the elements. Throws std::bad_alloc.
   Buffer(const Buffer& other) : Buffer(other.size_) { std::copy_n(other.data(), size_, data()); }
+  /// Takes them over; `other` is empty afterwards.
   Buffer(Buffer&& other) noexcept : data_(std::move(other.data_)), size_(std::exchange(other.size_, 0)) {}
+  /// Copies or takes over, by what it is given.
   Buffer& operator=(Buffer other) noexcept {
     std::swap(data_, other.data_);
     std::swap(size_, other.size_);
@@ -66,13 +69,13 @@ class Buffer {
   }
   ~Buffer() = default;
 
-  T* data() { return data_.get(); }
-  const T* data() const { return data_.get(); }
-  Index size() const { return size_; }
-  T* begin() { return data(); }
-  T* end() { return data() + size_; }
-  const T* begin() const { return data(); }
-  const T* end() const { return data() + size_; }
+  T* data() { return data_.get(); }                ///< size() elements, aligned to 64 bytes; null when there are none
+  const T* data() const { return data_.get(); }    ///< same, read-only
+  Index size() const { return size_; }             ///< number of elements
+  T* begin() { return data(); }                    ///< first element
+  T* end() { return data() + size_; }              ///< behind the last element
+  const T* begin() const { return data(); }        ///< first element, read-only
+  const T* end() const { return data() + size_; }  ///< behind the last element, read-only
 
  private:
   struct Free {
@@ -87,10 +90,10 @@ class Buffer {
 template <class T, int... Extents>
 class Tensor {
  public:
-  using view_type = View<T, Extents...>;
-  using const_view_type = View<const T, Extents...>;
+  using view_type = View<T, Extents...>;              ///< what it looks like to those who write
+  using const_view_type = View<const T, Extents...>;  ///< and to those who read
 
-  Tensor() = default;
+  Tensor() = default;  ///< zero images; of a tensor without Dyn nothing at all, and view() is then null: use zeros()
   /// `batch` images, zeroed.
   explicit Tensor(Index batch)
     requires(view_type::dynamic)
@@ -105,14 +108,15 @@ class Tensor {
     return t;
   }
 
+  /// Of all elements; valid until the tensor is moved or destroyed.
   view_type view() { return make<view_type>(buffer_.data()); }
-  const_view_type view() const { return make<const_view_type>(buffer_.data()); }
-  operator view_type() { return view(); }               // NOLINT: implicit by intent
-  operator const_view_type() const { return view(); }   // NOLINT
-  T* data() { return buffer_.data(); }
-  const T* data() const { return buffer_.data(); }
-  Index size() const { return buffer_.size(); }
-  Index batch() const { return batch_; }
+  const_view_type view() const { return make<const_view_type>(buffer_.data()); }  ///< same, read-only
+  operator view_type() { return view(); }              ///< fits where a view is asked for. NOLINT: implicit by intent
+  operator const_view_type() const { return view(); }  ///< same, read-only. NOLINT
+  T* data() { return buffer_.data(); }                 ///< first element
+  const T* data() const { return buffer_.data(); }     ///< same, read-only
+  Index size() const { return buffer_.size(); }        ///< number of elements, all images together
+  Index batch() const { return batch_; }               ///< first extent when it is Dyn, else 0
 
  private:
   template <class V, class P>

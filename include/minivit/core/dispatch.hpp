@@ -65,11 +65,14 @@ inline std::size_t first_level() {
 template <class F>
 class Dispatched;
 
+/// The same with the type taken apart: R the result, Args the arguments. Every call looks the version up anew: hand over
+/// whole jobs, not single numbers.
 template <class R, class... Args>
 class Dispatched<R(Args...)> {
  public:
   /// `versions` in the order of detail::cpu_levels; null where there is none.
   using Versions = std::array<R (*)(Args...), detail::cpu_levels.size()>;
+  /// `name`, a string literal, is for messages.
   constexpr Dispatched(const char* name, const Versions& versions) : name_(name), versions_(versions) {}
 
   /// Calls the best version that this processor runs, or the best up to the environment variable MINIVIT_MAX_ISA. Throws

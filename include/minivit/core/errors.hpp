@@ -40,7 +40,7 @@ inline std::string printable(std::string_view text, std::size_t limit = 160) {
 /// Every run-time failure of the library. `what()` is one line of at most about 500 characters.
 class Error : public std::runtime_error {
  public:
-  explicit Error(const Problem& p) : std::runtime_error(message(p)) {}
+  explicit Error(const Problem& p) : std::runtime_error(message(p)) {}  ///< worded by message()
 
   /// "where: what: expected E, found F (hint)"
   static std::string message(const Problem& p) {
@@ -52,6 +52,7 @@ class Error : public std::runtime_error {
   }
 };
 
+/// Throws an Error: the only way in which the library throws one.
 [[noreturn]] inline void fail(const Problem& p) { throw Error(p); }
 
 }  // namespace minivit::inline MINIVIT_ISA

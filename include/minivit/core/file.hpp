@@ -17,7 +17,7 @@
 #include <vector>
 
 #if defined(__unix__) || defined(__APPLE__)
-#define MINIVIT_POSIX_FILES 1
+#define MINIVIT_POSIX_FILES 1  ///< the system has open() and fsync()
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>

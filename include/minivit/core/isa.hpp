@@ -8,13 +8,18 @@
 #error "minivit: -ffast-math breaks exp and tanh and hides NaN; compile without it"
 #endif
 
+/// Version of the library, which CMake reads from here. Before 1.0 an interface may change when the minor number grows.
 #define MINIVIT_VERSION_MAJOR 0
+/// Grows with what is added.
 #define MINIVIT_VERSION_MINOR 1
+/// Grows with repairs.
 #define MINIVIT_VERSION_PATCH 0
 
 #if defined(__AVX512F__) && defined(__AVX512BW__) && defined(__AVX512DQ__) && defined(__AVX512VL__)
 #if defined(__AVX512BF16__) && defined(__AVX512VNNI__)
+/// Name of the inline namespace: isa_ and the instruction set. All minivit names of a program's source live in it.
 #define MINIVIT_ISA isa_avx512_bf16
+/// The same as a string, without isa_: what instruction_set() returns.
 #define MINIVIT_ISA_NAME "avx512_bf16"
 #elif defined(__AVX512VNNI__)
 #define MINIVIT_ISA isa_avx512_vnni

@@ -19,9 +19,9 @@ namespace minivit::inline MINIVIT_ISA {
 /// use (it does not with -fstack-reuse=none), and parameters get the names of others.
 class Name {
  public:
-  static constexpr int capacity = 120;  // longest name in use: 60 bytes
+  static constexpr int capacity = 120;  ///< characters a name can have; the longest in use has 60
 
-  constexpr Name() = default;
+  constexpr Name() = default;  ///< the empty name, for the model itself
   /// `at` followed by "." (unless empty) and `part`. Precondition: the result fits in `capacity`.
   [[gnu::noinline]] friend constexpr Name operator/(const Name& at, std::string_view part) {
     Name name;
@@ -30,6 +30,7 @@ class Name {
     name.append(part);
     return name;
   }
+  /// The same with a number in decimal. Precondition: part >= 0.
   [[gnu::noinline]] friend constexpr Name operator/(const Name& at, int part) {
     char digits[12]{};
     int n = 0;
@@ -41,8 +42,9 @@ class Name {
     while (n > 0) name.push(digits[--n]);
     return name;
   }
+  /// Valid as long as this name.
   constexpr std::string_view view() const { return {text_, static_cast<std::size_t>(size_)}; }
-  std::string str() const { return std::string(view()); }
+  std::string str() const { return std::string(view()); }  ///< a copy to keep
 
  private:
   constexpr void append(std::string_view text) {
@@ -57,18 +59,19 @@ class Name {
 
 /// One parameter of a model. `name` equals the checkpoint's key, `shape` the checkpoint's shape.
 struct ParameterInfo {
-  std::string name;
-  std::vector<Index> shape;
-  Index offset = 0;  ///< in elements from the start of the slab, a multiple of 64 bytes
-  Index size = 0;    ///< product of `shape`
+  std::string name;          ///< dotted, as in the checkpoint: "blocks.0.norm1.weight"
+  std::vector<Index> shape;  ///< extents as PyTorch writes them: a matrix is [out, in]
+  Index offset = 0;          ///< in elements from the start of the slab, a multiple of 64 bytes
+  Index size = 0;            ///< product of `shape`
 };
 
+/// All parameters of a model in the order of its slab, which is also the order of `visit`.
 using ParameterTable = std::vector<ParameterInfo>;
 
 /// A tensor of a checkpoint that is no parameter, because all its numbers follow from the config ("buffers" in PyTorch): a mask, a table
 /// of places. We do not write such tensors; where a file holds one, it must agree.
 struct FixedTensor {
-  std::string name;
+  std::string name;          ///< its key in the checkpoint
   std::vector<Index> shape;  ///< at least one axis
   bool integers = false;     ///< elements are whole numbers, else floating ones
   /// fill(i, to) writes slice i along the first axis, row-major.

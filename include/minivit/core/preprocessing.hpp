@@ -12,22 +12,29 @@
 namespace minivit::inline MINIVIT_ISA {
 
 /// Filter for resizing an image.
-enum class Interpolation { bilinear, bicubic };
+enum class Interpolation {
+  bilinear,  ///< triangle over 2 pixels of the input, wider when the image shrinks
+  bicubic    ///< Pillow's cubic (a = -0.5) over 4 pixels, likewise
+};
 
 /// How a picture of any proportions becomes a square, with S = resized(side) (timm's crop_mode): `center` brings the shorter
 /// side to S and loses what lies beside the middle; `squash` brings both sides to S, whatever the proportions; `border`
 /// brings the longer side to S and fills up with the mean colour. Each then takes the side x side pixels in the middle.
-enum class CropMode { center, squash, border };
+enum class CropMode {
+  center,  ///< shorter side to S
+  squash,  ///< both sides to S
+  border   ///< longer side to S, the rest filled up
+};
 
 /// The evaluation transform of timm: resizing and cropping, then (x - mean) / std per channel (red, green, blue) with x in
 /// [0, 1]. Defaults are Mini-DeiT's on ImageNet; presets::preprocessing_of has those of each preset.
 struct Preprocessing {
-  std::array<float, 3> mean{0.485f, 0.456f, 0.406f};
-  std::array<float, 3> std{0.229f, 0.224f, 0.225f};
+  std::array<float, 3> mean{0.485f, 0.456f, 0.406f};  ///< of red, green, blue, on the scale from 0 to 1
+  std::array<float, 3> std{0.229f, 0.224f, 0.225f};   ///< divisor of each channel, greater than 0
   float crop_pct = 0.875f;  ///< in (0, 1]: 0.875 Mini-DeiT; 0.9 DeiT in timm; 1 for images that have the model's size
-  Interpolation interpolation = Interpolation::bicubic;
-  CropMode crop_mode = CropMode::center;
-  bool operator==(const Preprocessing&) const = default;
+  Interpolation interpolation = Interpolation::bicubic;   ///< filter of the resizing
+  CropMode crop_mode = CropMode::center;                  ///< how a picture of other proportions becomes square
+  bool operator==(const Preprocessing&) const = default;  ///< equal in every field
 
   /// What a side is resized to before the crop: floor(image / crop_pct).
   int resized(int image) const {

@@ -16,16 +16,18 @@ class Profile {
   using Clock = std::chrono::steady_clock;
 
  public:
+  /// What one scope took.
   struct Row {
-    const char* name = nullptr;
-    double seconds = 0;  ///< inside this scope and in no inner one
-    Index calls = 0;
+    const char* name = nullptr;  ///< as given to Scope; null in an unused row
+    double seconds = 0;          ///< inside this scope and in no inner one
+    Index calls = 0;             ///< times it was entered
   };
 
   /// Records on this thread from construction to destruction; time outside of every scope goes to the row "other". Profiles
   /// do not nest.
   class Recording {
    public:
+    /// Starts the clock. `profile` must outlive this.
     explicit Recording(Profile& profile) : profile_(profile) {
       active() = &profile;
       profile.current_ = profile.row("other");
@@ -33,6 +35,7 @@ class Profile {
     }
     Recording(const Recording&) = delete;
     Recording& operator=(const Recording&) = delete;
+    /// Stops it: the last moments go to the row that is current.
     ~Recording() {
       profile_.tick();
       active() = nullptr;
@@ -45,6 +48,7 @@ class Profile {
   /// From construction to destruction the thread does what `name`, a string literal, says. May stand in constant expressions.
   class Scope {
    public:
+    /// Begins `name`; the outer scope's clock stands still until the end.
     explicit constexpr Scope(const char* name) {
       if (std::is_constant_evaluated()) return;
       profile_ = active();
@@ -56,6 +60,7 @@ class Profile {
     }
     Scope(const Scope&) = delete;
     Scope& operator=(const Scope&) = delete;
+    /// Goes on with the outer scope.
     constexpr ~Scope() {
       if (!profile_) return;
       profile_->tick();
@@ -69,7 +74,7 @@ class Profile {
 
   /// In the order of first use.
   const Row* begin() const { return rows_.data(); }
-  const Row* end() const { return rows_.data() + size_; }
+  const Row* end() const { return rows_.data() + size_; }  ///< behind the last row
 
  private:
   static Profile*& active() {

@@ -29,11 +29,11 @@ constexpr std::uint64_t mix_bits(std::uint64_t z) {
 /// An endless stream of random numbers with random access. A value; copying it copies the stream.
 class Random {
  public:
-  explicit constexpr Random(std::uint64_t key) : key_(key) {}
+  explicit constexpr Random(std::uint64_t key) : key_(key) {}  ///< two streams of the same key are the same
 
   /// An independent stream: `Random(seed).fork("drop_path").fork(step).fork(image)`.
   constexpr Random fork(std::uint64_t i) const { return Random(mix_bits(key_ ^ mix_bits(i + 0x632BE59BD9B4E019u))); }
-  constexpr Random fork(std::string_view name) const { return fork(hash_name(name)); }
+  constexpr Random fork(std::string_view name) const { return fork(hash_name(name)); }  ///< same, by name
 
   /// Number i of the stream: 64 uniform bits.
   constexpr std::uint64_t bits(std::uint64_t i) const { return mix_bits(key_ + (i + 1) * 0x9E3779B97F4A7C15u); }
@@ -51,7 +51,8 @@ class Random {
   }
   /// Next number for sequential use.
   constexpr double next() { return uniform(counter_++); }
-  constexpr Index next_below(Index n) { return below(counter_++, n); }
+  constexpr Index next_below(Index n) { return below(counter_++, n); }  ///< next number in [0, n); n >= 1
+  /// Next number of normal distribution; takes one count of the stream, as next() does.
   double next_normal() { return normal(counter_++); }
 
  private:

@@ -16,13 +16,15 @@ namespace minivit::inline MINIVIT_ISA {
 /// Round numbers that divide [low, high] into about `wanted` parts: steps of 1, 2 or 5 times a power of ten. The first
 /// tick is not above `low`, the last not below `high`. Precondition: both finite, low <= high.
 struct Ticks {
-  double first = 0;
-  double step = 1;
-  int count = 2;
+  double first = 0;  ///< position of the first tick
+  double step = 1;   ///< between neighbours, greater than 0
+  int count = 2;     ///< at least 2
 
-  double operator[](int i) const { return first + step * i; }
-  double last() const { return (*this)[count - 1]; }
+  double operator[](int i) const { return first + step * i; }  ///< position of tick i
+  double last() const { return (*this)[count - 1]; }           ///< position of the last
 
+  /// Ticks for an axis that must show `low` to `high`. When they are equal, the axis gets half of the value as room on both
+  /// sides.
   static Ticks around(double low, double high, int wanted = 5) {
     if (!(high > low)) {  // a constant: make room around it
       const double room = low == 0 ? 1 : std::fabs(low) * 0.5;

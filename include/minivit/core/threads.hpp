@@ -41,7 +41,7 @@ class Threads {
 #endif
   }
 
-  int count() const { return count_; }
+  int count() const { return count_; }  ///< workers asked for; `worker` of for_each is below it
   /// How many of them run at the same time: fewer than count() when the process may not use so many.
   int running() const { return std::min(count_, available()); }
 

@@ -45,9 +45,9 @@ class View {
   static_assert(Rules::valid, "View: extents are not negative, and only the first may be Dyn");
 
  public:
-  using value_type = std::remove_const_t<T>;
-  static constexpr int rank = Rules::rank;
-  static constexpr bool dynamic = Rules::dynamic;
+  using value_type = std::remove_const_t<T>;       ///< of the elements, without const
+  static constexpr int rank = Rules::rank;         ///< number of extents
+  static constexpr bool dynamic = Rules::dynamic;  ///< the first extent is a run-time number
 
   /// A view of nothing: null pointer, and zero images when the first extent is Dyn.
   constexpr View() = default;
@@ -64,19 +64,21 @@ class View {
     requires(std::is_same_v<const U, T> && !std::is_same_v<U, T>)
   constexpr View(View<U, Extents...> other) : data_(other.data()), batch_(other.batch()) {}  // NOLINT: implicit by intent
 
-  constexpr T* data() const { return data_; }
+  constexpr T* data() const { return data_; }  ///< element (0, 0, ...)
   /// First extent.
   constexpr Index batch() const { return dynamic ? batch_ : Rules::values[0]; }
+  /// Extent of axis I; a constant but for axis 0 of a dynamic view.
   template <int I>
   constexpr Index extent() const {
     static_assert(I >= 0 && I < rank);
     if constexpr (I == 0) return batch();
     else return Rules::values[I];
   }
+  /// Product of the extents.
   constexpr Index size() const { return dynamic ? batch_ * Rules::fixed_size : Rules::fixed_size; }
-  constexpr bool empty() const { return size() == 0; }
-  constexpr T* begin() const { return data_; }
-  constexpr T* end() const { return data_ + size(); }
+  constexpr bool empty() const { return size() == 0; }  ///< a batch of no images
+  constexpr T* begin() const { return data_; }          ///< elements in the order of memory
+  constexpr T* end() const { return data_ + size(); }   ///< behind the last
 
   /// Extents as run-time numbers, for messages and files.
   constexpr std::array<Index, static_cast<std::size_t>(rank)> shape() const {
@@ -102,6 +104,7 @@ class View {
   {
     return drop_first(i, std::make_integer_sequence<int, rank - 1>{});
   }
+  /// Element i.
   constexpr T& operator[](Index i) const
     requires(rank == 1)
   {

@@ -17,7 +17,7 @@ namespace minivit::inline MINIVIT_ISA {
 
 /// Where a pixel comes from: source x = a x + b y + c, source y = d x + e y + f, with pixel centres at halves.
 struct AffineMap {
-  double a = 1, b = 0, c = 0, d = 0, e = 1, f = 0;
+  double a = 1, b = 0, c = 0, d = 0, e = 1, f = 0;  ///< the identity by default
 };
 
 namespace image_ops {

@@ -26,8 +26,8 @@ struct Augmentation {
   double mix_probability = 1;                 ///< share of the batches that are mixed at all
   double switch_probability = 0.5;            ///< share of the mixed batches that use cutmix when both are on
   double smoothing = 0;                       ///< label smoothing s of the targets
-  Preprocessing preprocessing{};
-  bool operator==(const Augmentation&) const = default;
+  Preprocessing preprocessing{};              ///< mean and deviation for normalising
+  bool operator==(const Augmentation&) const = default;  ///< equal in every field
 };
 
 /// Throws Error that names the field when a value makes no sense.
@@ -52,10 +52,11 @@ inline void check(const Augmentation& a) {
 
 /// Where a crop lies in the padded image and whether it is mirrored.
 struct CropFlip {
-  int x = 0, y = 0;  ///< offset in the padded image, 0 .. 2 * padding; `padding` means no shift
-  bool mirror = false;
+  int x = 0, y = 0;     ///< offset in the padded image, 0 .. 2 * padding; `padding` means no shift
+  bool mirror = false;  ///< columns run from right to left
 };
 
+/// Draws where the image of stream `random` is cut and whether it is mirrored, from a.padding and a.flip.
 inline CropFlip draw_crop_flip(const Augmentation& a, const Random& random) {
   const Index places = 2 * Index{a.padding} + 1;
   return {.x = static_cast<int>(random.below(0, places)),
@@ -107,8 +108,13 @@ inline double draw_beta(double alpha, const Random& random) {
 
 /// What happens to a whole batch. Image i is mixed with image B-1-i.
 struct Mix {
-  enum class Kind { none, mixup, cutmix };
-  Kind kind = Kind::none;
+  /// Which pixels come from the partner.
+  enum class Kind {
+    none,   ///< none: the image stays as it is
+    mixup,  ///< all, weighted with 1 - lambda
+    cutmix  ///< those of a box
+  };
+  Kind kind = Kind::none;                        ///< how this batch is mixed
   double lambda = 1;                             ///< share of the image's own label
   int top = 0, bottom = 0, left = 0, right = 0;  ///< cutmix: rows [top, bottom), columns [left, right) of the partner
 };
@@ -128,6 +134,7 @@ inline Mix cutmix_box(double lambda, int centre_x, int centre_y, int side) {
   return mix;
 }
 
+/// Draws what happens to a batch of images of `side` pixels: whether it is mixed, how, with which lambda and box.
 inline Mix draw_mix(const Augmentation& a, int side, const Random& random) {
   if ((a.mixup <= 0 && a.cutmix <= 0) || random.uniform(0) >= a.mix_probability) return {};
   const bool cut = a.cutmix > 0 && (a.mixup <= 0 || random.uniform(1) < a.switch_probability);

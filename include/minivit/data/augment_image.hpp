@@ -10,12 +10,13 @@ namespace minivit::inline MINIVIT_ISA {
 /// Memory in which one thread augments images of side S, one after the other.
 template <int S>
 struct AugmentScratch {
+  /// As much as `a` needs: none for crop, flip and erasing alone.
   explicit AugmentScratch(const Augmentation& a) : pixels(a.rand_augment || a.resized_crop ? 6 * S * S : 0) {}
-  PixelPlanes image() { return {pixels.data(), S}; }
-  PixelPlanes other() { return {pixels.data() + 3 * S * S, S}; }
+  PixelPlanes image() { return {pixels.data(), S}; }              ///< planes that are worked on
+  PixelPlanes other() { return {pixels.data() + 3 * S * S, S}; }  ///< planes for operations that cannot work in place
 
-  std::vector<std::uint8_t> pixels;  // two images
-  ResizeScratch resize;
+  std::vector<std::uint8_t> pixels;  ///< two images
+  ResizeScratch resize;              ///< of resized crops
 };
 
 /// The crop of crop_flip_normalise on 8-bit planes, not normalised.

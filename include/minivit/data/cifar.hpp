@@ -8,10 +8,12 @@
 
 namespace minivit::inline MINIVIT_ISA {
 
+/// Of CIFAR-10, in the order of the labels.
 inline std::vector<std::string> cifar10_class_names() {
   return {"airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"};
 }
 
+/// Of CIFAR-100, in the order of the labels.
 inline std::vector<std::string> cifar100_class_names() {
   return {
       "apple",       "aquarium_fish", "baby",         "bear",         "beaver",     "bed",        "bee",       "beetle",
@@ -29,6 +31,7 @@ inline std::vector<std::string> cifar100_class_names() {
       "willow_tree", "wolf",          "woman",        "worm"};
 }
 
+/// Of CIFAR-100's 20 superclasses, in the order of their labels.
 inline std::vector<std::string> cifar100_superclass_names() {
   return {"aquatic_mammals",
           "fish",

@@ -70,9 +70,9 @@ inline void read_csv(std::string_view text, const std::string& where,
 
 /// The records of a list.
 struct CsvList {
-  std::vector<std::filesystem::path> files;
-  std::vector<std::string> labels;
-  std::vector<Split> splits;  ///< (N), or empty when there is no such column
+  std::vector<std::filesystem::path> files;  ///< (N), below the list's folder unless absolute
+  std::vector<std::string> labels;           ///< (N), as they are written
+  std::vector<Split> splits;                 ///< (N), or empty when there is no such column
 };
 
 /// Reads a list, no picture yet. Throws Error that names the file and the line.

@@ -13,9 +13,9 @@ namespace minivit::inline MINIVIT_ISA {
 
 /// A picture that could not be read.
 struct BrokenFile {
-  std::string file;
-  std::string reason;  ///< the refusal, in one line with the file's name
-  bool operator==(const BrokenFile&) const = default;
+  std::string file;                                    ///< path
+  std::string reason;                                  ///< the refusal, in one line with the file's name
+  bool operator==(const BrokenFile&) const = default;  ///< equal in both
 };
 
 /// What a broken picture does.
@@ -24,6 +24,7 @@ enum class OnBroken {
   skip   ///< it is left out and named in Dataset::broken
 };
 
+/// What open_dataset reads and how.
 struct OpenOptions {
   Index count = 0;         ///< at most this many images, 0 all; synthetic: 10,000 to train and 2,000 to test by default
   std::uint64_t seed = 0;  ///< draws the synthetic images and chooses the subset
@@ -44,9 +45,9 @@ struct Dataset {
   std::vector<std::string> class_names;  ///< (K)
   std::vector<BrokenFile> broken;        ///< pictures that were left out, in the order of the files
 
-  static constexpr int channels = 3;
+  static constexpr int channels = 3;  ///< red, green, blue
 
-  Dataset() = default;
+  Dataset() = default;  ///< no images, no classes
   /// `count` black images with label 0.
   Dataset(Index count, int image_side, std::vector<std::string> names)
       : classes(static_cast<int>(names.size())),
@@ -56,21 +57,26 @@ struct Dataset {
         labels(static_cast<std::size_t>(count)),
         class_names(std::move(names)) {}
 
-  Index size() const { return static_cast<Index>(labels.size()); }
+  Index size() const { return static_cast<Index>(labels.size()); }  ///< images (N)
   /// Elements of one image.
   Index image_size() const { return Index{channels} * side * side; }
   /// Planes of image i, (3, S, S).
   std::uint8_t* image(Index i) { return pixels.data() + i * image_size(); }
-  const std::uint8_t* image(Index i) const { return pixels.data() + i * image_size(); }
-  std::int32_t label(Index i) const { return labels[static_cast<std::size_t>(i)]; }
+  const std::uint8_t* image(Index i) const { return pixels.data() + i * image_size(); }  ///< same, to read
+  std::int32_t label(Index i) const { return labels[static_cast<std::size_t>(i)]; }      ///< in [0, K)
+  /// Name of its class.
   const std::string& class_name(Index i) const { return class_names[static_cast<std::size_t>(label(i))]; }
   /// Image i as a picture, to look at or to save.
   Image picture(Index i) const { return from_planes(image(i), side); }
 };
 
 /// Which part of a data set.
-enum class Split { train, test };
+enum class Split {
+  train,  ///< to train on
+  test    ///< to evaluate on
+};
 
+/// "train" or "test", as in the names of folders and in lists.
 inline const char* split_name(Split split) {
   return split == Split::train ? "train" : "test";
 }

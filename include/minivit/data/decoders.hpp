@@ -22,9 +22,10 @@ namespace minivit::inline MINIVIT_ISA {
 
 /// Decoder of each kind of file, with its version where it is known.
 struct ImageDecoders {
-  std::string jpeg, png, bmp;
+  std::string jpeg, png, bmp;  ///< one line for each kind of file
 };
 
+/// Of this build, as `minivit --version` prints them.
 inline ImageDecoders image_decoders() {
   ImageDecoders names{.jpeg = "stb_image", .png = "stb_image", .bmp = "built in"};
 #ifdef MINIVIT_WITH_LIBJPEG

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Folders of pictures (torchvision's ImageFolder): ROOT/train/<class>/... and ROOT/test/<class>/... (or ROOT/val), with any
+// Folders of pictures (torchvision's ImageFolder): ROOT/train/CLASS/... and ROOT/test/CLASS/... (or ROOT/val), with any
 // folders below. Class folders in byte order give the labels, folders and files in byte order the order. Hidden files are
 // passed by.
 #pragma once

@@ -20,6 +20,7 @@ namespace minivit::inline MINIVIT_ISA {
 /// Largest image file that is read.
 inline constexpr std::uint64_t max_image_file = std::uint64_t{64} << 20;
 
+/// How a file becomes an Image.
 struct DecodeOptions {
   /// Turns the picture as its Exif data say, like Pillow's ImageOps.exif_transpose. timm and torchvision do not turn.
   bool upright = true;

@@ -16,18 +16,18 @@ namespace minivit::inline MINIVIT_ISA {
 /// A square 8-bit RGB image in the caller's memory: planes (3, side, side), as in Dataset. A view; copying it copies no
 /// pixels.
 struct PixelPlanes {
-  std::uint8_t* data = nullptr;
-  int side = 0;
+  std::uint8_t* data = nullptr;  ///< (3, side, side), not owned
+  int side = 0;                  ///< width and height
 
-  Index plane() const { return Index{side} * side; }
-  std::uint8_t* channel(int c) const { return data + c * plane(); }  // (side, side)
-  std::span<std::uint8_t> all() const { return {data, static_cast<std::size_t>(3 * plane())}; }
+  Index plane() const { return Index{side} * side; }                                             ///< pixels of one channel
+  std::uint8_t* channel(int c) const { return data + c * plane(); }                              ///< (side, side)
+  std::span<std::uint8_t> all() const { return {data, static_cast<std::size_t>(3 * plane())}; }  ///< all three channels
 };
 
 /// Rows [top, top + height), columns [left, left + width).
 struct PixelBox {
-  int top = 0, left = 0, height = 0, width = 0;
-  bool operator==(const PixelBox&) const = default;
+  int top = 0, left = 0, height = 0, width = 0;      ///< in pixels
+  bool operator==(const PixelBox&) const = default;  ///< equal in every field
 };
 
 namespace image_ops {
@@ -123,6 +123,7 @@ inline void equalize(PixelPlanes image) {
   });
 }
 
+/// Each value becomes 255 minus itself.
 inline void invert(PixelPlanes image) {
   for (std::uint8_t& p : image.all()) p = static_cast<std::uint8_t>(255 - p);
 }

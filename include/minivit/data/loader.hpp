@@ -18,17 +18,18 @@
 
 namespace minivit::inline MINIVIT_ISA {
 
+/// What a Loader's batches are.
 struct LoaderOptions {
-  Index batch = 128;
-  std::uint64_t seed = 0;
-  bool shuffle = false;
+  Index batch = 128;       ///< images in a batch
+  std::uint64_t seed = 0;  ///< of the order and of every draw of augmentation
+  bool shuffle = false;    ///< a new order for each epoch
   bool drop_last = false;  ///< leave out the shorter last batch of an epoch
   /// Repeated augmentation: each image stands so often in a row in the order, each time changed by draws of its own, and an
   /// epoch holds epoch_images(size, repeats) images. 1: off; the published models use 3.
   int repeats = 1;
-  Augmentation augment{};
-  int threads = 1;   ///< workers that prepare one batch; 0 all that are available
-  int prefetch = 2;  ///< batches kept ready; 0 prepares each batch when it is asked for, without a thread
+  Augmentation augment{};  ///< of each image, by draws of its own
+  int threads = 1;         ///< workers that prepare one batch; 0 all that are available
+  int prefetch = 2;        ///< batches kept ready; 0 prepares each batch when it is asked for, without a thread
   /// Called for each prepared image, (3, S, S) floats, with the image's own random stream; may change it.
   std::function<void(std::span<float>, const Random&)> transform{};
 };
@@ -36,14 +37,14 @@ struct LoaderOptions {
 /// One batch of B images.
 template <int Side, int Classes, int Channels = 3>
 struct Batch {
-  Index epoch = 0;
-  Index number = 0;                                 ///< position inside the epoch
-  Tensor<float, Dyn, Channels, Side, Side> images;  ///< (B, C, S, S), normalised
-  Tensor<float, Dyn, Classes> targets;              ///< (B, K), smoothed and mixed; each row sums to one
-  std::vector<std::int32_t> labels;                 ///< (B)
-  std::vector<Index> indices;                       ///< (B) positions in the data set
-  Mix mix;                                          ///< how the batch was mixed
-  Index size() const { return static_cast<Index>(labels.size()); }
+  Index epoch = 0;                                                  ///< from 0
+  Index number = 0;                                                 ///< position inside the epoch
+  Tensor<float, Dyn, Channels, Side, Side> images;                  ///< (B, C, S, S), normalised
+  Tensor<float, Dyn, Classes> targets;                              ///< (B, K), smoothed and mixed; each row sums to one
+  std::vector<std::int32_t> labels;                                 ///< (B)
+  std::vector<Index> indices;                                       ///< (B) positions in the data set
+  Mix mix;                                                          ///< how the batch was mixed
+  Index size() const { return static_cast<Index>(labels.size()); }  ///< images (B)
 };
 
 /// `Side`: image side S. `Classes`: K. The data set must outlive the loader and stay unchanged.
@@ -52,7 +53,7 @@ class Loader {
   static_assert(Channels == Dataset::channels, "Loader: data sets have three channels");
 
  public:
-  using batch_type = Batch<Side, Classes, Channels>;
+  using batch_type = Batch<Side, Classes, Channels>;  ///< what next() returns
 
   /// Starts at batch 0 of epoch 0. Throws Error when the data does not fit the model or an option makes no sense.
   Loader(const Dataset& data, LoaderOptions options)
@@ -77,16 +78,17 @@ class Loader {
     require(batches() >= 1, "drop_last leaves no batch; the data set is smaller than", options_.batch, epoch_size());
     check(options_.augment);
   }
-  Loader(const Loader&) = delete;
-  Loader& operator=(const Loader&) = delete;
+  Loader(const Loader&) = delete;             ///< its thread works on it
+  Loader& operator=(const Loader&) = delete;  ///< nor is it assigned
+  /// Waits for the thread, whose batches are dropped.
   ~Loader() { stop(); }
 
   /// Images in an epoch, before `drop_last`.
   Index epoch_size() const { return epoch_images(data_.size(), options_.repeats); }
   /// Batches in an epoch.
   Index batches() const { return batch_count(epoch_size(), options_.batch, options_.drop_last); }
-  const LoaderOptions& options() const { return options_; }
-  const Dataset& data() const { return data_; }
+  const LoaderOptions& options() const { return options_; }  ///< as given
+  const Dataset& data() const { return data_; }              ///< the data set it reads
 
   /// The next call of `next()` gives batch `number` of `epoch`; number == batches() means the first of the next epoch.
   /// Throws Error when there is no such batch.

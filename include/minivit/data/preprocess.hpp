@@ -83,6 +83,7 @@ void prepare_image(const Image& image, const Preprocessing& preprocessing, int s
       *out++ = static_cast<T>(values[crop.rgb[i * 3 + static_cast<std::size_t>(c)]]);
   }
 }
+/// The same into a view, whose type says the side.
 template <class T, int Side>
 void prepare_image(const Image& image, const Preprocessing& preprocessing, View<T, 3, Side, Side> out) {
   prepare_image(image, preprocessing, Side, out.data());

@@ -24,26 +24,39 @@ struct RandAugment {
   double probability = 0.5;    ///< of each drawn operation to be done at all
   /// How rotated, sheared and moved pixels are read; none: drawn for each operation, timm's default. DeiT sets bicubic.
   std::optional<Interpolation> interpolation{};
-  bool operator==(const RandAugment&) const = default;
+  bool operator==(const RandAugment&) const = default;  ///< equal in every field
 };
 
 /// timm's increasing set, in its order. In timm's names Posterize, Solarize, Color, Contrast, Brightness and Sharpness end
 /// in "Increasing", TranslateX and TranslateY in "Rel".
 // clang-format off
 enum class ImageOp {
-  auto_contrast, equalize, invert, rotate, posterize, solarize, solarize_add, colour, contrast, brightness, sharpness,
-  shear_x, shear_y, translate_x, translate_y
+  auto_contrast,  ///< each channel stretched to 0 to 255
+  equalize,       ///< each channel's values spread evenly
+  invert,         ///< 255 minus the value
+  rotate,         ///< around the centre
+  posterize,      ///< only the highest bits stay
+  solarize,       ///< values from a threshold on are inverted
+  solarize_add,   ///< values below 128 get brighter
+  colour,         ///< towards grey, or away from it
+  contrast,       ///< towards the mean grey, or away from it
+  brightness,     ///< towards black, or away from it
+  sharpness,      ///< towards a smoothed copy, or away from it
+  shear_x,        ///< rows slide
+  shear_y,        ///< columns slide
+  translate_x,    ///< by a share of the side, to the left or right
+  translate_y     ///< likewise, up or down
 };
 // clang-format on
-inline constexpr int image_op_count = 15;
+inline constexpr int image_op_count = 15;  ///< of ImageOp
 
 /// One drawn operation.
 struct ImageOpDraw {
-  ImageOp op = ImageOp::auto_contrast;
-  bool applied = true;
-  double magnitude = 0;   ///< in [0, 10]
-  bool negative = false;  ///< direction of what has one
-  Interpolation interpolation = Interpolation::bicubic;
+  ImageOp op = ImageOp::auto_contrast;                   ///< which of the fifteen
+  bool applied = true;                                   ///< false: the image stays as it is
+  double magnitude = 0;                                  ///< in [0, 10]
+  bool negative = false;                                 ///< direction of what has one
+  Interpolation interpolation = Interpolation::bicubic;  ///< for what moves pixels
 };
 
 /// What a magnitude means, as in timm: degrees of rotation up to 30, bits kept from 4 down to 0, threshold from 256 down to

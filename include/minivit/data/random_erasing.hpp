@@ -15,14 +15,18 @@ namespace minivit::inline MINIVIT_ISA {
 /// Settings of random erasing. Off by default; the published models use probability 0.25 and the defaults.
 struct RandomErasing {
   /// timm's pixel (a normal number for each value), rand (one for each channel), const.
-  enum class Fill { noise, colour, zero };
-  double probability = 0;  ///< share of the images
-  Fill fill = Fill::noise;
-  int count = 1;           ///< rectangles in such an image; they share the area
-  double min_area = 0.02;  ///< of the image
-  double max_area = 1.0 / 3;
-  double min_aspect = 0.3;  ///< height / width, uniform in its logarithm up to 1 / min_aspect
-  bool operator==(const RandomErasing&) const = default;
+  enum class Fill {
+    noise,   ///< a normal number for each value
+    colour,  ///< one for each channel
+    zero     ///< 0, which is the mean
+  };
+  double probability = 0;                                 ///< share of the images
+  Fill fill = Fill::noise;                                ///< what a rectangle is filled with
+  int count = 1;                                          ///< rectangles in such an image; they share the area
+  double min_area = 0.02;                                 ///< of the image
+  double max_area = 1.0 / 3;                              ///< of the image, for all rectangles together
+  double min_aspect = 0.3;                                ///< height / width, uniform in its logarithm up to 1 / min_aspect
+  bool operator==(const RandomErasing&) const = default;  ///< equal in every field
 };
 
 /// Throws Error that names the field when a value makes no sense.

@@ -13,12 +13,12 @@ namespace minivit::inline MINIVIT_ISA {
 /// Settings of the random resized crop; the defaults are those of the published models. At 32 x 32 a smallest area of 0.08
 /// leaves 9 x 9 pixels; DeiT takes padding instead there.
 struct ResizedCrop {
-  double min_area = 0.08;  ///< of the image, uniform
-  double max_area = 1;
-  double min_ratio = 3.0 / 4;  ///< width / height, uniform in its logarithm
-  double max_ratio = 4.0 / 3;
-  Interpolation interpolation = Interpolation::bicubic;
-  bool operator==(const ResizedCrop&) const = default;
+  double min_area = 0.08;                                ///< of the image, uniform
+  double max_area = 1;                                   ///< of the image
+  double min_ratio = 3.0 / 4;                            ///< width / height, uniform in its logarithm
+  double max_ratio = 4.0 / 3;                            ///< width / height
+  Interpolation interpolation = Interpolation::bicubic;  ///< filter of the enlarging
+  bool operator==(const ResizedCrop&) const = default;   ///< equal in every field
 };
 
 /// Throws Error that names the field when a value makes no sense.
@@ -57,9 +57,9 @@ inline PixelBox draw_resized_crop(const ResizedCrop& r, int side, const Random& 
 
 /// Memory of resize_box; after the first use with a side and a filter it does not grow.
 struct ResizeScratch {
-  detail::ResizeTaps across, down;
-  std::vector<std::uint8_t> rows;  // (box height, side) of one channel
-  std::vector<int> sums;           // (side)
+  detail::ResizeTaps across, down;  ///< taps of both passes
+  std::vector<std::uint8_t> rows;   ///< (box height, side) of one channel
+  std::vector<int> sums;            ///< (side)
 };
 
 /// Writes the pixels of `box` in the planes `from` (3, S, S) to `to`, enlarged to S x S, as Pillow's crop and resize.

@@ -10,7 +10,7 @@
 
 namespace minivit::inline MINIVIT_ISA {
 
-inline constexpr int synthetic_side = 32;
+inline constexpr int synthetic_side = 32;  ///< width and height of its images
 
 /// Names of the ten classes; the label is the position.
 inline std::vector<std::string> synthetic_class_names() {

@@ -19,7 +19,7 @@ namespace minivit::inline MINIVIT_ISA {
 class ByteSource {
  public:
   virtual ~ByteSource() = default;
-  virtual std::uint64_t size() const = 0;
+  virtual std::uint64_t size() const = 0;  ///< bytes there are
   /// Copies to.size() bytes from byte `at` on. Throws Error when the source ends before.
   virtual void read(std::uint64_t at, std::span<std::byte> to) const = 0;
 
@@ -30,7 +30,7 @@ class ByteSource {
 /// A file. It must outlive the object.
 class FileBytes : public ByteSource {
  public:
-  explicit FileBytes(const InputFile& file) : file_(file) {}
+  explicit FileBytes(const InputFile& file) : file_(file) {}  ///< of an open file; see ReadOptions for how large it may be
   std::uint64_t size() const override { return file_.size(); }
   void read(std::uint64_t at, std::span<std::byte> to) const override { file_.read_at(at, to); }
 
@@ -41,6 +41,7 @@ class FileBytes : public ByteSource {
 /// Bytes in memory, which must outlive the object. `where` begins messages.
 class MemoryBytes : public ByteSource {
  public:
+  /// Precondition: `bytes` do not change.
   MemoryBytes(std::span<const std::byte> bytes, std::string where) : bytes_(bytes), where_(std::move(where)) {}
   std::uint64_t size() const override { return bytes_.size(); }
   void read(std::uint64_t at, std::span<std::byte> to) const override {

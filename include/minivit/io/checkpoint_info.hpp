@@ -20,11 +20,11 @@ namespace minivit::inline MINIVIT_ISA {
 
 /// Everything in a checkpoint's metadata but the config.
 struct CheckpointInfo {
-  Preprocessing preprocessing{};
-  std::vector<std::string> class_names{};      ///< empty when unknown, else one per class
-  std::map<std::string, std::string> extra{};  ///< free text; keys must not begin with "minivit."
-  std::string model{};                         ///< name of the model, e.g. "mini_deit_tiny_patch16_224"
-  bool operator==(const CheckpointInfo&) const = default;
+  Preprocessing preprocessing{};                           ///< how a picture becomes the model's input
+  std::vector<std::string> class_names{};                  ///< empty when unknown, else one per class
+  std::map<std::string, std::string> extra{};              ///< free text; keys must not begin with "minivit."
+  std::string model{};                                     ///< name of the model, e.g. "mini_deit_tiny_patch16_224"
+  bool operator==(const CheckpointInfo&) const = default;  ///< equal in every field
 };
 
 namespace detail {

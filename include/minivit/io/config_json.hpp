@@ -103,7 +103,7 @@ inline AnyConfig config_from_json(std::string_view text, std::string_view where)
 
 /// One field in which two configs differ, with both values as text.
 struct ConfigDifference {
-  std::string field, first, second;
+  std::string field, first, second;  ///< name as in JSON, and both values
 };
 
 /// The first field in which the configs differ, or nothing. The first field of all is "family".

@@ -19,8 +19,28 @@ namespace minivit::inline MINIVIT_ISA {
 /// Element types by their names in files, smallest first.
 // clang-format off
 enum class DType : unsigned char {
-  BOOL, F4, F6_E2M3, F6_E3M2, U8, I8, F8_E5M2, F8_E4M3, F8_E8M0, F8_E4M3FNUZ, F8_E5M2FNUZ,
-  I16, U16, F16, BF16, I32, U32, F32, C64, F64, I64, U64
+  BOOL,         ///< 1 byte, 0 or 1
+  F4,           ///< 4 bits, two in a byte (E2M1)
+  F6_E2M3,      ///< 6 bits
+  F6_E3M2,      ///< 6 bits
+  U8,           ///< unsigned, 1 byte
+  I8,           ///< signed, 1 byte
+  F8_E5M2,      ///< 1 byte
+  F8_E4M3,      ///< 1 byte
+  F8_E8M0,      ///< 1 byte, powers of two
+  F8_E4M3FNUZ,  ///< 1 byte, without -0 and infinities
+  F8_E5M2FNUZ,  ///< 1 byte, without -0 and infinities
+  I16,          ///< signed, 2 bytes
+  U16,          ///< unsigned, 2 bytes
+  F16,          ///< IEEE half precision
+  BF16,         ///< upper half of a float32
+  I32,          ///< signed, 4 bytes
+  U32,          ///< unsigned, 4 bytes
+  F32,          ///< IEEE single precision
+  C64,          ///< complex, two float32
+  F64,          ///< IEEE double precision
+  I64,          ///< signed, 8 bytes
+  U64           ///< unsigned, 8 bytes
 };
 // clang-format on
 

@@ -123,7 +123,7 @@ class AtomicFile {
       from = from.subspan(static_cast<std::size_t>(put));
     }
   }
-  void write(std::string_view text) { write(std::as_bytes(std::span(text.data(), text.size()))); }
+  void write(std::string_view text) { write(std::as_bytes(std::span(text.data(), text.size()))); }  ///< the same of a text
 
   /// Makes the file visible under its name, on the disk. Call once, last. Throws Error; the old file is then intact,
   /// unless only flushing the folder failed: then the new file is in place but may be lost in a power cut.
@@ -139,7 +139,7 @@ class AtomicFile {
  private:
   static constexpr std::string_view prefix = ".minivit-", suffix = ".tmp";
 
-  /// Whether create() makes such names: .minivit-<process>-<number>.tmp
+  /// Whether create() makes such names: .minivit-PROCESS-NUMBER.tmp
   static bool is_temporary(std::string_view name) {
     if (!name.starts_with(prefix) || !name.ends_with(suffix) || name.size() < prefix.size() + suffix.size()) return false;
     name = name.substr(prefix.size(), name.size() - prefix.size() - suffix.size());

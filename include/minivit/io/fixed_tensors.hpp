@@ -22,8 +22,8 @@ std::vector<FixedTensor> fixed_tensors_of() {
 
 /// An element of a tensor that is not what it must be.
 struct WrongElement {
-  std::string place;  ///< "[0, 3, 5]"
-  std::string expected, found;
+  std::string place;            ///< "[0, 3, 5]"
+  std::string expected, found;  ///< numbers as text
 };
 
 namespace detail {

@@ -44,25 +44,28 @@ constexpr std::size_t find_invalid_utf8(std::string_view text) {
 
 /// Why a JSON text was refused.
 struct JsonFault {
-  std::string what;
-  std::string expected;
-  std::string found;
+  std::string what;                       ///< what is wrong, in a few words
+  std::string expected;                   ///< what should stand there; may be empty
+  std::string found;                      ///< what does, made printable; may be empty
   std::optional<std::size_t> position{};  ///< byte in the text, when known
 };
 
 /// Base of event handlers: remembers the first fault and stops the parser there.
 class JsonHandler {
  public:
-  using Json = nlohmann::json;
-  std::optional<JsonFault> fault;
+  using Json = nlohmann::json;     ///< its types of numbers and text
+  std::optional<JsonFault> fault;  ///< the first; none while all is well
 
+  /// JSON text has no binary values: a fault.
   bool binary(Json::binary_t& /*value*/) { return refuse("binary value", "", ""); }
+  /// Called by the parser, which then stops.
   bool parse_error(std::size_t position, const std::string& token, const nlohmann::detail::exception& /*error*/) {
     if (!fault) fault = JsonFault{"not valid JSON", "", "'" + printable(token, 40) + "'", position};
     return false;
   }
 
  protected:
+  /// Notes a fault unless there is one; false, so that the parser stops.
   bool refuse(std::string what, std::string expected, std::string found) {
     if (!fault) fault = JsonFault{std::move(what), std::move(expected), std::move(found)};
     return false;

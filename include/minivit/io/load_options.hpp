@@ -24,13 +24,13 @@ struct ReadOptions {
 
 /// What load() may change on the way from a file to a model. Without these a file must fit exactly.
 struct LoadOptions {
-  ReadOptions read{};
+  ReadOptions read{};  ///< which part of the file
   /// A head of another number of classes, or none, is replaced by a new one, initialised from `seed`.
   bool replace_head = false;
   /// Position embeddings of another grid and bias tables of another window are resampled: bicubic, as the reference does
   /// (models/resample.hpp). Masks and index tables of the file that belong to the old geometry are left out.
   bool resample = false;
-  std::uint64_t seed = 0;
+  std::uint64_t seed = 0;  ///< of a new head
 };
 
 }  // namespace minivit::inline MINIVIT_ISA

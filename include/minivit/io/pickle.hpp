@@ -17,36 +17,37 @@ namespace minivit::inline MINIVIT_ISA::pickle {
 
 /// What a value is.
 enum class Kind : unsigned char {
-  none,
-  boolean,  ///< number is 0 or 1
-  integer,  ///< number
-  real,     ///< number holds the bits of the double
-  text,     ///< UTF-8 as Python wrote it, not checked
-  bytes,
+  none,         ///< Python's None
+  boolean,      ///< number is 0 or 1
+  integer,      ///< number
+  real,         ///< number holds the bits of the double
+  text,         ///< UTF-8 as Python wrote it, not checked
+  bytes,        ///< raw
   long_number,  ///< an integer of more than 64 bits: its bytes, least significant first
   name,         ///< items: module, name; both text
-  tuple,
-  list,       ///< also sets
-  dict,       ///< items: key, value, key, value, ...; also collections.OrderedDict
-  call,       ///< items: what, arguments. Also objects of classes: what is set on or put into them is left out
-  persistent  ///< items: what the writer left outside of the pickle, as it calls it
+  tuple,        ///< items: its values
+  list,         ///< also sets
+  dict,         ///< items: key, value, key, value, ...; also collections.OrderedDict
+  call,         ///< items: what, arguments. Also objects of classes: what is set on or put into them is left out
+  persistent    ///< items: what the writer left outside of the pickle, as it calls it
 };
 
 /// One value: 16 bytes, everything larger stands in the pickle or in the Object.
 struct Value {
-  Kind kind = Kind::none;
+  Kind kind = Kind::none;    ///< decides what the other two mean
   std::uint32_t length = 0;  ///< of text, bytes and long_number
   std::int64_t number = 0;   ///< where those begin in the pickle; for kinds with items the number of the node
 
-  bool has_items() const { return kind >= Kind::name; }
+  bool has_items() const { return kind >= Kind::name; }  ///< a name, a container or a call
 };
 
 /// A pickle's value and everything in it. Containers may hold each other in circles: who follows them must count.
 class Object {
  public:
-  Value root;
+  Value root;             ///< the value of the whole pickle
   std::size_t bytes = 0;  ///< length of the pickle
 
+  /// Of this text, which outlives the object; root is None until the reader sets it.
   explicit Object(std::string_view pickle = {}) : pickle_(pickle) {}
 
   /// Of text, bytes and long_number, else empty. Lives as long as the pickle.
@@ -59,9 +60,11 @@ class Object {
     return value.has_items() ? std::span<const Value>(nodes_[static_cast<std::size_t>(value.number)])
                              : std::span<const Value>();
   }
+  /// Whether it is text, and this one.
   bool is_text(const Value& value, std::string_view text_is) const {
     return value.kind == Kind::text && text(value) == text_is;
   }
+  /// Whether it names this thing of this module.
   bool is_name(const Value& value, std::string_view module, std::string_view name) const {
     return value.kind == Kind::name && text(items(value)[0]) == module && text(items(value)[1]) == name;
   }
@@ -107,12 +110,15 @@ class Object {
 
   /// Every node by number, for who looks for something wherever it is.
   std::size_t node_count() const { return nodes_.size(); }
+  /// Its items; precondition: number < node_count().
   std::span<const Value> node(std::size_t number) const { return nodes_[number]; }
 
+  /// A new node with these items, as a value: for the reader.
   Value add(Kind kind, std::vector<Value> items) {
     nodes_.push_back(std::move(items));
     return {kind, 0, static_cast<std::int64_t>(nodes_.size() - 1)};
   }
+  /// More items for a node that add() made: a pickle fills containers after it made them.
   void append(const Value& to, std::span<const Value> items) {
     auto& node = nodes_[static_cast<std::size_t>(to.number)];
     node.insert(node.end(), items.begin(), items.end());

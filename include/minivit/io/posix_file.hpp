@@ -36,9 +36,10 @@ inline std::string last_error() {
 /// Owns a file descriptor.
 class File {
  public:
-  File() = default;
-  explicit File(int descriptor) : descriptor_(descriptor) {}
-  File(File&& other) noexcept : descriptor_(std::exchange(other.descriptor_, -1)) {}
+  File() = default;                                           ///< no file: not valid()
+  explicit File(int descriptor) : descriptor_(descriptor) {}  ///< takes over what open() gave; -1: no file
+  File(File&& other) noexcept : descriptor_(std::exchange(other.descriptor_, -1)) {}  ///< `other` has no file afterwards
+  /// Exchanges the two.
   File& operator=(File&& other) noexcept {
     std::swap(descriptor_, other.descriptor_);
     return *this;
@@ -47,8 +48,8 @@ class File {
     if (descriptor_ >= 0) ::close(descriptor_);
   }
 
-  bool valid() const { return descriptor_ >= 0; }
-  int get() const { return descriptor_; }
+  bool valid() const { return descriptor_ >= 0; }  ///< there is a file
+  int get() const { return descriptor_; }          ///< for system calls; still owned here
   /// Closes now; false when the system reports a late write error.
   bool close() { return ::close(std::exchange(descriptor_, -1)) == 0; }
 
@@ -58,12 +59,13 @@ class File {
 
 /// What a path leads to. Symbolic links are followed.
 struct Status {
-  bool exists = false;
-  bool regular = false;
+  bool exists = false;           ///< the path leads to something
+  bool regular = false;          ///< a file with bytes: no folder, pipe, socket or device
   const char* kind = "nothing";  ///< "regular file", "folder", ...
-  std::uint64_t size = 0;
+  std::uint64_t size = 0;        ///< bytes, of a regular file only
 };
 
+/// What stat() says, in these terms.
 inline Status describe(const struct stat& s) {
   Status status{.exists = true, .regular = S_ISREG(s.st_mode), .kind = "special file", .size = 0};
   if (S_ISREG(s.st_mode)) status.kind = "regular file";
@@ -75,11 +77,13 @@ inline Status describe(const struct stat& s) {
   return status;
 }
 
+/// Of an open file; asks by descriptor, so that nobody can put another one in its place. No file: does not exist.
 inline Status status_of(const File& file) {
   struct stat s {};
   return ::fstat(file.get(), &s) == 0 ? describe(s) : Status{};
 }
 
+/// Of what stands there now.
 inline Status status_of(const std::string& path) {
   struct stat s {};
   return ::stat(path.c_str(), &s) == 0 ? describe(s) : Status{};
@@ -184,6 +188,7 @@ inline bool replace(const std::string& from, const std::string& to) {
   return std::rename(from.c_str(), to.c_str()) == 0;
 }
 
+/// Takes the name away; failure is passed by.
 inline void remove(const std::string& path) {
   ::unlink(path.c_str());
 }

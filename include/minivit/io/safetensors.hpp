@@ -27,7 +27,7 @@ struct SafeTensorsLimits {
 /// A safetensors file: a StateDict.
 class SafeTensors : public StateDict {
  public:
-  using Limits = SafeTensorsLimits;
+  using Limits = SafeTensorsLimits;  ///< what open() is willing to read
 
   /// Reads `path`. Header and layout are checked before memory for the data is taken. Throws Error: one line with file,
   /// tensor, expected, found and a hint.

@@ -27,8 +27,8 @@ namespace minivit::inline MINIVIT_ISA {
 
 /// A checked header: tensors in the order of their data, without holes or overlaps.
 struct SafeTensorsHeader {
-  std::vector<TensorInfo> tensors;
-  std::map<std::string, std::string> metadata;
+  std::vector<TensorInfo> tensors;              ///< without holes or overlaps
+  std::map<std::string, std::string> metadata;  ///< keys and texts of "__metadata__"
 };
 
 namespace detail {

@@ -22,10 +22,10 @@ static_assert(std::endian::native == std::endian::little,
 
 /// A tensor to be saved. Does not own `data`, which holds the elements row-major.
 struct TensorToWrite {
-  std::string name;
-  DType dtype = DType::F32;
-  std::vector<Index> shape;
-  const void* data = nullptr;
+  std::string name;            ///< its key in the file
+  DType dtype = DType::F32;    ///< of the elements
+  std::vector<Index> shape;    ///< extents, slowest first; none: a single number
+  const void* data = nullptr;  ///< not null unless there are no elements
 };
 
 /// A list of numbers as a tensor of one axis. Does not own them.

@@ -51,7 +51,7 @@ class StateDict {
   const std::map<std::string, std::string>& metadata() const { return metadata_; }
   /// "read FILE", the beginning of messages about this file.
   const std::string& where() const { return where_; }
-  const Origin& origin() const { return origin_; }
+  const Origin& origin() const { return origin_; }  ///< what kind of file it came from
 
   /// The tensor of that name, or null.
   const TensorInfo* find(std::string_view name) const {
@@ -125,12 +125,13 @@ class StateDict {
   }
 
  protected:
-  StateDict() = default;
-  std::string where_;
-  std::map<std::string, std::string> metadata_;
-  Buffer<std::byte> data_;
-  Origin origin_;
+  StateDict() = default;                         ///< for the readers, which fill the members below
+  std::string where_;                            ///< beginning of messages
+  std::map<std::string, std::string> metadata_;  ///< empty where the format has none
+  Buffer<std::byte> data_;                       ///< bytes of all tensors; each begins at its TensorInfo::offset
+  Origin origin_;                                ///< what kind of file it came from
 
+  /// Sets what tensors() gives and find() finds. Throws Error when two have the same name.
   void set_tensors(std::vector<TensorInfo> tensors) {
     tensors_ = std::move(tensors);
     by_name_.resize(tensors_.size());

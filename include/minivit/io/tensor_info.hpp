@@ -13,8 +13,8 @@ namespace minivit::inline MINIVIT_ISA {
 
 /// One tensor of a file.
 struct TensorInfo {
-  std::string name;
-  DType dtype = DType::F32;
+  std::string name;              ///< its key in the file
+  DType dtype = DType::F32;      ///< of the elements in the file
   std::vector<Index> shape;      ///< empty for a scalar
   Index offset = 0;              ///< bytes from the start of the data to the first element
   Index bytes = 0;               ///< bytes of the elements: `size` times the size of one

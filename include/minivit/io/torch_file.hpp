@@ -27,8 +27,8 @@ class TorchFile {
  public:
   /// A dictionary that holds tensors: its keys from the outermost one on, joined by dots, and how many.
   struct Entry {
-    std::string path;
-    std::size_t tensors = 0;
+    std::string path;         ///< "state_dict"; empty: the outermost
+    std::size_t tensors = 0;  ///< how many it holds
   };
 
   /// Reads the pickle and finds the storages. `path` stands in messages. Throws Error.

@@ -24,10 +24,10 @@ namespace minivit::inline MINIVIT_ISA {
 
 /// One stored file of an archive. All of it lies inside the source.
 struct ZipEntry {
-  std::string name;
-  std::uint64_t at = 0;  ///< of the first byte of its content
-  std::uint64_t bytes = 0;
-  std::uint32_t crc = 0;  ///< 0 when the writer computed none
+  std::string name;         ///< as in the directory, with slashes
+  std::uint64_t at = 0;     ///< of the first byte of its content
+  std::uint64_t bytes = 0;  ///< of its content
+  std::uint32_t crc = 0;    ///< 0 when the writer computed none
 };
 
 namespace detail {

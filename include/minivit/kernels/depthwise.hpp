@@ -26,7 +26,7 @@ struct DepthwiseShape {
   Index dim = 0;     ///< channels of a token
   Index kernel = 0;  ///< width of the kernel, odd; padding is kernel / 2
 
-  constexpr Index taps() const { return kernel * kernel; }
+  constexpr Index taps() const { return kernel * kernel; }  ///< of the kernel
   /// Multiply-adds with tokens of the map; the zeros around it do not count.
   constexpr Index macs() const {
     Index along = 0;  // pairs of a place in a row and a tap that meet inside of the map
@@ -62,6 +62,7 @@ template <class Arch, class T>
 constexpr Index depthwise_block_size(const DepthwiseShape& shape) {
   return (shape.taps() + 1) * simd::lanes<T, Arch>;
 }
+/// All blocks together: elements to reserve for depthwise_pack.
 template <class Arch, class T>
 constexpr Index depthwise_packed_size(const DepthwiseShape& shape) {
   return depthwise_blocks<Arch, T>(shape) * depthwise_block_size<Arch, T>(shape);

@@ -17,10 +17,10 @@ namespace minivit::inline MINIVIT_ISA::kernels {
 /// 12 of 16; both leave room for one row of B and a broadcast of A.
 template <class Arch, class T>
 struct Tile {
-  static constexpr Index rows = simd::registers<Arch> == 32 ? 8 : 4;
-  static constexpr Index vectors = 3;
-  static constexpr Index lanes = simd::lanes<T, Arch>;
-  static constexpr Index width = vectors * lanes;  ///< columns of a full panel
+  static constexpr Index rows = simd::registers<Arch> == 32 ? 8 : 4;  ///< of A and C
+  static constexpr Index vectors = 3;                                 ///< registers side by side
+  static constexpr Index lanes = simd::lanes<T, Arch>;                ///< elements of T in a register
+  static constexpr Index width = vectors * lanes;                     ///< columns of a full panel
 };
 
 /// Width of the next panel when `columns` are left. Four registers are 2 + 2, not 3 + 1: a tile of one register reads as many numbers of A

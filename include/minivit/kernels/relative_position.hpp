@@ -13,7 +13,7 @@ namespace minivit::inline MINIVIT_ISA::kernels {
 
 /// Settings of every published Mini-DeiT: ratio 1.9, so alpha = 1.9, beta = 2 * 1.9, gamma = 8 * 1.9.
 struct PiecewiseIndex {
-  double alpha = 1.9, beta = 3.8, gamma = 15.2;
+  double alpha = 1.9, beta = 3.8, gamma = 15.2;  ///< exact up to alpha; beta is reached at gamma
   /// Offset t (query minus key) to an integer in [-3, 3] for the settings above.
   constexpr int operator()(int t) const {
     const double distance = t < 0 ? -t : t;
@@ -42,13 +42,15 @@ constexpr int relative_columns(int extra_tokens) { return relative_buckets + (ex
 /// for -t is 6 minus that for t. `padding` more values may be read behind the last one.
 template <int Side>
 struct RelativeOffsets {
-  static constexpr int padding = 15;
+  static constexpr int padding = 15;  ///< a register may be read from the last offset on
+  /// That of offset t at [t + Side - 1], and `padding` zeros
   std::array<std::int8_t, 2 * Side - 1 + padding> values = [] {
     std::array<std::int8_t, 2 * Side - 1 + padding> out{};
     for (int t = 1 - Side; t < Side; ++t)
       out[static_cast<std::size_t>(t + Side - 1)] = static_cast<std::int8_t>(PiecewiseIndex{}(t) + relative_range);
     return out;
   }();
+  /// Of offset 0; negative indices are allowed.
   constexpr const std::int8_t* center() const { return values.data() + (Side - 1); }
 };
 

@@ -13,11 +13,11 @@ namespace minivit::inline MINIVIT_ISA::kernels {
 /// A map of side x side tokens, row-major, in windows of window x window tokens, after a roll by -shift along both axes. Windows are
 /// ordered row-major, so are the tokens of a window. Precondition: window divides side; 0 <= shift < window.
 struct WindowMap {
-  Index side = 0;
-  Index window = 0;
-  Index shift = 0;
+  Index side = 0;    ///< tokens per side of the map
+  Index window = 0;  ///< tokens per side of a window
+  Index shift = 0;   ///< tokens by which the map is rolled up and left before the cut; 0: not at all
 
-  constexpr Index per_side() const { return side / window; }
+  constexpr Index per_side() const { return side / window; }           ///< windows
   constexpr Index windows() const { return per_side() * per_side(); }  ///< in a map
   constexpr Index tokens() const { return window * window; }           ///< in a window
   /// Whether window order is the map's own.

@@ -13,20 +13,21 @@ namespace minivit::inline MINIVIT_ISA {
 
 /// What an attention layer depends on.
 struct AttentionConfig {
-  int tokens = 0;  ///< of an image, extra ones included
-  int dim = 0;
-  int heads = 0;
-  int side = 0;          ///< patches per side of the image or map
-  int extra_tokens = 0;  ///< class and distillation token
-  bool mix_heads = false;
-  bool relative_keys = false;
+  int tokens = 0;              ///< of an image, extra ones included
+  int dim = 0;                 ///< width of a token (D)
+  int heads = 0;               ///< attention heads (H)
+  int side = 0;                ///< patches per side of the image or map
+  int extra_tokens = 0;        ///< class and distillation token
+  bool mix_heads = false;      ///< mix heads before and after softmax
+  bool relative_keys = false;  ///< relative position encoding on keys (iRPE)
   int window = 0;  ///< side of a window; 0: every token sees the whole image. Windows bring the Swin family's position bias and names
-  int shift = 0;   ///< by which every other layer is shifted
-  bool operator==(const AttentionConfig&) const = default;
+  int shift = 0;                                            ///< by which every other layer is shifted
+  bool operator==(const AttentionConfig&) const = default;  ///< equal in every field
 
-  constexpr int head_dim() const { return dim / heads; }
-  constexpr bool windowed() const { return window > 0; }
+  constexpr int head_dim() const { return dim / heads; }                         ///< width of one head
+  constexpr bool windowed() const { return window > 0; }                         ///< attends in windows
   constexpr int reach() const { return windowed() ? window * window : tokens; }  ///< tokens that see each other
+  /// The same as kernels take it: one window, or the image.
   constexpr kernels::AttentionShape shape() const {
     return {.tokens = reach(), .heads = heads, .head_dim = head_dim(), .side = windowed() ? window : side, .extra_tokens = extra_tokens,
             .mix = mix_heads, .relative = relative_keys, .bias = windowed()};
@@ -36,12 +37,13 @@ struct AttentionConfig {
 /// The weights that all layers of a group share.
 template <class S, AttentionConfig A>
 struct AttentionShared {
-  static constexpr int places = (2 * A.window - 1) * (2 * A.window - 1);
+  static constexpr int places = (2 * A.window - 1) * (2 * A.window - 1);  ///< offsets between two tokens of a window
 
-  Linear<S, A.dim, 3 * A.dim> qkv;
-  Linear<S, A.dim, A.dim> proj;
-  typename S::template Vector<places, A.heads> relative_position_bias_table;  // [(2 w - 1)^2, H], windows only
+  Linear<S, A.dim, 3 * A.dim> qkv;  ///< queries, keys and values in one product: [3 D, D], bias [3 D]
+  Linear<S, A.dim, A.dim> proj;     ///< output projection: [D, D], bias [D]
+  typename S::template Vector<places, A.heads> relative_position_bias_table;  ///< [(2 w - 1)^2, H], windows only
 
+  /// f(name, tensor) for the table of windows, then qkv and proj, below `at`.
   template <class Self, class F>
   static constexpr void visit(Self& self, const Name& at, F&& f) {
     if constexpr (A.windowed()) f(at / "relative_position_bias_table", self.relative_position_bias_table);
@@ -53,11 +55,13 @@ struct AttentionShared {
 /// One mixing of heads: a 1 x 1 convolution without bias in the DeiT family, a linear layer in the Swin family.
 template <class S, AttentionConfig A>
 struct HeadMixing {
+  /// Kernel of the convolution, or matrix.
   using Weight = std::conditional_t<A.windowed(), typename S::template Vector<A.heads, A.heads>, typename S::template Vector<A.heads, A.heads, 1, 1>>;
 
-  Weight weight;                               // [H, H] or [H, H, 1, 1], output head first
-  typename S::template Vector<A.heads> bias;   // [H], windows only
+  Weight weight;                              ///< [H, H] or [H, H, 1, 1], output head first
+  typename S::template Vector<A.heads> bias;  ///< [H], windows only
 
+  /// f(name, tensor) for "weight" and, with windows, "bias", below `at`.
   template <class Self, class F>
   static constexpr void visit(Self& self, const Name& at, F&& f) {
     f(at / "weight", self.weight);
@@ -68,11 +72,11 @@ struct HeadMixing {
 /// The transformations of one layer. Null views where the config switches a part off.
 template <class S, AttentionConfig A>
 struct AttentionOwn {
-  static constexpr int buckets = kernels::relative_columns(A.extra_tokens);
+  static constexpr int buckets = kernels::relative_columns(A.extra_tokens);  ///< columns of the relative position table
 
-  HeadMixing<S, A> mix_l;                                       // before softmax, "conv_l" or "proj_l"
-  HeadMixing<S, A> mix_w;                                       // after it, "conv_w" or "proj_w"
-  typename S::template Vector<1, A.head_dim(), buckets> rpe_k;  // [1, D / H, 49 or 50]
+  HeadMixing<S, A> mix_l;                                       ///< before softmax, "conv_l" or "proj_l"
+  HeadMixing<S, A> mix_w;                                       ///< after it, "conv_w" or "proj_w"
+  typename S::template Vector<1, A.head_dim(), buckets> rpe_k;  ///< [1, D / H, 49 or 50]
 
   /// `block`: name of the layer; `instance`: the repetition inside the group, the last part of the reference's names.
   template <class Self, class F>
@@ -89,27 +93,28 @@ struct AttentionOwn {
 /// One attention layer: a shared and an own part.
 template <class S, AttentionConfig A>
 struct Attention {
-  using T = typename S::Scalar;
-  using Arch = typename S::Arch;
-  static constexpr AttentionConfig config = A;
-  static constexpr int N = A.tokens;
-  static constexpr int D = A.dim;
-  static constexpr int W = A.reach();
-  using Tokens = View<T, Dyn, N, D>;
-  using ConstTokens = View<const T, Dyn, N, D>;
+  using T = typename S::Scalar;                  ///< of activations outside of products
+  using Arch = typename S::Arch;                 ///< instruction set of the kernels
+  static constexpr AttentionConfig config = A;   ///< what the type depends on
+  static constexpr int N = A.tokens;             ///< tokens of an image
+  static constexpr int D = A.dim;                ///< width of a token
+  static constexpr int W = A.reach();            ///< tokens that see each other
+  using Tokens = View<T, Dyn, N, D>;             ///< what forward writes
+  using ConstTokens = View<const T, Dyn, N, D>;  ///< what backward reads
 
-  const AttentionShared<S, A>& shared;
-  const AttentionOwn<S, A>& own;
-  bool shifted = false;  ///< the windows of this layer are
-  bool masked = false;   ///< tokens from different sides of the shifted map do not see each other
+  const AttentionShared<S, A>& shared;  ///< outlives this object, as does `own`
+  const AttentionOwn<S, A>& own;        ///< of this layer
+  bool shifted = false;                 ///< the windows of this layer are
+  bool masked = false;                  ///< tokens from different sides of the shifted map do not see each other
 
   /// A word of two bf16 values must not lie across two heads.
   using Inner = std::conditional_t<A.head_dim() % 2 == 0, typename S::Inner, T>;
-  using Input = typename S::template Input<D>;
+  using Input = typename S::template Input<D>;  ///< rows as the product reads them
 
+  /// What backward needs besides the input.
   struct Saved {
-    View<const Inner, Dyn, W, 3 * D> qkv;  // [B * windows, W, 3D], channel order (q | k | v, head, head width), in window order
-    Input context;                         // [B * N, D], input of proj
+    View<const Inner, Dyn, W, 3 * D> qkv;  ///< [B * windows, W, 3D], channels (q | k | v, head, head width), in window order
+    Input context;                         ///< [B * N, D], input of proj
   };
 
   /// y = proj(attention(qkv(x))) + residual. x stands in window order, y and `residual`, which may be null, do not.

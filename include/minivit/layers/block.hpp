@@ -14,33 +14,35 @@ namespace minivit::inline MINIVIT_ISA {
 
 /// What a layer depends on; equal layers of different models are the same type.
 struct BlockConfig {
-  AttentionConfig attention{};
-  int hidden = 0;              ///< width inside the MLP
-  bool separate_norms = true;  ///< norms belong to a layer, not to its group
-  bool local_conv = false;     ///< a norm and a depth-wise convolution in front of the MLP
-  int norm_digits = 6;         ///< eps of the norms is 10^-norm_digits
-  bool operator==(const BlockConfig&) const = default;
+  AttentionConfig attention{};                          ///< of the layer's attention, dim included
+  int hidden = 0;                                       ///< width inside the MLP
+  bool separate_norms = true;                           ///< norms belong to a layer, not to its group
+  bool local_conv = false;                              ///< a norm and a depth-wise convolution in front of the MLP
+  int norm_digits = 6;                                  ///< eps of the norms is 10^-norm_digits
+  bool operator==(const BlockConfig&) const = default;  ///< equal in every field
 };
 
 /// The two norms of a layer.
 template <class S, BlockConfig B>
 struct BlockNorms {
-  using Norm = LayerNorm<S, B.attention.dim, B.norm_digits>;
-  Norm norm1;
-  Norm norm2;
+  using Norm = LayerNorm<S, B.attention.dim, B.norm_digits>;  ///< LayerNorm over D
+  Norm norm1;                                                 ///< in front of attention
+  Norm norm2;                                                 ///< in front of the MLP
 };
 /// Stands for what a config switches off.
 struct Nothing {
-  struct Saved {};
+  struct Saved {};  ///< and of what backward would need
 };
 
 /// Shared by the layers of a group: the four large matrices.
 template <class S, BlockConfig B>
 struct BlockShared {
+  /// Empty when each layer has its own.
   [[no_unique_address]] std::conditional_t<B.separate_norms, Nothing, BlockNorms<S, B>> norms;
-  AttentionShared<S, B.attention> attn;
-  Mlp<S, B.attention.dim, B.hidden> mlp;
+  AttentionShared<S, B.attention> attn;   ///< qkv, proj, position bias of windows
+  Mlp<S, B.attention.dim, B.hidden> mlp;  ///< fc1, fc2
 
+  /// f(name, tensor) for "norm1" (if shared), "attn", "norm2" (if shared) and "mlp", below `at`.
   template <class Self, class F>
   static constexpr void visit(Self& self, const Name& at, F&& f) {
     if constexpr (!B.separate_norms) BlockNorms<S, B>::Norm::visit(self.norms.norm1, at / "norm1", f);
@@ -53,12 +55,14 @@ struct BlockShared {
 /// Separate for every layer: norms (unless the config shares them), head mixing, relative position, local convolution.
 template <class S, BlockConfig B>
 struct BlockOwn {
-  using Norm = typename BlockNorms<S, B>::Norm;
+  using Norm = typename BlockNorms<S, B>::Norm;  ///< LayerNorm over D
+  /// The transformation in front of the MLP, or Nothing.
   using Local =
       std::conditional_t<B.local_conv, LocalConv<S, B.attention.side, B.attention.extra_tokens, B.attention.dim, B.norm_digits>, Nothing>;
+  /// Empty when the group's layers share them.
   [[no_unique_address]] std::conditional_t<B.separate_norms, BlockNorms<S, B>, Nothing> norms;
-  AttentionOwn<S, B.attention> attn;
-  [[no_unique_address]] Local local;
+  AttentionOwn<S, B.attention> attn;  ///< head mixing and relative position
+  [[no_unique_address]] Local local;  ///< empty without local convolution
 
   /// Names as in the reference. Swin family: norm1_list.R.weight. DeiT family: norm1.instances.R.weight, or norm1.weight when nothing
   /// is shared, which `repeated` says.
@@ -77,6 +81,7 @@ struct BlockOwn {
 
 /// Nobody listens to queries, keys and values.
 struct IgnoreAttention {
+  /// Takes what any layer offers and does nothing with it.
   template <class... Args>
   constexpr void operator()(Args&&...) const {}
 };
@@ -84,30 +89,31 @@ struct IgnoreAttention {
 /// One layer: a shared and an own part, forward and backward.
 template <class S, BlockConfig B>
 struct Block {
-  using T = typename S::Scalar;
-  using Arch = typename S::Arch;
-  static constexpr int N = B.attention.tokens;
-  static constexpr int D = B.attention.dim;
-  using Tokens = View<T, Dyn, N, D>;
-  using ConstTokens = View<const T, Dyn, N, D>;
-  using Attn = Attention<S, B.attention>;
+  using T = typename S::Scalar;                  ///< of activations outside of products
+  using Arch = typename S::Arch;                 ///< instruction set of the kernels
+  static constexpr int N = B.attention.tokens;   ///< tokens of an image
+  static constexpr int D = B.attention.dim;      ///< width of a token
+  using Tokens = View<T, Dyn, N, D>;             ///< what forward writes
+  using ConstTokens = View<const T, Dyn, N, D>;  ///< what backward reads
+  using Attn = Attention<S, B.attention>;        ///< attention of this layer
 
-  const BlockShared<S, B>& shared;
-  const BlockOwn<S, B>& own;
-  bool shifted = false;  ///< see Attention
-  bool masked = false;
+  const BlockShared<S, B>& shared;  ///< outlives this object, as does `own`
+  const BlockOwn<S, B>& own;        ///< of this layer
+  bool shifted = false;             ///< see Attention
+  bool masked = false;              ///< see Attention
 
-  constexpr Attn attention() const { return {shared.attn, own.attn, shifted, masked}; }
+  constexpr Attn attention() const { return {shared.attn, own.attn, shifted, masked}; }  ///< bound to the same parameters
 
+  /// What backward needs. In an arena that does not keep, valid until the caller's scope ends.
   struct Saved {
-    ConstTokens x;                                  // [B, N, D] input
-    typename BlockNorms<S, B>::Norm::Saved norm1;   // in the order of attention
-    typename Attn::Saved attn;
-    ConstTokens middle;                             // [B, N, D] x + attention branch
-    [[no_unique_address]] typename BlockOwn<S, B>::Local::Saved local;
-    typename BlockNorms<S, B>::Norm::Saved norm2;
-    typename Mlp<S, D, B.hidden>::Saved mlp;
-    ConstTokens y;                                  // [B, N, D] output
+    ConstTokens x;                                                      ///< [B, N, D] input
+    typename BlockNorms<S, B>::Norm::Saved norm1;                       ///< in the order of attention
+    typename Attn::Saved attn;                                          ///< queries, keys, values and context
+    ConstTokens middle;                                                 ///< [B, N, D] x + attention branch
+    [[no_unique_address]] typename BlockOwn<S, B>::Local::Saved local;  ///< Nothing without local convolution
+    typename BlockNorms<S, B>::Norm::Saved norm2;                       ///< of the norm in front of the MLP
+    typename Mlp<S, D, B.hidden>::Saved mlp;                            ///< both sides of GELU
+    ConstTokens y;                                                      ///< [B, N, D] output
   };
 
   /// y = layer(x); x and y do not overlap. The result's views live as long as the scope in which the caller called.

@@ -11,8 +11,8 @@ namespace minivit::inline MINIVIT_ISA {
 /// Per-image factors of the two residual branches of a layer; null: the branch is added as it is.
 template <class T>
 struct DropPath {
-  const T* attn = nullptr;  // [B], 0 or 1 / (1 - rate)
-  const T* mlp = nullptr;   // [B]
+  const T* attn = nullptr;  ///< [B], 0 or 1 / (1 - rate)
+  const T* mlp = nullptr;   ///< [B]
 };
 
 /// The draw depends on the image's number in the run, not on how a batch is cut.

@@ -10,24 +10,26 @@ namespace minivit::inline MINIVIT_ISA {
 /// y = (x - mean) * rstd * weight + bias for rows of width D, eps = 10^-Digits. S: storage policy.
 template <class S, int D, int Digits = 6>
 struct LayerNorm {
-  using T = typename S::Scalar;
-  using Arch = typename S::Arch;
+  using T = typename S::Scalar;   ///< of activations
+  using Arch = typename S::Arch;  ///< instruction set of the kernels
+  /// Added to the variance.
   static constexpr T eps = [] {
     double x = 1;
     for (int i = 0; i < Digits; ++i) x *= 10;
     return static_cast<T>(1 / x);
   }();
 
-  typename S::template Vector<D> weight;  // [D]
-  typename S::template Vector<D> bias;    // [D]
+  typename S::template Vector<D> weight;  ///< [D]
+  typename S::template Vector<D> bias;    ///< [D]
 
   /// What backward needs besides the input.
   struct Saved {
-    typename S::template Input<D> y;  // [rows, D]
-    T* mean = nullptr;                // [rows]
-    T* rstd = nullptr;                // [rows]
+    typename S::template Input<D> y;  ///< [rows, D]
+    T* mean = nullptr;                ///< [rows]
+    T* rstd = nullptr;                ///< [rows]
   };
 
+  /// f(name, tensor) for "weight" and "bias", below `at`.
   template <class Self, class F>
   static constexpr void visit(Self& self, const Name& at, F&& f) {
     f(at / "weight", self.weight);

@@ -10,12 +10,13 @@ namespace minivit::inline MINIVIT_ISA {
 /// A map of rows from In to Out numbers. S: storage policy.
 template <class S, int In, int Out, bool Bias = true>
 struct Linear {
-  using T = typename S::Scalar;
-  using Arch = typename S::Arch;
+  using T = typename S::Scalar;   ///< of activations and sums
+  using Arch = typename S::Arch;  ///< instruction set of the kernels
 
-  typename S::template Matrix<Out, In> weight;  // [Out, In]
-  typename S::template Vector<Out> bias;        // [Out], null without a bias
+  typename S::template Matrix<Out, In> weight;  ///< [Out, In]
+  typename S::template Vector<Out> bias;        ///< [Out], null without a bias
 
+  /// f(name, tensor) for "weight" and, if there is one, "bias", below `at`.
   template <class Self, class F>
   static constexpr void visit(Self& self, const Name& at, F&& f) {
     f(at / "weight", self.weight);
@@ -25,6 +26,7 @@ struct Linear {
   /// Empty rows of the kind that the step in front has to write.
   constexpr auto input_rows() const { return ops::input_rows<typename S::template Rows<In>>(weight); }
 
+  /// y [rows, Out] = act(x W^T + b + residual), with act and residual from `options`.
   constexpr void forward(typename S::template Input<In> x, View<T, Dyn, Out> y, Arena<T>& arena, ops::LinearOptions<T> options = {}) const {
     ops::linear<Arch, T>(x, weight, bias.data(), y, arena, options);
   }

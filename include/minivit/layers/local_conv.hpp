@@ -13,24 +13,28 @@ namespace minivit::inline MINIVIT_ISA {
 /// policy.
 template <class S, int Side, int Extra, int D, int Digits>
 struct LocalConv {
-  using T = typename S::Scalar;
-  using Arch = typename S::Arch;
+  using T = typename S::Scalar;   ///< of activations
+  using Arch = typename S::Arch;  ///< instruction set of the kernels
+  /// Tokens of an image; width of the kernel. The published models have this width only.
   static constexpr int N = Extra + Side * Side, K = 7;
-  using Norm = LayerNorm<typename S::Plain, D, Digits>;  // its rows are convolved, not multiplied
-  using Tokens = View<T, Dyn, N, D>;
-  using ConstTokens = View<const T, Dyn, N, D>;
+  using Norm = LayerNorm<typename S::Plain, D, Digits>;  ///< its rows are convolved, not multiplied
+  using Tokens = View<T, Dyn, N, D>;                     ///< what forward writes
+  using ConstTokens = View<const T, Dyn, N, D>;          ///< what backward reads
 
-  Norm norm;
+  Norm norm;  ///< over D, in front of the convolution
+  /// Taps and bias of the depth-wise convolution.
   struct Convolution {
-    typename S::template Vector<D, 1, K, K> weight;  // [D, 1, 7, 7]
-    typename S::template Vector<D> bias;             // [D]
-  } conv;
+    typename S::template Vector<D, 1, K, K> weight;  ///< [D, 1, 7, 7]
+    typename S::template Vector<D> bias;             ///< [D]
+  } conv;                                            ///< "local_conv" in names
 
+  /// What backward needs besides the input.
   struct Saved {
-    typename Norm::Saved norm;  // y: [B * N, D] z
-    ConstTokens y;              // [B, N, D]
+    typename Norm::Saved norm;  ///< y: [B * N, D] z
+    ConstTokens y;              ///< [B, N, D]
   };
 
+  /// f(name, tensor) for the norm, below `norm_at`, and the convolution's "weight" and "bias", below `conv_at`.
   template <class Self, class F>
   static constexpr void visit(Self& self, const Name& norm_at, const Name& conv_at, F&& f) {
     Norm::visit(self.norm, norm_at, f);
@@ -38,6 +42,7 @@ struct LocalConv {
     f(conv_at / "bias", self.conv.bias);
   }
 
+  /// The result's y lies in memory of `arena`.
   constexpr Saved forward(ConstTokens x, Arena<T>& arena) const {
     const auto y = arena.template take<Dyn, N, D>(x.batch());
     Saved saved{norm.forward(x.template reshape<Dyn, D>(), arena), y};

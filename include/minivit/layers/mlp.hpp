@@ -10,19 +10,21 @@ namespace minivit::inline MINIVIT_ISA {
 /// Rows of width D through a hidden width M. S: storage policy.
 template <class S, int D, int M>
 struct Mlp {
-  using T = typename S::Scalar;
-  using Arch = typename S::Arch;
+  using T = typename S::Scalar;   ///< of activations
+  using Arch = typename S::Arch;  ///< instruction set of the kernels
 
-  Linear<S, D, M> fc1;
-  Linear<S, M, D> fc2;
+  Linear<S, D, M> fc1;  ///< [M, D], bias [M]
+  Linear<S, M, D> fc2;  ///< [D, M], bias [D]
 
-  using Inner = typename S::Inner;
+  using Inner = typename S::Inner;  ///< of the input of GELU
 
+  /// What backward needs besides the input.
   struct Saved {
-    View<const Inner, Dyn, M> before;      // [rows, M] input of GELU
-    typename S::template Input<M> hidden;  // [rows, M] output of GELU
+    View<const Inner, Dyn, M> before;      ///< [rows, M] input of GELU
+    typename S::template Input<M> hidden;  ///< [rows, M] output of GELU
   };
 
+  /// f(name, tensor) for "fc1" and "fc2", below `at`.
   template <class Self, class F>
   static constexpr void visit(Self& self, const Name& at, F&& f) {
     Linear<S, D, M>::visit(self.fc1, at / "fc1", f);

@@ -11,17 +11,19 @@ namespace minivit::inline MINIVIT_ISA {
 /// Images [B, C, S, S] to tokens [B, (S/P)^2, D], row-major over the grid. S_: storage policy.
 template <class S_, int C, int S, int P, int D>
 struct PatchEmbed {
-  using T = typename S_::Scalar;
-  using Arch = typename S_::Arch;
-  static constexpr int patches = (S / P) * (S / P);
-  static constexpr int inputs = C * P * P;
-  using Images = View<const T, Dyn, C, S, S>;
+  using T = typename S_::Scalar;                     ///< of activations
+  using Arch = typename S_::Arch;                    ///< instruction set of the kernels
+  static constexpr int patches = (S / P) * (S / P);  ///< of an image
+  static constexpr int inputs = C * P * P;           ///< numbers of a patch
+  using Images = View<const T, Dyn, C, S, S>;        ///< [B, C, S, S], normalised
 
+  /// Weights of the map from a patch to a token.
   struct Projection {
-    typename S_::template Matrix<D, C, P, P> weight;  // [D, C, P, P]
-    typename S_::template Vector<D> bias;             // [D]
-  } proj;
+    typename S_::template Matrix<D, C, P, P> weight;  ///< [D, C, P, P]
+    typename S_::template Vector<D> bias;             ///< [D]
+  } proj;                                             ///< "proj" in names
 
+  /// f(name, tensor) for "proj.weight" and "proj.bias", below `at`.
   template <class Self, class F>
   static constexpr void visit(Self& self, const Name& at, F&& f) {
     f(at / "proj" / "weight", self.proj.weight);

@@ -12,26 +12,29 @@ namespace minivit::inline MINIVIT_ISA {
 /// policy. Precondition: Side is even.
 template <class S, int Side, int D, int Digits>
 struct PatchMerging {
-  using T = typename S::Scalar;
-  using Arch = typename S::Arch;
-  static constexpr int N = Side * Side, M = N / 4;
-  using Norm = LayerNorm<S, 4 * D, Digits>;
-  using Reduction = Linear<S, 4 * D, 2 * D, false>;
+  using T = typename S::Scalar;                      ///< of activations
+  using Arch = typename S::Arch;                     ///< instruction set of the kernels
+  static constexpr int N = Side * Side, M = N / 4;   ///< tokens of an image before and after
+  using Norm = LayerNorm<S, 4 * D, Digits>;          ///< over the four tokens of a cell
+  using Reduction = Linear<S, 4 * D, 2 * D, false>;  ///< the linear map
 
-  Norm norm;
-  Reduction reduction;
+  Norm norm;            ///< in front of the map
+  Reduction reduction;  ///< [2 D, 4 D], no bias
 
+  /// What backward needs.
   struct Saved {
-    View<const T, Dyn, 4 * D> cells;  // [B * M, 4D]
-    typename Norm::Saved norm;
+    View<const T, Dyn, 4 * D> cells;  ///< [B * M, 4D]
+    typename Norm::Saved norm;        ///< its output and statistics
   };
 
+  /// f(name, tensor) for "norm" and "reduction", below `at`.
   template <class Self, class F>
   static constexpr void visit(Self& self, const Name& at, F&& f) {
     Norm::visit(self.norm, at / "norm", f);
     Reduction::visit(self.reduction, at / "reduction", f);
   }
 
+  /// y = reduction(norm(cells(x))).
   constexpr Saved forward(View<const T, Dyn, N, D> x, View<T, Dyn, M, 2 * D> y, Arena<T>& arena) const {
     const Profile::Scope profile("patch merging");
     const auto cells = arena.template take<Dyn, M, 4 * D>(x.batch());

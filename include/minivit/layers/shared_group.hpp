@@ -12,8 +12,8 @@ namespace minivit::inline MINIVIT_ISA {
 /// `Repeat` layers on one set of weights; Repeat = 1 is an ordinary layer.
 template <class S, BlockConfig B, int Repeat>
 struct SharedGroup {
-  BlockShared<S, B> shared;
-  std::array<BlockOwn<S, B>, Repeat> own;
+  BlockShared<S, B> shared;                ///< once, whatever Repeat is
+  std::array<BlockOwn<S, B>, Repeat> own;  ///< one for each layer
 
   /// `at` is the group's name; in the DeiT family a shared block is called "block" below it.
   template <class Self, class F>

@@ -24,21 +24,22 @@ struct Observer {
 
 /// Where a stack stands in its network: its layer 0 is layer `first` of `layers`.
 struct StackPlace {
-  int first = 0;
-  int layers = 0;
+  int first = 0;   ///< number, in the network, of the stack's layer 0
+  int layers = 0;  ///< of the whole network
 };
 
 /// `Depth` layers; Repeat divides it.
 template <class S, BlockConfig B, int Depth, int Repeat>
 struct Stack {
-  using T = typename S::Scalar;
-  using Group = SharedGroup<S, B, Repeat>;
-  using Layer = Block<S, B>;
-  using Tokens = typename Layer::Tokens;
-  static constexpr int N = Layer::N, D = Layer::D;
+  using T = typename S::Scalar;                     ///< of activations
+  using Group = SharedGroup<S, B, Repeat>;          ///< layers on one set of weights
+  using Layer = Block<S, B>;                        ///< one of them
+  using Tokens = typename Layer::Tokens;            ///< what forward overwrites
+  static constexpr int N = Layer::N, D = Layer::D;  ///< tokens of an image and their width
 
-  std::array<Group, Depth / Repeat> blocks;
+  std::array<Group, Depth / Repeat> blocks;  ///< the groups, in order; "blocks" or "layers.S.blocks" in names
 
+  /// f(name, tensor) for every group, named by its number, below `at`.
   template <class Self, class F>
   static constexpr void visit(Self& self, const Name& at, F&& f) {
     for (int g = 0; g < Depth / Repeat; ++g) Group::visit(self.blocks[static_cast<std::size_t>(g)], at / g, f);
@@ -46,8 +47,8 @@ struct Stack {
 
   /// What backward needs.
   struct Saved {
-    std::array<typename Layer::Saved, Depth> layers;
-    std::array<DropPath<T>, Depth> drop{};
+    std::array<typename Layer::Saved, Depth> layers;  ///< one after the other, also those on shared weights
+    std::array<DropPath<T>, Depth> drop{};            ///< factors drawn for each layer; null where nothing can be dropped
   };
 
   /// All layers; layers.back().y of the result is the output. x [B, N, D] is overwritten unless the arena keeps everything.

@@ -14,13 +14,14 @@ using AnyConfig = std::variant<ViTConfig, SwinConfig>;
 
 /// What files call a family.
 constexpr const char* family_name(const ViTConfig& /*config*/) { return "vit"; }
-constexpr const char* family_name(const SwinConfig& /*config*/) { return "swin"; }
+constexpr const char* family_name(const SwinConfig& /*config*/) { return "swin"; }  ///< "swin"
 
 /// What goes in and comes out: images [channels, image, image], logits [classes].
 struct InputOutput {
-  int image = 0, channels = 0, classes = 0;
-  bool operator==(const InputOutput&) const = default;
+  int image = 0, channels = 0, classes = 0;             ///< pixels per side; 3 for colours; logits
+  bool operator==(const InputOutput&) const = default;  ///< equal in every field
 };
+/// The sizes of a config of either family.
 constexpr InputOutput input_output(const AnyConfig& config) {
   return std::visit([](const auto& c) { return InputOutput{c.image, c.channels, c.classes}; }, config);
 }

@@ -13,6 +13,7 @@
 
 namespace minivit::inline MINIVIT_ISA {
 
+/// What an Inference is made for.
 struct InferenceOptions {
   Index max_batch = 1;  ///< largest batch a call may bring
   int threads = 0;      ///< 0: all the process may use
@@ -28,8 +29,8 @@ class Inference {
   using Weights = PackedWeights<Model, Packed<W, T, Arch>, W>;
 
  public:
-  using Images = typename Model::Images;
-  using Logits = View<const T, Dyn, Model::config.classes>;
+  using Images = typename Model::Images;                     ///< [B, channels, image, image], normalised
+  using Logits = View<const T, Dyn, Model::config.classes>;  ///< [B, classes], valid until the next call
   /// Images computed together by one task: enough rows to keep the matrix product busy, few enough to stay in L2.
   static constexpr Index images_per_task = std::max<Index>(1, 256 / Model::tokens);
 
@@ -82,8 +83,9 @@ class Inference {
 
   /// Bytes of packed weights and of working memory.
   Index weight_bytes() const { return weights_.bytes(); }
+  /// Arenas of all threads, and the logits.
   Index working_bytes() const { return (arenas_.size() + logits_.size() + distilled_.size()) * static_cast<Index>(sizeof(T)); }
-  int threads() const { return threads_.count(); }
+  int threads() const { return threads_.count(); }  ///< workers, as Threads counts them
   /// Largest number of elements of one arena that was in use so far; equals arena_size() after a full task.
   Index peak() const { return peak_; }
 

@@ -26,10 +26,11 @@ enum class TransformStart {
   reference  ///< normal with deviation 0.02 as in the published code: scores and attention begin near zero
 };
 
+/// What the paper leaves open, and how it is decided.
 struct MultiplexOptions {
-  GroupStart group = GroupStart::average;
-  TransformStart transformations = TransformStart::identity;
-  std::uint64_t seed = 0;  ///< of what starts at random
+  GroupStart group = GroupStart::average;                     ///< of weights that a group shares
+  TransformStart transformations = TransformStart::identity;  ///< of what the teacher lacks
+  std::uint64_t seed = 0;                                     ///< of what starts at random
 };
 
 /// The config of a student: the teacher's, with `sharing`, and with relative position on keys when `relative_keys` is set or the
@@ -57,14 +58,15 @@ constexpr bool can_multiplex(const ViTConfig& student, ViTConfig teacher) {
   teacher.position = student.position;
   return ready && student == teacher;
 }
+/// Likewise for Swins: the number of sets of weights may differ, all other sizes may not.
 constexpr bool can_multiplex(const SwinConfig& student, SwinConfig teacher) {
   const SwinTransformations &s = student.transformations, &t = teacher.transformations;
   const bool keeps = (s.separate_norms || !t.separate_norms) && (s.mix_heads || !t.mix_heads) && (s.local_conv || !t.local_conv);
   const bool ready = teacher.blocks == teacher.depths && keeps;
   return ready && student == multiplexed(teacher, student.blocks, student.transformations);
 }
-constexpr bool can_multiplex(const ViTConfig&, const SwinConfig&) { return false; }
-constexpr bool can_multiplex(const SwinConfig&, const ViTConfig&) { return false; }
+constexpr bool can_multiplex(const ViTConfig&, const SwinConfig&) { return false; }  ///< never across families
+constexpr bool can_multiplex(const SwinConfig&, const ViTConfig&) { return false; }  ///< never across families
 
 namespace detail {
 

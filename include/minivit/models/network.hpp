@@ -10,25 +10,25 @@
 namespace minivit::inline MINIVIT_ISA {
 
 /// Parameters of type T (float; double for checks) of a family of models; a new one is all zeros: see init.hpp, load(). `Family` has
-///   config     a value with image, channels, classes and more; checked
-///   Net<S>     the tree of layers over a storage policy: visit(), forward(), backward(), Images, Output
-///   tokens     rows of a typical product, per image: says how many images make one piece of work
-///   distilled  whether there is a second head
+///   `config`     a value with image, channels, classes and more; checked
+///   `Net<S>`     the tree of layers over a storage policy: visit(), forward(), backward(), Images, Output
+///   `tokens`     rows of a typical product, per image: says how many images make one piece of work
+///   `distilled`  whether there is a second head
 template <class Family, class T>
 class Network {
  public:
-  using Scalar = T;
+  using Scalar = T;  ///< of parameters and activations
   template <class S>
-  using NetOver = typename Family::template Net<S>;
-  using Net = NetOver<Dense<T>>;
-  using ConstNet = NetOver<Dense<const T>>;
-  using Images = typename Net::Images;  ///< View<const T, Dyn, channels, image, image>, normalised
-  using Output = typename Net::Output;
-  using Logits = View<T, Dyn, Family::config.classes>;
+  using NetOver = typename Family::template Net<S>;     ///< the layers over a storage policy
+  using Net = NetOver<Dense<T>>;                        ///< layers whose parameters may be written
+  using ConstNet = NetOver<Dense<const T>>;             ///< layers to read
+  using Images = typename Net::Images;                  ///< View<const T, Dyn, channels, image, image>, normalised
+  using Output = typename Net::Output;                  ///< logits of both heads: ModelOutput
+  using Logits = View<T, Dyn, Family::config.classes>;  ///< [B, classes]
 
-  static constexpr auto config = Family::config;
-  static constexpr int tokens = Family::tokens;
-  static constexpr bool distilled = Family::distilled;
+  static constexpr auto config = Family::config;        ///< the checked config: ViTConfig or SwinConfig
+  static constexpr int tokens = Family::tokens;         ///< see Family
+  static constexpr bool distilled = Family::distilled;  ///< there is a head for the distillation token
 
   /// Number of parameters.
   static constexpr Index parameters = [] {
@@ -59,16 +59,16 @@ class Network {
     return arena.peak() * static_cast<Index>(sizeof(T));
   }
 
-  Network() : slab_(slab_size) {}
+  Network() : slab_(slab_size) {}  ///< all parameters zero; throws std::bad_alloc
 
   /// The layers, bound to this model's slab. Cheap enough to call once per pass, not once per token.
   Net net() { return bind<Net>(slab_.data()); }
-  ConstNet net() const { return bind<ConstNet>(slab_.data()); }
+  ConstNet net() const { return bind<ConstNet>(slab_.data()); }  ///< same, read-only
 
   /// All parameters; between two of them stand zeros that align the next one.
   T* data() { return slab_.data(); }
-  const T* data() const { return slab_.data(); }
-  Index size() const { return slab_.size(); }
+  const T* data() const { return slab_.data(); }  ///< same, read-only
+  Index size() const { return slab_.size(); }     ///< elements of data(), those zeros included
 
   /// Calls f(name, view) for every parameter; `name` is the checkpoint's key.
   template <class F>
@@ -76,6 +76,7 @@ class Network {
     auto layers = net();
     Net::visit(layers, Name{}, [&](const Name& name, auto& p) { f(name, p); });
   }
+  /// Same, read-only.
   template <class F>
   void visit(F&& f) const {
     auto layers = net();

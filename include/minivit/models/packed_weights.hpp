@@ -17,8 +17,9 @@ class PackedWeights {
   using T = typename Model::Scalar;
 
  public:
-  using Net = typename Model::template NetOver<S>;
+  using Net = typename Model::template NetOver<S>;  ///< the layers over S
 
+  /// Reserves memory for every parameter and makes nothing of it yet: call pack().
   PackedWeights() : panels_(total<true>()), vectors_(total<false>()) {
     kernels::touch_gelu_constants<typename S::Arch, T>();
     W* panel = panels_.data();
@@ -60,7 +61,7 @@ class PackedWeights {
     });
   }
 
-  const Net& net() const { return net_; }
+  const Net& net() const { return net_; }  ///< valid, and the same after every pack(), as long as this object
   /// Calls f(name, matrix) for every packed matrix.
   template <class F>
   void visit_matrices(F&& f) {

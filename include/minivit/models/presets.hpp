@@ -82,69 +82,78 @@ constexpr SwinConfig small_image_swin(int dim, int heads, PerStage depths) {
 }
 }  // namespace detail
 
-inline constexpr ViTConfig deit_tiny_patch16_224 = detail::deit(192, 3);
-inline constexpr ViTConfig deit_small_patch16_224 = detail::deit(384, 6);
-inline constexpr ViTConfig deit_base_patch16_224 = detail::deit(768, 12);
-inline constexpr ViTConfig deit_base_patch16_384 = detail::deit(768, 12, 384);
+inline constexpr ViTConfig deit_tiny_patch16_224 = detail::deit(192, 3);        ///< DeiT-Ti: 5.7 M parameters
+inline constexpr ViTConfig deit_small_patch16_224 = detail::deit(384, 6);       ///< DeiT-S: 22 M
+inline constexpr ViTConfig deit_base_patch16_224 = detail::deit(768, 12);       ///< DeiT-B: 87 M
+inline constexpr ViTConfig deit_base_patch16_384 = detail::deit(768, 12, 384);  ///< 577 tokens
+/// With distillation token and a second head.
 inline constexpr ViTConfig deit_tiny_distilled_patch16_224 = detail::distilled(deit_tiny_patch16_224);
 
-inline constexpr ViTConfig mini_deit_tiny_patch16_224 = detail::mini(deit_tiny_patch16_224);
-inline constexpr ViTConfig mini_deit_small_patch16_224 = detail::mini(deit_small_patch16_224);
-inline constexpr ViTConfig mini_deit_base_patch16_224 = detail::mini(deit_base_patch16_224);
-inline constexpr ViTConfig mini_deit_base_patch16_384 = detail::mini(deit_base_patch16_384);
+inline constexpr ViTConfig mini_deit_tiny_patch16_224 = detail::mini(deit_tiny_patch16_224);    ///< 3.1 M parameters
+inline constexpr ViTConfig mini_deit_small_patch16_224 = detail::mini(deit_small_patch16_224);  ///< 11.5 M
+inline constexpr ViTConfig mini_deit_base_patch16_224 = detail::mini(deit_base_patch16_224);    ///< 44 M
+inline constexpr ViTConfig mini_deit_base_patch16_384 = detail::mini(deit_base_patch16_384);  ///< at 384 pixels, 576 tokens
 /// All twelve layers of DeiT-B on one set of weights: the "9M" model of the paper.
 inline constexpr ViTConfig mini_deit_base_repeat12_patch16_224 = detail::mini(deit_base_patch16_224, 12);
 
 /// Short names for use as a starting point.
 inline constexpr ViTConfig deit_tiny = deit_tiny_patch16_224;
-inline constexpr ViTConfig deit_small = deit_small_patch16_224;
-inline constexpr ViTConfig deit_base = deit_base_patch16_224;
-inline constexpr ViTConfig mini_deit_tiny = mini_deit_tiny_patch16_224;
-inline constexpr ViTConfig mini_deit_small = mini_deit_small_patch16_224;
-inline constexpr ViTConfig mini_deit_base = mini_deit_base_patch16_224;
+inline constexpr ViTConfig deit_small = deit_small_patch16_224;            ///< same, of width 384
+inline constexpr ViTConfig deit_base = deit_base_patch16_224;              ///< same, of width 768
+inline constexpr ViTConfig mini_deit_tiny = mini_deit_tiny_patch16_224;    ///< shared weights, width 192
+inline constexpr ViTConfig mini_deit_small = mini_deit_small_patch16_224;  ///< shared weights, width 384
+inline constexpr ViTConfig mini_deit_base = mini_deit_base_patch16_224;    ///< shared weights, width 768
 
 /// For 32x32 images. Unshared ones serve as teachers, `mini_` ones as their students.
 inline constexpr ViTConfig vit_nano_patch4_32 = detail::small_image(96, 3, 6);
-inline constexpr ViTConfig vit_micro_patch4_32 = detail::small_image(128, 4, 8);
-inline constexpr ViTConfig vit_tiny_patch4_32 = detail::small_image(192, 3, 12);
+inline constexpr ViTConfig vit_micro_patch4_32 = detail::small_image(128, 4, 8);  ///< width 128, 8 layers: 1.6 M parameters
+inline constexpr ViTConfig vit_tiny_patch4_32 = detail::small_image(192, 3, 12);  ///< width 192, 12 layers: 5.4 M
 /// Deep and narrow, with local convolutions: the teacher of the CIFAR-10 study (examples/reproduce).
 inline constexpr ViTConfig vit_lite_patch4_32 = detail::lite(detail::small_image(128, 4, 15));
+/// Two layers on each set of weights: 0.36 M.
 inline constexpr ViTConfig mini_vit_nano_patch4_32 = detail::mini(vit_nano_patch4_32);
-inline constexpr ViTConfig mini_vit_micro_patch4_32 = detail::mini(vit_micro_patch4_32);
-inline constexpr ViTConfig mini_vit_tiny_patch4_32 = detail::mini(vit_tiny_patch4_32);
+inline constexpr ViTConfig mini_vit_micro_patch4_32 = detail::mini(vit_micro_patch4_32);  ///< 0.82 M
+inline constexpr ViTConfig mini_vit_tiny_patch4_32 = detail::mini(vit_tiny_patch4_32);    ///< 2.7 M
 
 /// Three, five and all fifteen layers on one set of weights.
 inline constexpr ViTConfig mini_vit_lite_patch4_32 = detail::mini(vit_lite_patch4_32, 3);
-inline constexpr ViTConfig mini_vit_lite_repeat5_patch4_32 = detail::mini(vit_lite_patch4_32, 5);
-inline constexpr ViTConfig mini_vit_lite_repeat15_patch4_32 = detail::mini(vit_lite_patch4_32, 15);
+inline constexpr ViTConfig mini_vit_lite_repeat5_patch4_32 = detail::mini(vit_lite_patch4_32, 5);    ///< 0.74 M parameters
+inline constexpr ViTConfig mini_vit_lite_repeat15_patch4_32 = detail::mini(vit_lite_patch4_32, 15);  ///< 0.35 M
 
-inline constexpr SwinConfig swin_tiny_patch4_window7_224 = detail::swin(96, 3, 6);
-inline constexpr SwinConfig swin_small_patch4_window7_224 = detail::swin(96, 3, 18);
-inline constexpr SwinConfig swin_base_patch4_window7_224 = detail::swin(128, 4, 18);
+inline constexpr SwinConfig swin_tiny_patch4_window7_224 = detail::swin(96, 3, 6);    ///< Swin-T: 28 M parameters
+inline constexpr SwinConfig swin_small_patch4_window7_224 = detail::swin(96, 3, 18);  ///< Swin-S: 50 M
+inline constexpr SwinConfig swin_base_patch4_window7_224 = detail::swin(128, 4, 18);  ///< Swin-B: 88 M
+/// Windows of 12 x 12.
 inline constexpr SwinConfig swin_base_patch4_window12_384 = detail::at_384(swin_base_patch4_window7_224);
 
+/// 12 M parameters: each stage on one set of weights.
 inline constexpr SwinConfig mini_swin_tiny_patch4_window7_224 = detail::mini(swin_tiny_patch4_window7_224, {1, 1, 1, 1});
+/// 26 M: the third stage on nine sets of weights, the others on one each.
 inline constexpr SwinConfig mini_swin_small_patch4_window7_224 = detail::mini(swin_small_patch4_window7_224, {1, 1, 9, 1});
+/// 46 M, likewise.
 inline constexpr SwinConfig mini_swin_base_patch4_window7_224 = detail::mini(swin_base_patch4_window7_224, {1, 1, 9, 1});
+/// Windows of 12 x 12.
 inline constexpr SwinConfig mini_swin_base_patch4_window12_384 = detail::at_384(mini_swin_base_patch4_window7_224);
 
 /// For 32x32 images: a teacher and its student, as vit_lite and mini_vit_lite are.
 inline constexpr SwinConfig swin_lite_patch2_window4_32 = detail::small_image_swin(64, 2, {2, 6, 2, 0});
+/// 1.2 M parameters instead of 2.1.
 inline constexpr SwinConfig mini_swin_lite_patch2_window4_32 = detail::mini(swin_lite_patch2_window4_32, {1, 2, 1, 0});
 
 /// How images are prepared. MiniViT's code takes int(256 / 224 * image) for every size, which is the default of
 /// Preprocessing; timm takes 0.9 for DeiT and Swin at 224 and the whole picture at 384, so a teacher and its student may
 /// differ. Models for 32 x 32 images are trained by this project with CIFAR-10's mean and deviation.
 inline constexpr Preprocessing timm_224{.crop_pct = 0.9f};
-inline constexpr Preprocessing timm_384{.crop_pct = 1};
+inline constexpr Preprocessing timm_384{.crop_pct = 1};  ///< the whole picture
+/// Of models for 32 x 32 images.
 inline constexpr Preprocessing small_images{
     .mean = {0.4914f, 0.4822f, 0.4465f}, .std = {0.2470f, 0.2435f, 0.2616f}, .crop_pct = 1};
 
 /// A preset under its name.
 template <class Config>
 struct Named {
-  const char* name;
-  Config config;
+  const char* name;               ///< as timm and MiniViT's code call it
+  Config config;                  ///< a ViTConfig or SwinConfig
   Preprocessing preprocessing{};  ///< of the published weights
 };
 

@@ -11,7 +11,7 @@ namespace minivit::inline MINIVIT_ISA {
 /// What makes a Network a Swin.
 template <SwinConfig C>
 struct SwinFamily {
-  static constexpr SwinConfig config = CheckedSwin<C>::value;
+  static constexpr SwinConfig config = CheckedSwin<C>::value;  ///< the config, after its rules were checked
   /// Of the stage that has most of the layers.
   static constexpr int tokens = [] {
     int most = 0;
@@ -19,9 +19,9 @@ struct SwinFamily {
       if (config.depths[static_cast<std::size_t>(s)] > config.depths[static_cast<std::size_t>(most)]) most = s;
     return config.tokens(most);
   }();
-  static constexpr bool distilled = false;
+  static constexpr bool distilled = false;  ///< no Swin has a distillation token
   template <class S>
-  using Net = SwinNet<C, S>;
+  using Net = SwinNet<C, S>;  ///< the layers over storage S
 };
 
 /// Swin or Mini-Swin with parameters of type T; network.hpp has what it offers.

@@ -16,27 +16,30 @@ namespace minivit::inline MINIVIT_ISA {
 /// Stage s: its layers, and the merging that leads to the next one.
 template <SwinConfig C, class S, int s>
 struct SwinStage {
-  static constexpr auto at = static_cast<std::size_t>(s);
-  static constexpr int N = C.tokens(s), D = C.width(s), digits = 5;
-  static constexpr bool last = s + 1 == C.stages();
+  static constexpr auto at = static_cast<std::size_t>(s);            ///< s as an index
+  static constexpr int N = C.tokens(s), D = C.width(s), digits = 5;  ///< tokens of a map; their width; eps is 10^-digits
+  static constexpr bool last = s + 1 == C.stages();                  ///< nothing is merged behind it
+  /// Of every layer of the stage.
   static constexpr BlockConfig block_config{
       .attention = {.tokens = N, .dim = D, .heads = C.heads[at], .side = C.grid(s), .mix_heads = C.transformations.mix_heads,
                     .window = C.window_at(s), .shift = C.shift_at(s)},
       .hidden = D * C.mlp_ratio, .separate_norms = C.transformations.separate_norms, .local_conv = C.transformations.local_conv, .norm_digits = digits};
-  static constexpr StackPlace place{C.first_layer(s), C.depth()};
-  using T = typename S::Scalar;
-  using Layers = Stack<S, block_config, C.depths[at], C.repeat(s)>;
-  using Merging = PatchMerging<S, C.grid(s), D, digits>;
-  using Tokens = View<T, Dyn, N, D>;
+  static constexpr StackPlace place{C.first_layer(s), C.depth()};    ///< where the stage stands in the network
+  using T = typename S::Scalar;                                      ///< of activations
+  using Layers = Stack<S, block_config, C.depths[at], C.repeat(s)>;  ///< all layers of the stage
+  using Merging = PatchMerging<S, C.grid(s), D, digits>;             ///< the step to the next stage
+  using Tokens = View<T, Dyn, N, D>;                                 ///< a map of the stage
 
-  Layers blocks;
-  Merging downsample;  // not in the last stage
+  Layers blocks;       ///< "layers.S.blocks"
+  Merging downsample;  ///< not in the last stage
 
+  /// What backward needs.
   struct Saved {
-    typename Layers::Saved blocks;
-    typename Merging::Saved downsample;
+    typename Layers::Saved blocks;       ///< of the layers
+    typename Merging::Saved downsample;  ///< of the merging; empty in the last stage
   };
 
+  /// f(name, tensor) for the layers and, but in the last stage, "downsample", below `name`.
   template <class Self, class F>
   static constexpr void visit(Self& self, const Name& name, F&& f) {
     Layers::visit(self.blocks, name / "blocks", f);
@@ -59,28 +62,30 @@ using StageTuple = typename TupleOf<Part, std::make_integer_sequence<int, count>
 /// The layers of `Swin<C>` over storage S.
 template <SwinConfig Unchecked, class S>
 struct SwinNet {
-  static constexpr SwinConfig C = CheckedSwin<Unchecked>::value;
-  using T = typename S::Scalar;
-  using Arch = typename S::Arch;
+  static constexpr SwinConfig C = CheckedSwin<Unchecked>::value;  ///< after its rules were checked
+  using T = typename S::Scalar;                                   ///< of activations
+  using Arch = typename S::Arch;                                  ///< instruction set of the kernels
   template <int s>
-  using Stage = SwinStage<C, S, s>;
+  using Stage = SwinStage<C, S, s>;  ///< stage s
   template <int s>
-  using Tokens = typename Stage<s>::Tokens;
+  using Tokens = typename Stage<s>::Tokens;  ///< its map
+  /// Stages; the last one; eps is 10^-digits.
   static constexpr int stages = C.stages(), end = stages - 1, digits = Stage<0>::digits;
-  static constexpr int N = C.tokens(end), D = C.width(end), K = C.classes;  // of the last stage
-  using Images = View<const T, Dyn, C.channels, C.image, C.image>;
-  using Output = ModelOutput<T, K>;
-  using Embed = PatchEmbed<S, C.channels, C.image, C.patch, C.dim>;
-  using EmbedNorm = LayerNorm<typename S::Plain, C.dim, digits>;
-  using Norm = LayerNorm<typename S::Plain, D, digits>;
-  using Head = Classifier<S, D, K>;
+  static constexpr int N = C.tokens(end), D = C.width(end), K = C.classes;  ///< tokens, width and logits of the last stage
+  using Images = View<const T, Dyn, C.channels, C.image, C.image>;          ///< [B, channels, image, image], normalised
+  using Output = ModelOutput<T, K>;                                         ///< [B, classes]; `distilled` is not used
+  using Embed = PatchEmbed<S, C.channels, C.image, C.patch, C.dim>;         ///< convolution over patches
+  using EmbedNorm = LayerNorm<typename S::Plain, C.dim, digits>;            ///< the norm behind it
+  using Norm = LayerNorm<typename S::Plain, D, digits>;  ///< the last norm; its rows are pooled, not multiplied
+  using Head = Classifier<S, D, K>;                      ///< from the pooled row to logits
 
-  Embed patch_embed;
-  EmbedNorm patch_norm;  // "patch_embed.norm"
-  detail::StageTuple<Stage, stages> layers;
-  Norm norm;
-  Head head;
+  Embed patch_embed;                         ///< "patch_embed.proj"
+  EmbedNorm patch_norm;                      ///< "patch_embed.norm"
+  detail::StageTuple<Stage, stages> layers;  ///< a tuple of stages, "layers.0" and so on
+  Norm norm;                                 ///< "norm"
+  Head head;                                 ///< "head"
 
+  /// f(name, tensor) for every parameter in the order of published checkpoints, below `at`.
   template <class Self, class F>
   static constexpr void visit(Self& self, const Name& at, F&& f) {
     Embed::visit(self.patch_embed, at / "patch_embed", f);
@@ -91,15 +96,15 @@ struct SwinNet {
   }
 
   template <int s>
-  using StageSaved = typename Stage<s>::Saved;
+  using StageSaved = typename Stage<s>::Saved;  ///< of stage s
   /// What backward needs, and what distillation looks at.
   struct Saved {
-    Images images;
-    Tokens<0> embedded;                  // [B, N, C] before patch_norm
-    typename EmbedNorm::Saved patch_norm;
-    detail::StageTuple<StageSaved, SwinNet::stages> stages;
-    typename Norm::Saved norm;           // y: [B * N, D] normalised tokens of the last stage
-    View<const T, Dyn, D> pooled;        // [B, D] input of head
+    Images images;                                           ///< the input
+    Tokens<0> embedded;                                      ///< [B, N, C] before patch_norm
+    typename EmbedNorm::Saved patch_norm;                    ///< of the norm behind the patches
+    detail::StageTuple<StageSaved, SwinNet::stages> stages;  ///< a tuple, one for each stage
+    typename Norm::Saved norm;                               ///< y: [B * N, D] normalised tokens of the last stage
+    View<const T, Dyn, D> pooled;                            ///< [B, D] input of head
   };
 
   /// Calls f(l, layer, what it saved) for every layer, l counted over all stages.

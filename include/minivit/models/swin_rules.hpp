@@ -17,28 +17,35 @@ constexpr bool every_stage(const SwinConfig& c, F&& good) {
   return true;
 }
 
-constexpr bool dim(const SwinConfig& c) { return c.dim >= 1 && c.dim <= 8192; }
+constexpr bool dim(const SwinConfig& c) { return c.dim >= 1 && c.dim <= 8192; }  ///< 1 to 8192
+/// One to four stages of 1 to 256 layers, and zeros only behind the last.
 constexpr bool depths(const SwinConfig& c) {
   const auto behind = std::find_if(c.depths.begin() + c.stages(), c.depths.end(), [](int d) { return d != 0; });
   return c.stages() >= 1 && behind == c.depths.end() && every_stage(c, [&](std::size_t s) { return c.depths[s] >= 1 && c.depths[s] <= 256; });
 }
+/// At least one in every stage.
 constexpr bool heads(const SwinConfig& c) {
   return every_stage(c, [&](std::size_t s) { return c.heads[s] >= 1; });
 }
+/// In every stage; true where width or heads themselves are wrong.
 constexpr bool heads_divide_dim(const SwinConfig& c) {
   return !dim(c) || !heads(c) || every_stage(c, [&](std::size_t s) { return c.width(static_cast<int>(s)) % c.heads[s] == 0; });
 }
+/// In every stage at least one set of weights, and as many layers on each.
 constexpr bool blocks(const SwinConfig& c) {
   return every_stage(c, [&](std::size_t s) { return c.blocks[s] >= 1 && c.depths[s] % c.blocks[s] == 0; });
 }
-constexpr bool window(const SwinConfig& c) { return c.window >= 1 && c.window <= 128; }
+constexpr bool window(const SwinConfig& c) { return c.window >= 1 && c.window <= 128; }  ///< 1 to 128 tokens
+/// image / patch can be halved once for every stage but the last.
 constexpr bool stages_can_be_halved(const SwinConfig& c) {
   return !patch(c) || !patch_divides_image(c) || c.stages() < 1 || (c.image / c.patch) % (1 << (c.stages() - 1)) == 0;
 }
+/// In every stage the map is cut into whole windows, or one window covers it.
 constexpr bool window_divides_stages(const SwinConfig& c) {
   if (!patch(c) || !window(c) || !stages_can_be_halved(c)) return true;
   return every_stage(c, [&](std::size_t s) { return c.grid(static_cast<int>(s)) % c.window_at(static_cast<int>(s)) == 0; });
 }
+/// Mixing comes with at least two heads in every stage.
 constexpr bool mixing_has_heads(const SwinConfig& c) {
   return !c.transformations.mix_heads || every_stage(c, [&](std::size_t s) { return c.heads[s] > 1; });
 }
@@ -71,7 +78,7 @@ struct CheckedSwin {
   static_assert(rules::classes(C), "SwinConfig: classes must be between 1 and 1000000");
   static_assert(rules::mixing_has_heads(C), "SwinConfig: transformations.mix_heads needs at least 2 heads in every stage");
 
-  static constexpr SwinConfig value = rules::all(C) ? C : SwinConfig{};
+  static constexpr SwinConfig value = rules::all(C) ? C : SwinConfig{};  ///< C, or Swin-T where C breaks a rule
 };
 
 }  // namespace minivit::inline MINIVIT_ISA

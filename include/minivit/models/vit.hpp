@@ -10,11 +10,11 @@ namespace minivit::inline MINIVIT_ISA {
 /// What makes a Network a DeiT.
 template <ViTConfig C>
 struct ViTFamily {
-  static constexpr ViTConfig config = Checked<C>::value;
-  static constexpr int tokens = config.tokens();
-  static constexpr bool distilled = config.distilled;
+  static constexpr ViTConfig config = Checked<C>::value;  ///< the config, after its rules were checked
+  static constexpr int tokens = config.tokens();          ///< of an image, extra ones included
+  static constexpr bool distilled = config.distilled;     ///< whether there is a second head
   template <class S>
-  using Net = ViTNet<C, S>;
+  using Net = ViTNet<C, S>;  ///< the layers over storage S
 };
 
 /// DeiT or Mini-DeiT with parameters of type T; network.hpp has what it offers.

@@ -13,31 +13,34 @@ namespace minivit::inline MINIVIT_ISA {
 /// The layers of `ViT<C>` over storage S.
 template <ViTConfig Unchecked, class S>
 struct ViTNet {
-  static constexpr ViTConfig C = Checked<Unchecked>::value;
-  using T = typename S::Scalar;
-  using Arch = typename S::Arch;
+  static constexpr ViTConfig C = Checked<Unchecked>::value;  ///< after its rules were checked
+  using T = typename S::Scalar;                              ///< of activations
+  using Arch = typename S::Arch;                             ///< instruction set of the kernels
+  /// Tokens, width, classes, repeat, tokens before the patches.
   static constexpr int N = C.tokens(), D = C.dim, K = C.classes, R = C.sharing.repeat, Extra = C.extra_tokens();
+  /// Of every layer.
   static constexpr BlockConfig block_config{
       .attention = {.tokens = N, .dim = D, .heads = C.heads, .side = C.grid(), .extra_tokens = Extra, .mix_heads = C.sharing.mix_heads,
                     .relative_keys = C.position.keys},
       .hidden = C.hidden(), .separate_norms = C.sharing.separate_norms, .local_conv = C.sharing.local_conv};
-  using Images = View<const T, Dyn, C.channels, C.image, C.image>;
-  using Output = ModelOutput<T, K>;
-  using Tokens = View<T, Dyn, N, D>;
-  using Layers = Stack<S, block_config, C.depth, R>;
-  using Embed = PatchEmbed<S, C.channels, C.image, C.patch, D>;
-  using Norm = LayerNorm<typename S::Plain, D>;  // its rows are pooled, not multiplied
-  using Head = Classifier<S, D, K>;
+  using Images = View<const T, Dyn, C.channels, C.image, C.image>;  ///< [B, channels, image, image], normalised
+  using Output = ModelOutput<T, K>;                                 ///< [B, classes], for each head
+  using Tokens = View<T, Dyn, N, D>;                                ///< the token stream
+  using Layers = Stack<S, block_config, C.depth, R>;                ///< all layers
+  using Embed = PatchEmbed<S, C.channels, C.image, C.patch, D>;     ///< convolution over patches
+  using Norm = LayerNorm<typename S::Plain, D>;                     ///< its rows are pooled, not multiplied
+  using Head = Classifier<S, D, K>;                                 ///< from the pooled row to logits
 
-  typename S::template Vector<1, 1, D> cls_token;   // [1, 1, D], DeiT
-  typename S::template Vector<1, 1, D> dist_token;  // [1, 1, D], distilled DeiT
-  typename S::template Vector<1, N, D> pos_embed;   // [1, N, D], extra tokens included
-  Embed patch_embed;
-  Layers layers;  // "blocks"
-  Norm norm;
-  Head head;
-  Head head_dist;  // distilled DeiT
+  typename S::template Vector<1, 1, D> cls_token;   ///< [1, 1, D], DeiT
+  typename S::template Vector<1, 1, D> dist_token;  ///< [1, 1, D], distilled DeiT
+  typename S::template Vector<1, N, D> pos_embed;   ///< [1, N, D], extra tokens included
+  Embed patch_embed;                                ///< "patch_embed.proj"
+  Layers layers;                                    ///< "blocks"
+  Norm norm;                                        ///< "norm", the last one
+  Head head;                                        ///< "head"
+  Head head_dist;                                   ///< "head_dist", distilled DeiT
 
+  /// f(name, tensor) for every parameter in the order of published checkpoints, below `at`.
   template <class Self, class F>
   static constexpr void visit(Self& self, const Name& at, F&& f) {
     if constexpr (C.pool == Pool::cls) f(at / "cls_token", self.cls_token);
@@ -52,11 +55,11 @@ struct ViTNet {
 
   /// What backward needs, and what distillation looks at.
   struct Saved : Layers::Saved {
-    Images images;
-    Tokens embedded;                                   // [B, N, D] input of the first layer
-    typename Norm::Saved norm;                         // y: [B * N, D] normalised tokens
-    View<const T, Dyn, D> pooled;                      // [B, D] input of head
-    View<const T, Dyn, D> pooled_dist;                 // [B, D] input of head_dist
+    Images images;                      ///< the input
+    Tokens embedded;                    ///< [B, N, D] input of the first layer
+    typename Norm::Saved norm;          ///< y: [B * N, D] normalised tokens
+    View<const T, Dyn, D> pooled;       ///< [B, D] input of head
+    View<const T, Dyn, D> pooled_dist;  ///< [B, D] input of head_dist
   };
 
   /// Calls f(l, layer, what it saved) for every layer.

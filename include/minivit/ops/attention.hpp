@@ -13,10 +13,10 @@ namespace minivit::inline MINIVIT_ISA::ops {
 
 /// How the tokens of an image are cut into windows that attend apart. The default, a map without a side, means whole images.
 struct Windowing {
-  kernels::WindowMap map{};
+  kernels::WindowMap map{};  ///< side 0: no windows
   Index mask_shift = 0;  ///< not 0: tokens that a roll by this much would bring together do not see each other (kernels::window_mask)
 
-  constexpr bool windowed() const { return map.side > 0; }
+  constexpr bool windowed() const { return map.side > 0; }  ///< false: whole images
   /// Whether rows of the result are in another order than those of the input.
   constexpr bool reorders() const { return windowed() && !map.plain(); }
 

@@ -60,6 +60,7 @@ constexpr void layer_norm(View<const T, Dyn, D> x, View<const T, D> weight, View
   if constexpr (y.stride != D)
     for (Index r = 0; r < y.rows; ++r) y.data[r * y.stride + D] = bf16{};
 }
+/// The same into 8-bit codes, for inference: the statistics are not kept.
 template <class Arch, class T, int D>
 constexpr void layer_norm(View<const T, Dyn, D> x, View<const T, D> weight, View<const T, D> bias, QuantisedRows<D> y, T*, T*, T eps,
                           Arena<T>& arena, const kernels::WindowMap* order = nullptr) {

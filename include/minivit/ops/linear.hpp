@@ -15,7 +15,7 @@ namespace minivit::inline MINIVIT_ISA::ops {
 template <class T>
 struct LinearOptions {
   const T* residual = nullptr;  ///< [rows, Out], added; may repeat a table by calling once per image
-  bool gelu = false;
+  bool gelu = false;            ///< GELU of the sum, exact but for products of words, where it is gelu_near
 };
 
 /// y = act(x W^T + b + residual). `bias` may be null.
@@ -56,6 +56,7 @@ constexpr void linear_input_gradient(View<const T, Dyn, Out> dy, View<W, Out, In
                                   dy.batch(), In, Out, panel, {.residual = accumulate ? dx.data() : nullptr, .ldr = In});
 }
 
+/// The same with packed weights.
 template <class Arch, class T, int In, int Out, class W>
 constexpr void linear_input_gradient(View<const T, Dyn, Out> dy, const PackedMatrix<W, T, Arch, Out, In, true>& weight,
                                      View<T, Dyn, In> dx, Arena<T>& arena, bool accumulate = false) {

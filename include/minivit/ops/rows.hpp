@@ -11,23 +11,23 @@ namespace minivit::inline MINIVIT_ISA {
 /// Rows of K bf16 values; what fills the last word is zero.
 template <int K>
 struct Bf16Rows {
-  static constexpr Index stride = kernels::dot_stride<bf16>(K);
-  bf16* data = nullptr;  // [rows, stride]
-  Index rows = 0;
+  static constexpr Index stride = kernels::dot_stride<bf16>(K);  ///< elements from row to row
+  bf16* data = nullptr;                                          ///< [rows, stride]
+  Index rows = 0;                                                ///< how many
 
-  constexpr Index batch() const { return rows; }
+  constexpr Index batch() const { return rows; }  ///< rows
 };
 
 /// Rows of K 8-bit codes, each row with its own scale and zero point, or all with those of a calibration.
 template <int K>
 struct QuantisedRows {
-  static constexpr Index stride = kernels::dot_stride<int8>(K);
-  std::uint8_t* codes = nullptr;         // [rows, stride]
-  kernels::RowScale* scales = nullptr;   // [rows]
-  Index rows = 0;
-  kernels::RowScale fixed{};             // scale 0: every row finds its own
+  static constexpr Index stride = kernels::dot_stride<int8>(K);  ///< bytes from row to row
+  std::uint8_t* codes = nullptr;                                 ///< [rows, stride]
+  kernels::RowScale* scales = nullptr;                           ///< [rows]
+  Index rows = 0;                                                ///< how many
+  kernels::RowScale fixed{};                                     ///< scale 0: every row finds its own
 
-  constexpr Index batch() const { return rows; }
+  constexpr Index batch() const { return rows; }  ///< rows
 };
 
 /// Rows of words: Bf16Rows or QuantisedRows.
@@ -62,10 +62,12 @@ template <int K, class T>
 constexpr View<T, Dyn, K> take_rows(Arena<T>& arena, Index rows, View<T, Dyn, K>) {
   return arena.template take<Dyn, K>(rows);
 }
+/// In bf16.
 template <int K, class T>
 constexpr Bf16Rows<K> take_rows(Arena<T>& arena, Index rows, Bf16Rows<K>) {
   return {take_as<bf16>(arena, rows * Bf16Rows<K>::stride), rows};
 }
+/// In 8-bit codes; `kind` passes on its calibration.
 template <int K, class T>
 constexpr QuantisedRows<K> take_rows(Arena<T>& arena, Index rows, QuantisedRows<K> kind) {
   auto* const codes = take_as<std::uint8_t>(arena, rows * QuantisedRows<K>::stride);
@@ -79,6 +81,7 @@ inline void write_row(const X* x, Bf16Rows<K> to, Index r) {
   simd::sweep<Arch, float>(K, [&](Index i, auto io, auto) { io.store(y + i, io.load(x + i)); });
   if constexpr (to.stride != K) std::fill(y + K, y + to.stride, bf16{});
 }
+/// In 8-bit codes, by to.fixed if that is set, else by the row's own range.
 template <class Arch, int K, class X>
 inline void write_row(const X* x, QuantisedRows<K> to, Index r) {
   std::uint8_t* const codes = to.codes + r * to.stride;
@@ -103,6 +106,7 @@ template <class Arch, int K, class T>
 constexpr View<const T, Dyn, K> as_rows(View<const T, Dyn, K> x, Arena<T>&, View<T, Dyn, K>) {
   return x;
 }
+/// A copy in words.
 template <class Arch, int K, class T, class Rows>
 constexpr Rows as_rows(View<const T, Dyn, K> x, Arena<T>& arena, Rows kind) {
   const Rows to = take_rows<K>(arena, x.batch(), kind);

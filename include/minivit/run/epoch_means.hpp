@@ -18,6 +18,7 @@
 
 namespace minivit::inline MINIVIT_ISA {
 
+/// Weighted means by name, in the order of the names.
 class EpochMeans {
  public:
   /// Adds to the mean called `name`: any text without a line end.
@@ -27,6 +28,7 @@ class EpochMeans {
     const auto found = means_.find(name);
     return found == means_.end() ? 0 : found->second.mean();
   }
+  /// Sum of the weights given to `name`; 0 for a name without values.
   double weight(std::string_view name) const {
     const auto found = means_.find(name);
     return found == means_.end() ? 0 : found->second.weight();

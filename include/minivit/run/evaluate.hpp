@@ -12,14 +12,15 @@
 
 namespace minivit::inline MINIVIT_ISA {
 
+/// What evaluate found.
 struct Evaluation {
-  Index images = 0;
-  double accuracy = 0;  ///< share whose best class is the label
-  double top5 = 0;
-  double loss = 0;      ///< mean cross-entropy
-  double seconds = 0;
-  Index non_finite = 0; ///< images whose logits were not all finite; they count as wrong
-  ConfusionMatrix confusion{0};
+  Index images = 0;              ///< in the data set
+  double accuracy = 0;           ///< share whose best class is the label
+  double top5 = 0;               ///< share whose label is among the five best
+  double loss = 0;               ///< mean cross-entropy
+  double seconds = 0;            ///< wall clock, batches included
+  Index non_finite = 0;          ///< images whose logits were not all finite; they count as wrong
+  ConfusionMatrix confusion{0};  ///< label by prediction
 };
 
 /// Runs `infer` (an Inference with max_batch of at least `batch`) over all images. Throws Error when the data does not fit.

@@ -16,39 +16,41 @@
 
 namespace minivit::inline MINIVIT_ISA {
 
+/// What a run does beside the steps of its Trainer.
 struct FitOptions {
-  Index epochs = 1;
-  LoaderOptions loader{};          ///< batch, augmentation, shuffling
-  std::string log{};               ///< JSON lines; empty: none
-  std::string csv{};               ///< the same as a table, written anew after each epoch; needs `log`; empty: none
-  std::string checkpoint{};        ///< training state, written after each epoch and when stopped; empty: none
-  bool resume = false;             ///< go on from `checkpoint` when it exists
-  std::string settings{};          ///< must be equal when a run is resumed
-  CheckpointInfo info{};           ///< stored with the checkpoint
+  Index epochs = 1;                     ///< of the whole run, also when it is resumed
+  LoaderOptions loader{};               ///< batch, augmentation, shuffling
+  std::string log{};                    ///< JSON lines; empty: none
+  std::string csv{};                    ///< the same as a table, written anew after each epoch; needs `log`; empty: none
+  std::string checkpoint{};             ///< training state, written after each epoch and when stopped; empty: none
+  bool resume = false;                  ///< go on from `checkpoint` when it exists
+  std::string settings{};               ///< must be equal when a run is resumed
+  CheckpointInfo info{};                ///< stored with the checkpoint
   const Dataset* validation = nullptr;  ///< evaluated after each epoch of `evaluate_every`, and after the last
-  Index evaluate_every = 1;
+  Index evaluate_every = 1;             ///< epochs between evaluations
   /// Called after each epoch, before its checkpoint; the trainer still holds the gradients of the last step.
   std::function<void(const struct EpochReport&)> after_epoch{};
-  Progress::Options show = Progress::on_stderr();
+  Progress::Options show = Progress::on_stderr();  ///< the bar; Progress::silent() shows nothing
 };
 
 /// One epoch of a run, as it stands in the log.
 struct EpochReport {
-  Index epoch = 0;              ///< from 0
-  double train_loss = 0;
-  double train_base = 0;        ///< part of the loss against the labels
-  double train_kd = 0;          ///< part of the loss against the teacher's predictions
+  Index epoch = 0;                                            ///< from 0
+  double train_loss = 0;                                      ///< mean over the images of the epoch
+  double train_base = 0;                                      ///< part of the loss against the labels
+  double train_kd = 0;                                        ///< part of the loss against the teacher's predictions
   std::vector<std::pair<std::string, double>> train_terms{};  ///< feature terms of the loss, unweighted, by name
-  double train_accuracy = 0;    ///< on augmented images, while the weights change
-  double lr = 0;                ///< of the last step
+  double train_accuracy = 0;                                  ///< on augmented images, while the weights change
+  double lr = 0;                                              ///< of the last step
   double images_per_second = 0; ///< of the part of the epoch that this call trained; all else equals the unbroken run's
-  std::optional<Evaluation> validation{};
-  std::optional<Evaluation> average{};  ///< of the moving average of the weights
+  std::optional<Evaluation> validation{};  ///< if this epoch was evaluated
+  std::optional<Evaluation> average{};     ///< of the moving average of the weights
 };
 
+/// What fit did.
 struct FitReport {
   std::vector<EpochReport> epochs;  ///< of this call; a resumed run begins where the other stopped
-  double seconds = 0;
+  double seconds = 0;               ///< wall clock of this call
   bool stopped = false;             ///< by a signal (train/signals.hpp), after a checkpoint was written
   int exit_code = 0;                ///< 0, or 130 when stopped
 };

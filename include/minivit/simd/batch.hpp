@@ -26,6 +26,7 @@ namespace minivit::inline MINIVIT_ISA::simd {
 /// Instruction sets are xsimd's architecture types; this is the best one the compiler may use.
 using best = xsimd::default_arch;
 
+/// A register of T on the architecture Arch: xsimd's own type, with its operators.
 template <class T, class Arch = best>
 using Batch = xsimd::batch<T, Arch>;
 
@@ -37,12 +38,15 @@ inline constexpr Index lanes = static_cast<Index>(Batch<T, Arch>::size);
 template <class Arch = best>
 inline constexpr int registers = sizeof(typename Batch<float, Arch>::register_type) == 64 ? 32 : 16;
 
+/// `lanes` elements from `p`, which needs no alignment.
 template <class Arch, class T>
 inline Batch<T, Arch> load(const T* p) { return Batch<T, Arch>::load_unaligned(p); }
 
+/// Writes `lanes` elements to `p`, which needs no alignment.
 template <class Arch, class T>
 inline void store(T* p, const Batch<T, Arch>& v) { v.store_unaligned(p); }
 
+/// `v` in every lane.
 template <class Arch, class T>
 inline Batch<T, Arch> broadcast(T v) { return Batch<T, Arch>(v); }
 
@@ -130,9 +134,11 @@ inline T largest(const Batch<T, Arch>& v) {
   return m;
 }
 
+/// Larger one, lane by lane. As the instruction does it: where one is NaN, which one comes out depends on the architecture.
 template <class T, class Arch>
 inline Batch<T, Arch> max(const Batch<T, Arch>& a, const Batch<T, Arch>& b) { return xsimd::max(a, b); }
 
+/// Smaller one, lane by lane; NaN as with max.
 template <class T, class Arch>
 inline Batch<T, Arch> min(const Batch<T, Arch>& a, const Batch<T, Arch>& b) { return xsimd::min(a, b); }
 
@@ -170,6 +176,7 @@ inline void store_partial(std::uint8_t* p, const Batch<float, Arch>& v, Index co
   std::memcpy(p, lane, static_cast<std::size_t>(count));
 }
 
+/// Correctly rounded, lane by lane; NaN below 0.
 template <class T, class Arch>
 inline Batch<T, Arch> sqrt(const Batch<T, Arch>& x) { return xsimd::sqrt(x); }
 

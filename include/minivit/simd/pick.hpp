@@ -24,6 +24,8 @@ class Pick {
 #endif
 
  public:
+  /// Lane i takes table[last - index[i]]. Preconditions: `lanes` numbers of `index` can be read, and each gives a place in
+  /// 0..7.
   Pick(const std::int8_t* index, int last) {
     for (Index i = 0; i < lanes<T, Arch>; ++i) lane_[i] = last - index[i];
   }

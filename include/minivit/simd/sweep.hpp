@@ -11,19 +11,22 @@ namespace minivit::inline MINIVIT_ISA::simd {
 template <class T, class Arch>
 struct Whole {
   template <class X>
-  Batch<T, Arch> load(const X* p) const { return simd::load<Arch>(p); }
+  Batch<T, Arch> load(const X* p) const { return simd::load<Arch>(p); }  ///< a whole register, widened
+  /// Nothing is missing.
   Batch<T, Arch> load(const T* p, const Batch<T, Arch>&) const { return Batch<T, Arch>::load_unaligned(p); }
   template <class Y>
-  void store(Y* p, const Batch<T, Arch>& v) const { simd::store<Arch>(p, v); }
+  void store(Y* p, const Batch<T, Arch>& v) const { simd::store<Arch>(p, v); }  ///< a whole register, rounded to Y
 };
+/// The last elements, fewer than a register holds; see Whole. Nothing behind them is read or written.
 template <class T, class Arch>
 struct Part {
-  Index count;
+  Index count;  ///< elements there are, fewer than lanes
   template <class X>
-  Batch<T, Arch> load(const X* p) const { return simd::load_partial<Arch>(p, count); }
+  Batch<T, Arch> load(const X* p) const { return simd::load_partial<Arch>(p, count); }  ///< the rest is 0
+  /// The rest is taken from `fill`.
   Batch<T, Arch> load(const T* p, const Batch<T, Arch>& fill) const { return load_partial(p, count, fill); }
   template <class Y>
-  void store(Y* p, const Batch<T, Arch>& v) const { simd::store_partial<Arch>(p, v, count); }
+  void store(Y* p, const Batch<T, Arch>& v) const { simd::store_partial<Arch>(p, v, count); }  ///< the first `count` lanes
 };
 
 /// Walks over n elements one register at a time: f(i, io, k) with the first element i, io a Whole or a Part, and k a

@@ -16,11 +16,11 @@ namespace minivit::inline MINIVIT_ISA::testing {
 
 /// The element where analytic and numeric gradient differ most.
 struct GradientReport {
-  double worst = 0;  ///< |analytic - numeric| / max(1, |numeric|)
-  std::string where = "nothing was checked";
-  Index index = 0;
-  double analytic = 0, numeric = 0;
-  Index checked = 0;  ///< elements compared
+  double worst = 0;                           ///< |analytic - numeric| / max(1, |numeric|)
+  std::string where = "nothing was checked";  ///< name of the target: a parameter's, or "input"
+  Index index = 0;                            ///< element of that target
+  double analytic = 0, numeric = 0;           ///< derivative there, by backward and by central difference
+  Index checked = 0;                          ///< elements compared
 
   /// "norm1.weight[3]: analytic 0.5, numeric 0.4, error 0.1"
   std::string text() const {
@@ -31,18 +31,19 @@ struct GradientReport {
 
 /// Numbers to vary and the gradient that backward gave for them.
 struct GradientTarget {
-  std::string name;
-  double* values = nullptr;
-  const double* gradient = nullptr;
-  Index size = 0;
+  std::string name;                  ///< for the report
+  double* values = nullptr;          ///< `size` numbers, varied one at a time and put back
+  const double* gradient = nullptr;  ///< what backward gave for each
+  Index size = 0;                    ///< number of elements
 };
 
+/// How finely and where gradients are compared.
 struct GradientOptions {
-  double step = 1e-5;       ///< of the central difference: error about step^2 + 1e-16 / step
-  Index samples = 64;       ///< elements per target, evenly spread; 0: all
-  std::uint64_t seed = 1;   ///< of parameters, input and the direction of the output
-  Index memory = 1 << 22;   ///< elements of the arena
-  double parameter_scale = 0.5;
+  double step = 1e-5;            ///< of the central difference: error about step^2 + 1e-16 / step
+  Index samples = 64;            ///< elements per target, evenly spread; 0: all
+  std::uint64_t seed = 1;        ///< of parameters, input and the direction of the output
+  Index memory = 1 << 22;        ///< elements of the arena
+  double parameter_scale = 0.5;  ///< parameters are uniform in [-scale, scale]
 };
 
 /// Compares with central differences of `value()`, a function of the numbers the targets point at.
@@ -74,7 +75,8 @@ GradientReport compare_gradients(const std::vector<GradientTarget>& targets, F&&
 template <template <class> class Layer>
 class OwnedLayer {
  public:
-  using type = Layer<Dense<double>>;
+  using type = Layer<Dense<double>>;  ///< the layer in double
+  /// Parameters are zero; every one has a place of its own, aligned to 64 bytes.
   OwnedLayer() {
     Index size = 0;
     type::visit(layer, Name{}, [&](const Name&, const auto& p) { size += aligned_count<double>(p.size()); });
@@ -86,13 +88,14 @@ class OwnedLayer {
       at += aligned_count<double>(p.size());
     });
   }
-  OwnedLayer(const OwnedLayer&) = delete;
-  OwnedLayer& operator=(const OwnedLayer&) = delete;
+  OwnedLayer(const OwnedLayer&) = delete;             ///< the layer points into this object
+  OwnedLayer& operator=(const OwnedLayer&) = delete;  ///< nor is it assigned
 
+  /// Parameters uniform in [offset - scale, offset + scale], from the counters 0, 1, ... of `random`.
   void fill(const Random& random, double scale, double offset = 0) {
     for (Index i = 0; i < slab_.size(); ++i) slab_.data()[i] = offset + scale * (2 * random.uniform(static_cast<std::uint64_t>(i)) - 1);
   }
-  type layer;
+  type layer;                         ///< views into memory that this object owns
   std::vector<GradientTarget> parts;  ///< name and place of every parameter
 
  private:

@@ -22,12 +22,12 @@ namespace minivit::inline MINIVIT_ISA {
 ///   p *= 1 - lr * weight_decay;  m = beta1 m + (1 - beta1) g;  v = beta2 v + (1 - beta2) g^2
 ///   p -= lr * (m / (1 - beta1^t)) / (sqrt(v / (1 - beta2^t)) + eps)
 struct AdamW {
-  double lr = 1e-3;  ///< peak; the schedule gives the rate of each step
-  double beta1 = 0.9;
-  double beta2 = 0.999;
-  double eps = 1e-8;
-  double weight_decay = 0.05;
-  double clip_norm = 0;  ///< largest global gradient norm; 0 means no clipping
+  double lr = 1e-3;            ///< peak; the schedule gives the rate of each step
+  double beta1 = 0.9;          ///< in [0, 1): how slowly the mean of gradients moves
+  double beta2 = 0.999;        ///< in [0, 1): the same for their squares
+  double eps = 1e-8;           ///< more than 0
+  double weight_decay = 0.05;  ///< 0 or more; multiplied by the rate, and left out where decays() says so
+  double clip_norm = 0;        ///< largest global gradient norm; 0 means no clipping
 
   /// Throws Error when a field is out of range.
   void check() const {
@@ -45,18 +45,18 @@ struct AdamW {
     require(weight_decay >= 0 && std::isfinite(weight_decay), "weight_decay", "0 or more", weight_decay);
     require(clip_norm >= 0, "clip_norm", "0 or more", clip_norm);
   }
-  bool operator==(const AdamW&) const = default;
+  bool operator==(const AdamW&) const = default;  ///< equal in every field
 };
 
 /// What the optimiser remembers: both moments, laid out like the model's slab, and the number of steps taken. Saving these
 /// three and loading them again continues as if never interrupted.
 template <class T>
 struct AdamWState {
-  Buffer<T> m;
-  Buffer<T> v;
-  Index step = 0;
+  Buffer<T> m;     ///< first moment, as long as the slab
+  Buffer<T> v;     ///< second moment
+  Index step = 0;  ///< optimiser steps taken
 
-  AdamWState() = default;
+  AdamWState() = default;  ///< no memory: not ready for a step
   /// Zero moments for a slab of `size` elements (`Model::size()`).
   explicit AdamWState(Index size) : m(size), v(size) {}
 };

@@ -11,12 +11,13 @@
 
 namespace minivit::inline MINIVIT_ISA {
 
+/// Whether and how slowly an average of the weights follows them.
 struct WeightAveraging {
   double decay = 0;  ///< 0: no average is kept. 0.9999 and more for long runs, 0.99 to 0.999 for tens of epochs
   /// Use min(decay, (1 + step) / (10 + step)), so that a short run is not dominated by its first weights (timm's ModelEmaV3, and TensorFlow).
   bool warmup = true;
 
-  bool on() const { return decay > 0; }
+  bool on() const { return decay > 0; }  ///< an average is kept
   /// Decay after optimiser step t >= 1.
   double at(Index t) const {
     const auto x = static_cast<double>(t);
@@ -27,7 +28,7 @@ struct WeightAveraging {
     if (!(decay >= 0 && decay < 1))
       fail({.where = "WeightAveraging", .what = "decay is out of range", .expected = "0 <= decay < 1", .found = std::to_string(decay)});
   }
-  bool operator==(const WeightAveraging&) const = default;
+  bool operator==(const WeightAveraging&) const = default;  ///< equal in both
 };
 
 /// average += (1 - decay) * (weights - average) over `size` elements.

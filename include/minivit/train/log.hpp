@@ -19,7 +19,7 @@
 #include <vector>
 
 #if __has_include(<unistd.h>)
-#define MINIVIT_HAS_FSYNC 1
+#define MINIVIT_HAS_FSYNC 1  ///< lines can be forced to the disk
 #include <unistd.h>
 #endif
 
@@ -29,7 +29,7 @@ namespace minivit::inline MINIVIT_ISA {
 /// that step: then the checkpoint's step decides what to keep. A default-constructed log swallows everything.
 class TrainingLog {
  public:
-  TrainingLog() = default;
+  TrainingLog() = default;  ///< swallows everything
 
   /// A new file; one that exists is emptied. Throws Error when it cannot be written.
   static TrainingLog create(const std::filesystem::path& path) { return TrainingLog(path, "wb"); }
@@ -63,7 +63,7 @@ class TrainingLog {
 #endif
   }
 
-  const std::filesystem::path& path() const { return path_; }
+  const std::filesystem::path& path() const { return path_; }  ///< empty for a log that swallows
 
  private:
   struct Close {

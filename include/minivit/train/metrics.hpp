@@ -22,6 +22,7 @@ Index argmax(const T* logits, Index n) {
   }
   return best;
 }
+/// The same for a row whose type says its length.
 template <class T, int K>
 Index argmax(View<const T, K> logits) {
   return argmax(logits.data(), Index{K});
@@ -67,14 +68,14 @@ class Accuracy {
     for (Index i = 0; i < logits.batch(); ++i) add(logits[i].data(), Index{K}, Index{labels[i]});
   }
 
-  Index k() const { return k_; }
-  Index images() const { return images_; }
-  Index top1_correct() const { return top1_; }
-  Index topk_correct() const { return topk_; }
+  Index k() const { return k_; }                    ///< as given
+  Index images() const { return images_; }          ///< rows added
+  Index top1_correct() const { return top1_; }      ///< rows whose best class is the label
+  Index topk_correct() const { return topk_; }      ///< rows whose label is among the k best
   Index non_finite() const { return non_finite_; }  ///< images whose logits were not all finite
   /// Shares in [0, 1]; 0 without images.
   double top1() const { return share(top1_); }
-  double topk() const { return share(topk_); }
+  double topk() const { return share(topk_); }  ///< share of topk_correct()
 
   /// Precondition: the same k.
   Accuracy& operator+=(const Accuracy& other) {
@@ -98,9 +99,10 @@ class Accuracy {
 /// How often class i was taken for class j. Predictions of -1 (see argmax) have a column of their own.
 class ConfusionMatrix {
  public:
+  /// All counts 0; precondition: classes >= 0.
   explicit ConfusionMatrix(Index classes) : classes_(classes), counts_(static_cast<std::size_t>(classes * (classes + 1))) {}
 
-  Index classes() const { return classes_; }
+  Index classes() const { return classes_; }  ///< as given
   /// Throws Error unless 0 <= label < classes and -1 <= predicted < classes.
   void add(Index label, Index predicted) {
     if (label < 0 || label >= classes_ || predicted < -1 || predicted >= classes_)
@@ -112,6 +114,7 @@ class ConfusionMatrix {
   }
   /// Images of class `label` that were called `predicted`; -1: that had no finite logits.
   Index count(Index label, Index predicted) const { return counts_[at(label, predicted)]; }
+  /// Images of class `label`.
   Index images(Index label) const {
     Index sum = 0;
     for (Index c = -1; c < classes_; ++c) sum += count(label, c);
@@ -146,19 +149,21 @@ class ConfusionMatrix {
 /// Weighted mean in double.
 class RunningMean {
  public:
-  RunningMean() = default;
+  RunningMean() = default;  ///< of nothing
   /// One that goes on from what sum() and weight() gave.
   RunningMean(double sum, double weight) : sum_(sum), weight_(weight) {}
 
+  /// Counts `value` as often as `weight` says, which need not be whole.
   void add(double value, double weight = 1) {
     sum_ += value * weight;
     weight_ += weight;
   }
   /// 0 before the first value.
   double mean() const { return weight_ > 0 ? sum_ / weight_ : 0; }
-  double weight() const { return weight_; }
-  double sum() const { return sum_; }  ///< of value times weight
-  void reset() { *this = RunningMean(); }
+  double weight() const { return weight_; }  ///< of all values together
+  double sum() const { return sum_; }        ///< of value times weight
+  void reset() { *this = RunningMean(); }    ///< forgets everything
+  /// As if all values of `other` were added.
   RunningMean& operator+=(const RunningMean& other) {
     sum_ += other.sum_;
     weight_ += other.weight_;

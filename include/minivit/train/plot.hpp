@@ -19,19 +19,19 @@ namespace minivit::inline MINIVIT_ISA {
 
 /// One line of a chart. `x` and `y` have the same length.
 struct Series {
-  std::string name;
-  std::vector<double> x;
-  std::vector<double> y;
+  std::string name;       ///< in the legend
+  std::vector<double> x;  ///< (n), in the order in which points are joined
+  std::vector<double> y;  ///< (n)
 };
 
 /// One panel.
 struct Chart {
-  std::string title;
-  std::string x_title;
-  std::string y_title;
-  std::vector<Series> series;
+  std::string title;              ///< above the panel
+  std::string x_title;            ///< below the axis
+  std::string y_title;            ///< beside the axis
+  std::vector<Series> series;     ///< drawn in this order, each in a colour of its own
   std::optional<double> y_min{};  ///< otherwise from the data
-  std::optional<double> y_max{};
+  std::optional<double> y_max{};  ///< otherwise from the data
 };
 
 namespace detail {

@@ -20,7 +20,7 @@
 #if __has_include(<unistd.h>) && __has_include(<sys/ioctl.h>)
 #include <sys/ioctl.h>
 #include <unistd.h>
-#define MINIVIT_HAS_TTY 1
+#define MINIVIT_HAS_TTY 1  ///< the width of a terminal can be asked for
 #endif
 
 namespace minivit::inline MINIVIT_ISA {
@@ -28,8 +28,8 @@ namespace minivit::inline MINIVIT_ISA {
 /// What the output device can do.
 struct Terminal {
   bool interactive = false;  ///< a line can be overwritten
-  bool colour = false;
-  int columns = 80;
+  bool colour = false;       ///< escape codes are understood
+  int columns = 80;          ///< characters in a line
 
   /// Of stderr: not interactive when it is no terminal or TERM is "dumb"; no colour when NO_COLOR is set and not empty; the
   /// width is COLUMNS, else what the terminal says, else 80.
@@ -76,14 +76,17 @@ inline std::string duration_text(double seconds) {
 /// Shows how far a long job is. Construct, `update` after each batch, `finish` (the destructor does it, too).
 class Progress {
  public:
+  /// Where and how often it is drawn, and by which clock.
   struct Options {
-    Terminal terminal{};
-    double line_seconds = 10;             ///< between lines when not interactive
-    double frame_seconds = 0.1;           ///< between redraws when interactive
-    std::function<double()> clock = [] {  ///< seconds, monotonic
+    Terminal terminal{};         ///< what the output can do
+    double line_seconds = 10;    ///< between lines when not interactive
+    double frame_seconds = 0.1;  ///< between redraws when interactive
+    /// Seconds, monotonic.
+    std::function<double()> clock = [] {
       return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
     };
-    std::function<void(std::string_view)> write = [](std::string_view text) {  ///< complete pieces of text
+    /// Takes complete pieces of text.
+    std::function<void(std::string_view)> write = [](std::string_view text) {
       std::fwrite(text.data(), 1, text.size(), stderr);
       std::fflush(stderr);
     };
@@ -107,8 +110,9 @@ class Progress {
     started_ = now();
     shown_ = started_ - (options_.terminal.interactive ? options_.frame_seconds : 0);
   }
-  Progress(const Progress&) = delete;
-  Progress& operator=(const Progress&) = delete;
+  Progress(const Progress&) = delete;             ///< it owns the line
+  Progress& operator=(const Progress&) = delete;  ///< nor is it assigned
+  /// finish(), whose errors are swallowed.
   ~Progress() {
     try {
       finish();
@@ -147,7 +151,7 @@ class Progress {
 
   /// Images per second of this run, and the seconds left at that rate.
   double rate() const { return rate_at(now()); }
-  double seconds_left() const { return seconds_left_at(now()); }
+  double seconds_left() const { return seconds_left_at(now()); }  ///< infinite before the first image
 
   /// One line of at most `columns` characters, without colour and without a line end.
   std::string line(double t) const {

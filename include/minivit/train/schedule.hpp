@@ -14,13 +14,13 @@ namespace minivit::inline MINIVIT_ISA {
 
 /// A schedule as a plain value. All times are optimiser steps, counted from 0.
 struct CosineSchedule {
-  double peak = 1e-3;
-  double warmup_start = 1e-6;
-  double minimum = 1e-5;   ///< may lie above `peak` (the reference's 384 recipe); the cosine then goes up
-  Index warmup_steps = 0;  ///< 0: no warm-up, step 0 runs at `peak`
-  Index total_steps = 1;   ///< from here on the rate is `minimum`
-  Index hold = 1;          ///< the rate changes every `hold` steps
-  Index lag = 0;           ///< the rate in use is the one `lag` changes ago
+  double peak = 1e-3;          ///< where the warm-up leads, and the top of the cosine
+  double warmup_start = 1e-6;  ///< rate of step 0 when there is a warm-up
+  double minimum = 1e-5;       ///< may lie above `peak` (the reference's 384 recipe); the cosine then goes up
+  Index warmup_steps = 0;      ///< 0: no warm-up, step 0 runs at `peak`
+  Index total_steps = 1;       ///< from here on the rate is `minimum`
+  Index hold = 1;              ///< the rate changes every `hold` steps
+  Index lag = 0;               ///< the rate in use is the one `lag` changes ago
 
   /// Rate of optimiser step t >= 0.
   double at(Index t) const { return value(hold * std::max<Index>(0, t / hold - lag)); }
@@ -48,7 +48,7 @@ struct CosineSchedule {
               .expected = "0 or more",
               .found = std::to_string(rate)});
   }
-  bool operator==(const CosineSchedule&) const = default;
+  bool operator==(const CosineSchedule&) const = default;  ///< equal in every field
 };
 
 /// Mini-DeiT's schedule: one rate per epoch, and epoch e uses the value of e - 1, so the first two epochs run at the

@@ -10,7 +10,7 @@
 #include <csignal>
 
 #if __has_include(<unistd.h>)
-#define MINIVIT_POSIX_SIGNALS 1
+#define MINIVIT_POSIX_SIGNALS 1  ///< the system has sigaction()
 #include <time.h>
 #endif
 
@@ -26,6 +26,7 @@ class StopRequest {
   /// What a program returns that stopped because of it, whatever the signal.
   static constexpr int stopped_exit_code = 130;
 
+  /// Lowers the flag and takes over the signals.
   StopRequest() {
     flag() = 0;
 #ifdef MINIVIT_POSIX_SIGNALS
@@ -40,8 +41,9 @@ class StopRequest {
     }
 #endif
   }
-  StopRequest(const StopRequest&) = delete;
-  StopRequest& operator=(const StopRequest&) = delete;
+  StopRequest(const StopRequest&) = delete;             ///< handlers belong to one object
+  StopRequest& operator=(const StopRequest&) = delete;  ///< nor is it assigned
+  /// Puts the previous handlers back.
   ~StopRequest() {
 #ifdef MINIVIT_POSIX_SIGNALS
     for (const Handled& h : handled_)
@@ -49,7 +51,7 @@ class StopRequest {
 #endif
   }
 
-  bool requested() const { return flag() != 0; }
+  bool requested() const { return flag() != 0; }  ///< a signal has come; cheap enough for every step
   /// Number of the signal that came last; 0 when none has come.
   int signal() const { return flag(); }
   /// stopped_exit_code, or 0 without a signal.
@@ -66,7 +68,7 @@ class StopRequest {
     int signal = 0;
     bool always = false;
     bool taken = false;
-    struct sigaction before {};
+    struct sigaction before {};  ///< what handled the signal before
   };
 
   /// When the signal of flag() came first, in nanoseconds.

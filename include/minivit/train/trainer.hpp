@@ -47,10 +47,10 @@ class Trainer {
   using Parts = detail::TeacherParts<Student, Teacher, Loss, W>;
 
  public:
-  using Model = Student;
-  using Images = typename Student::Images;
-  using Targets = View<const T, Dyn, K>;
-  using Options = TrainerOptions<Loss>;
+  using Model = Student;                    ///< what is trained
+  using Images = typename Student::Images;  ///< [B, channels, image, image], normalised
+  using Targets = View<const T, Dyn, K>;    ///< [B, classes], soft targets
+  using Options = TrainerOptions<Loss>;     ///< with the options of this loss
 
   /// Updates `student` in place; it must outlive the trainer. Throws Error for options out of range.
   explicit Trainer(Student& student, Options options = {})
@@ -127,7 +127,7 @@ class Trainer {
     return report;
   }
 
-  Student& student() { return student_; }
+  Student& student() { return student_; }  ///< the model in training; do not change it during step()
   /// Of the last batch, before clipping.
   const Student& gradients() const { return gradients_; }
   /// The same of the fitting layers.
@@ -160,8 +160,8 @@ class Trainer {
   }
   /// The optimiser's memory and the number of steps taken.
   const AdamWState<T>& state() const { return state_; }
-  const Options& options() const { return options_; }
-  Index micro_batch() const { return micro_batch_; }
+  const Options& options() const { return options_; }  ///< as given
+  Index micro_batch() const { return micro_batch_; }   ///< images that one thread computes together
 
   /// Bytes of working memory for each image that is computed at the same time.
   Index bytes_per_image() const { return slots_.front()->memory.size() * static_cast<Index>(sizeof(T)) / micro_batch_; }

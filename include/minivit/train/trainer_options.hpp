@@ -10,10 +10,11 @@
 
 namespace minivit::inline MINIVIT_ISA {
 
+/// Settings of a Trainer with this loss; check() says what is allowed.
 template <class Loss>
 struct TrainerOptions {
-  Loss loss{};
-  AdamW optimiser{};
+  Loss loss{};                ///< what is minimised
+  AdamW optimiser{};          ///< AdamW; its lr is replaced by the schedule's
   CosineSchedule schedule{};  ///< the rate of each step; `optimiser.lr` is not used
   RateScales rate_scales{};   ///< layer_decay<Model>(0.75), frozen<Model>({"patch_embed"}); empty: one rate for all
   WeightAveraging average{};  ///< off unless its decay is above 0
@@ -45,9 +46,9 @@ struct TrainerOptions {
 /// What one step did.
 struct StepReport {
   LossValues loss{};         ///< mean over the batch, before the update
-  double lr = 0;
+  double lr = 0;             ///< rate of this step
   double gradient_norm = 0;  ///< before clipping
-  Index images = 0;
+  Index images = 0;          ///< in the batch
   Index correct = 0;         ///< images whose best class is the best class of their target
 };
 

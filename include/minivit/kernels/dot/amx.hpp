@@ -13,39 +13,44 @@
 #include <atomic>
 
 #if defined(__x86_64__) && defined(__linux__) && defined(__GNUC__)
-#define MINIVIT_HAS_AMX 1
+#define MINIVIT_HAS_AMX 1  ///< this compiler and system can run AMX; whether the processor can is asked at run time
 #include <cpuid.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 #else
-#define MINIVIT_HAS_AMX 0
+#define MINIVIT_HAS_AMX 0  ///< no code for it is made
 #endif
 
 namespace minivit::inline MINIVIT_ISA::kernels::amx {
 
 /// What LDTILECFG reads: the shape of every tile register.
 struct alignas(64) TileConfig {
-  std::uint8_t palette = 1;
-  std::uint8_t start_row = 0;
-  std::uint8_t reserved[14] = {};
-  std::uint16_t row_bytes[16] = {};
-  std::uint8_t rows[16] = {};
+  std::uint8_t palette = 1;          ///< the only one there is
+  std::uint8_t start_row = 0;        ///< where an interrupted load goes on
+  std::uint8_t reserved[14] = {};    ///< zero
+  std::uint16_t row_bytes[16] = {};  ///< of a row of tile i, at most 64
+  std::uint8_t rows[16] = {};        ///< of tile i, at most 16
 };
 static_assert(sizeof(TileConfig) == 64);
 
 /// The instructions. Tests put a model of them in its place.
 struct Hardware {
 #if MINIVIT_HAS_AMX
+  /// LDTILECFG: gives the tile registers their shapes and zeroes them.
   static void configure(const TileConfig& config) { asm volatile("ldtilecfg %0" : : "m"(config) : "memory"); }
+  /// TILERELEASE: back to the initial state, which costs less to switch.
   static void release() { asm volatile("tilerelease" : : : "memory"); }
+  /// TILEZERO of tile T.
   template <int T>
   static void zero() {
     asm volatile("tilezero %%tmm%c0" : : "i"(T));
   }
+  /// TILELOADD of tile T: rows `stride` bytes apart.
   template <int T>
   static void load(const void* at, Index stride) {
     asm volatile("tileloadd (%0,%1,1), %%tmm%c2" : : "r"(at), "r"(stride), "i"(T) : "memory");
   }
+  /// TILESTORED of tile T: rows `stride` bytes apart.
   template <int T>
   static void store(void* at, Index stride) {
     asm volatile("tilestored %%tmm%c2, (%0,%1,1)" : : "r"(at), "r"(stride), "i"(T) : "memory");
@@ -83,9 +88,9 @@ bool available() {
 #endif
 }
 
-inline constexpr Index tile_rows = 16;   ///< rows of A and C in a tile
-inline constexpr Index tile_words = 16;  ///< words of K in a tile of A or B
-inline constexpr Index block_rows = 2 * tile_rows;
+inline constexpr Index tile_rows = 16;              ///< rows of A and C in a tile
+inline constexpr Index tile_words = 16;             ///< words of K in a tile of A or B
+inline constexpr Index block_rows = 2 * tile_rows;  ///< of A that `block` takes at most
 
 /// sums [count, 32] = A [count, words] . panel [words, 16 V] for count <= 32 rows, `lda` values apart. The rows of `tiles` were
 /// configured for `count`. Words that fill only a part of a tile are multiplied from padded copies.

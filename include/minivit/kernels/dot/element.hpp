@@ -23,22 +23,22 @@ struct Dot;
 /// bf16 x bf16, summed in float32. Subnormal inputs count as zero where the hardware multiplies.
 template <>
 struct Dot<bf16> {
-  using Left = bf16;
-  using Sum = float;
+  using Left = bf16;                 ///< type of the left operand, activations
+  using Sum = float;                 ///< type the products are added up in
   static constexpr Index group = 2;  ///< values in a word
 };
 
 /// Unsigned 8 bits (activations) x signed 8 bits (weights), summed exactly in 32 bits: no overflow for K <= 65,000.
 template <>
 struct Dot<int8> {
-  using Left = std::uint8_t;
-  using Sum = std::int32_t;
-  static constexpr Index group = 4;
+  using Left = std::uint8_t;         ///< activations: codes beside a scale and a zero point
+  using Sum = std::int32_t;          ///< exact
+  static constexpr Index group = 4;  ///< values in a word
 };
 
 /// Columns of a packed panel: two registers of AVX-512. The last panel of a matrix may be half as wide.
 inline constexpr Index dot_width = 32;
-inline constexpr Index dot_half = dot_width / 2;
+inline constexpr Index dot_half = dot_width / 2;  ///< columns of one register, the narrowest panel
 
 /// Columns that panels of n columns hold.
 constexpr Index dot_columns(Index n) { return round_up(n, dot_half); }

@@ -16,9 +16,9 @@ namespace minivit::inline MINIVIT_ISA::kernels {
 struct DotEpilogue {
   const float* bias = nullptr;      ///< [N]
   const float* residual = nullptr;  ///< [M, N] with row stride ldr
-  Index ldr = 0;
+  Index ldr = 0;                    ///< elements from row to row of `residual`
   bool gelu = false;                ///< within 1.7e-5 (gelu_near), last
-  float scale = 1;
+  float scale = 1;                  ///< 1 changes nothing
   // 8-bit products only: sum -> row.scale * column_scale * (sum - row.zero * column_sum)
   const RowScale* rows = nullptr;       ///< [M]
   const float* column_scale = nullptr;  ///< [N]

@@ -105,8 +105,8 @@ void dot_pack(bf16* dst, const X* b, Index ldb, Order order, Index k, Index n) {
 /// What the epilogue needs to turn sums of 8-bit products back into numbers: x ~ scale * (code - zero) for row m of the left
 /// operand, w = scale * code for column n of the right.
 struct RowScale {
-  float scale = 0;
-  float zero = 0;  ///< the code of 0, an integer
+  float scale = 0;  ///< step between codes; 0 for a row of zeros or, as a setting, for none
+  float zero = 0;   ///< the code of 0, an integer
 };
 
 /// Quantises the weights W [n, k] (row-major, row stride k) to packed B = W^T: codes in [-127, 127], symmetric, one scale per

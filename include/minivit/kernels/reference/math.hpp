@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // exp, log, sqrt and erf that the compiler can evaluate, for the scalar reference kernels and for models that are run
-// in a static_assert. At run time they are the functions of <cmath>. The polynomials are Taylor series (exp, log) and
+// in a static_assert. At run time they are the functions of `<cmath>`. The polynomials are Taylor series (exp, log) and
 // Chebyshev fits made for this file (erf); each is one expression, because compilers count statements, not operations.
 #pragma once
 

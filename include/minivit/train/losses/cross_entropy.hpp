@@ -11,7 +11,7 @@ namespace minivit::inline MINIVIT_ISA {
 struct CrossEntropy {
   double label_smoothing = 0;  ///< s, in [0, 1]
 
-  static constexpr bool needs_teacher() { return false; }
+  static constexpr bool needs_teacher() { return false; }  ///< labels are enough
 
   /// Reads `in.logits` and `in.labels`; adds `weight` times the gradient to `dlogits` [b, K]. The returned value is
   /// this chunk's share of the batch mean, not multiplied by `weight`. Throws Error on a label outside [0, K).
@@ -38,6 +38,7 @@ struct CrossEntropy {
     return sum * share;
   }
 
+  /// The same as a Trainer calls it: weight 1, and no second head.
   template <class T, int K>
   LossValues operator()(const LossInputs<T, K>& in, View<T, Dyn, K> dlogits, View<T, Dyn, K> = {}) const {
     const double value = add(in, dlogits);
@@ -47,7 +48,7 @@ struct CrossEntropy {
 
 /// -sum over classes of y ln p, mean over the batch. Rows of y need not sum to one.
 struct SoftTargetCrossEntropy {
-  static constexpr bool needs_teacher() { return false; }
+  static constexpr bool needs_teacher() { return false; }  ///< targets are enough
 
   /// Reads `in.logits` and `in.targets`; adds `weight` times the gradient to `dlogits` [b, K]; returns as CrossEntropy.
   template <class T, int K>
@@ -70,6 +71,7 @@ struct SoftTargetCrossEntropy {
     return sum * share;
   }
 
+  /// The same as a Trainer calls it: weight 1, and no second head.
   template <class T, int K>
   LossValues operator()(const LossInputs<T, K>& in, View<T, Dyn, K> dlogits, View<T, Dyn, K> = {}) const {
     const double value = add(in, dlogits);

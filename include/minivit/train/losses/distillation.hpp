@@ -8,11 +8,18 @@
 namespace minivit::inline MINIVIT_ISA {
 
 /// How the student listens to the teacher: to its probabilities, to its best class, or not at all.
-enum class Distill { soft, hard, none };
+enum class Distill {
+  soft,  ///< to its probabilities
+  hard,  ///< to its best class
+  none   ///< not at all
+};
 
 /// Divisor of the soft term. The reference implementation divides the sum by batch * classes, which makes the term K
 /// times smaller than the usual one (batch alone).
-enum class Normalise { by_batch_and_classes, by_batch };
+enum class Normalise {
+  by_batch_and_classes,  ///< as the reference implementation, B * K
+  by_batch               ///< B
+};
 
 /// Distillation loss of a Mini-DeiT:
 ///   soft  kd = tau^2 / (B * K) * sum of p_t ln(p_t / p_s), p = softmax(z / tau)
@@ -21,13 +28,13 @@ enum class Normalise { by_batch_and_classes, by_batch };
 /// base is the cross-entropy with `targets` when they are given, otherwise with `labels`. A model with a distillation
 /// head is compared with the labels by its first logits and with the teacher by its second.
 struct DeiTDistillation {
-  Distill kind = Distill::soft;
-  double alpha = 1;  ///< in [0, 1]
-  double tau = 1;    ///< temperature, greater than 0
-  Normalise normalise = Normalise::by_batch_and_classes;
+  Distill kind = Distill::soft;                           ///< how it listens
+  double alpha = 1;                                       ///< in [0, 1]
+  double tau = 1;                                         ///< temperature, greater than 0
+  Normalise normalise = Normalise::by_batch_and_classes;  ///< divisor of the soft term
   double label_smoothing = 0;  ///< of base, with integer labels only (soft targets carry their own)
 
-  constexpr bool needs_teacher() const { return kind != Distill::none; }
+  constexpr bool needs_teacher() const { return kind != Distill::none; }  ///< false for Distill::none
 
   /// Adds the gradients to `dlogits` and, when `in.distilled_logits` are given, to `ddistilled` (both [b, K]).
   /// Throws Error when targets, teacher or gradients do not have one row per image. The teacher gets no gradient.

@@ -11,22 +11,25 @@ namespace minivit::inline MINIVIT_ISA {
 
 /// What a term looks at. attention: the raw projections (q | k | v), before scaling, heads side by side. hidden: the output of a
 /// layer. Class and distillation tokens are left out, so models with and without them can be compared.
-enum class Feature { attention, hidden };
+enum class Feature {
+  attention,  ///< queries, keys and values of a layer
+  hidden      ///< its output
+};
 
 /// One image, or one window of it, of one matched pair of layers. Rows are tokens, in raster order; inside a window in that of the window.
 template <class T>
 struct FeatureView {
-  Index tokens = 0;
-  const T* student = nullptr;   ///< [tokens, parts * student_width], row stride `student_stride`
-  Index student_stride = 0;
-  Index student_width = 0;
-  const T* teacher = nullptr;   ///< [tokens, parts * teacher_width], row stride `teacher_stride`
-  Index teacher_stride = 0;
-  Index teacher_width = 0;
-  T* dstudent = nullptr;        ///< like student; the gradient is added
-  const T* fit = nullptr;       ///< fitting layer of the term: weight [teacher_width, student_width], then bias [teacher_width]
-  T* dfit = nullptr;            ///< like fit; the gradient is added
-  T* scratch = nullptr;
+  Index tokens = 0;            ///< patches of the image or window
+  const T* student = nullptr;  ///< [tokens, parts * student_width], row stride `student_stride`
+  Index student_stride = 0;    ///< elements from token to token
+  Index student_width = 0;     ///< of one part: queries, keys or values, or the hidden state
+  const T* teacher = nullptr;  ///< [tokens, parts * teacher_width], row stride `teacher_stride`
+  Index teacher_stride = 0;    ///< elements from token to token
+  Index teacher_width = 0;     ///< of one part
+  T* dstudent = nullptr;       ///< like student; the gradient is added
+  const T* fit = nullptr;  ///< fitting layer of the term: weight [teacher_width, student_width], then bias [teacher_width]
+  T* dfit = nullptr;       ///< like fit; the gradient is added
+  T* scratch = nullptr;    ///< working memory: scratch() elements
 };
 
 /// A term has: `feature`, `layers`, `name` (its column in the log), `weight`; parameters(ws, wt), how many a fitting layer has;

@@ -23,18 +23,20 @@ struct LossInputs {
   Index batch_total = 0;                     ///< images in the whole batch, the divisor; 0 means this chunk is all of it
   View<const int, Dyn> labels{};             ///< [b], class of each image in [0, K); empty when `targets` are given
 
-  Index batch() const { return logits.batch(); }
+  Index batch() const { return logits.batch(); }  ///< images in this chunk (b)
+  /// Images in the whole batch.
   double divisor() const { return static_cast<double>(batch_total > 0 ? batch_total : batch()); }
 };
 
 /// What the log shows. `total` is what the gradient belongs to; the others are its unweighted parts.
 struct LossValues {
-  static constexpr int most_terms = 6;
-  double total = 0;
-  double base = 0;  ///< against the labels or targets
-  double kd = 0;    ///< against the teacher's predictions
+  static constexpr int most_terms = 6;     ///< feature terms a loss can have
+  double total = 0;                        ///< of all parts, weighted
+  double base = 0;                         ///< against the labels or targets
+  double kd = 0;                           ///< against the teacher's predictions
   std::array<double, most_terms> terms{};  ///< of a WeightDistillation, in its order
 
+  /// Sums of every field, for chunks of a batch.
   LossValues& operator+=(const LossValues& other) {
     total += other.total;
     base += other.base;
@@ -42,8 +44,8 @@ struct LossValues {
     for (std::size_t i = 0; i < terms.size(); ++i) terms[i] += other.terms[i];
     return *this;
   }
-  friend LossValues operator+(LossValues a, const LossValues& b) { return a += b; }
-  bool operator==(const LossValues&) const = default;
+  friend LossValues operator+(LossValues a, const LossValues& b) { return a += b; }  ///< same
+  bool operator==(const LossValues&) const = default;                                ///< equal in every field
 };
 
 namespace detail {

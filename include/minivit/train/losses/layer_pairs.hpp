@@ -10,26 +10,27 @@
 
 namespace minivit::inline MINIVIT_ISA {
 
+/// A layer of the student and the layer of the teacher it listens to, both counted from 0 over the whole network.
 struct LayerPair {
-  int student = 0;
-  int teacher = 0;
-  bool operator==(const LayerPair&) const = default;
+  int student = 0;                                    ///< number of the student's layer
+  int teacher = 0;                                    ///< number of the teacher's layer
+  bool operator==(const LayerPair&) const = default;  ///< equal in both
 };
 
 /// At most 48 pairs, the depth of the deepest models of this size.
 struct LayerPairs {
-  static constexpr int most = 48;
-  LayerPair pairs[most]{};
-  int count = 0;
+  static constexpr int most = 48;  ///< pairs there is room for
+  LayerPair pairs[most]{};         ///< the first `count` are used
+  int count = 0;                   ///< pairs there are
 
-  constexpr LayerPairs() = default;
+  constexpr LayerPairs() = default;  ///< no pairs
   /// `LayerPairs{{1, 3}, {3, 7}}`: layer 1 listens to layer 3, layer 3 to layer 7.
   constexpr LayerPairs(std::initializer_list<LayerPair> list) {
     for (const LayerPair& pair : list) add(pair);
   }
-  constexpr void add(LayerPair pair) { pairs[count++] = pair; }  // one too many does not compile: past the end of `pairs`
-  constexpr const LayerPair* begin() const { return pairs; }
-  constexpr const LayerPair* end() const { return pairs + count; }
+  constexpr void add(LayerPair pair) { pairs[count++] = pair; }  ///< one too many does not compile: past the end of `pairs`
+  constexpr const LayerPair* begin() const { return pairs; }     ///< first pair
+  constexpr const LayerPair* end() const { return pairs + count; }  ///< behind the last pair
 
   /// All layers exist in models of these depths.
   constexpr bool fit(int student_depth, int teacher_depth) const {
@@ -37,13 +38,15 @@ struct LayerPairs {
       return p.student >= 0 && p.student < student_depth && p.teacher >= 0 && p.teacher < teacher_depth;
     });
   }
+  /// Whether `layer` of the student listens to any.
   constexpr bool has_student(int layer) const {
     return std::any_of(begin(), end(), [&](const LayerPair& p) { return p.student == layer; });
   }
+  /// Whether any listens to `layer` of the teacher.
   constexpr bool has_teacher(int layer) const {
     return std::any_of(begin(), end(), [&](const LayerPair& p) { return p.teacher == layer; });
   }
-  bool operator==(const LayerPairs&) const = default;
+  bool operator==(const LayerPairs&) const = default;  ///< the same pairs in the same order
 };
 
 /// The reference's matching: both lists are sets, paired by rank, whatever their order (its outputs are collected in ascending

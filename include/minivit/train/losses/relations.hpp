@@ -14,12 +14,13 @@ namespace minivit::inline MINIVIT_ISA {
 /// `Pairs`: bit 3 i + j for (i, j); the diagonal alone, 0b100'010'001, is that of MiniLM v2 (Wang et al. 2021).
 template <LayerPairs Layers, int Heads = 1, unsigned Pairs = kernels::all_pairs>
 struct AttentionRelations {
-  double weight = 1;
-  const char* name = "attention";
+  double weight = 1;               ///< of the term in the loss
+  const char* name = "attention";  ///< column of the log
 
-  static constexpr Feature feature = Feature::attention;
-  static constexpr LayerPairs layers = Layers;
+  static constexpr Feature feature = Feature::attention;  ///< queries, keys and values
+  static constexpr LayerPairs layers = Layers;            ///< pairs that are compared
 
+  /// Refuses, by static_asserts in words, pairs of layers with different windows, and widths that Heads does not divide.
   template <auto Student, auto Teacher>
   static consteval void check() {
     if constexpr (detail::check_feature_pair<Layers, Student, Teacher>()) {
@@ -31,11 +32,13 @@ struct AttentionRelations {
     }
     static_assert(Pairs != 0 && Pairs <= kernels::all_pairs, "AttentionRelations: choose at least one of the nine pairs");
   }
-  static constexpr Index parameters(Index, Index) { return 0; }
+  static constexpr Index parameters(Index, Index) { return 0; }  ///< no fitting layer
+  /// Elements of working memory for `tokens` tokens of widths ws (student) and wt (teacher).
   template <class Arch, class T>
   static constexpr Index scratch(Index tokens, Index ws, Index wt) {
     return kernels::relation_scratch<Arch, T>(shape(tokens, ws, wt));
   }
+  /// Adds weight * share times the gradient to v.dstudent; returns share times the value.
   template <class Arch, class T>
   double add(const FeatureView<T>& v, double share) const {
     const kernels::RelationShape s = shape(v.tokens, v.student_width, v.teacher_width);
@@ -59,22 +62,25 @@ enum class HiddenForm {
 /// Hidden-state relations: how the outputs H [tokens, width] of matched layers relate, averaged over pairs of layers.
 template <LayerPairs Layers, HiddenForm Form = HiddenForm::cosine>
 struct HiddenRelations {
-  double weight = 0.1;  ///< of the published recipe
-  const char* name = "hidden";
+  double weight = 0.1;          ///< of the published recipe
+  const char* name = "hidden";  ///< column of the log
 
-  static constexpr Feature feature = Feature::hidden;
-  static constexpr LayerPairs layers = Layers;
+  static constexpr Feature feature = Feature::hidden;  ///< outputs of layers
+  static constexpr LayerPairs layers = Layers;         ///< pairs that are compared
 
+  /// Refuses, by static_asserts in words, layers that do not exist and maps of different sizes.
   template <auto Student, auto Teacher>
   static consteval void check() {
     (void)detail::check_feature_pair<Layers, Student, Teacher>();
   }
-  static constexpr Index parameters(Index, Index) { return 0; }
+  static constexpr Index parameters(Index, Index) { return 0; }  ///< no fitting layer
+  /// Elements of working memory for `tokens` tokens of widths ws (student) and wt (teacher).
   template <class Arch, class T>
   static constexpr Index scratch(Index tokens, Index ws, Index wt) {
     if constexpr (Form == HiddenForm::cosine) return kernels::cosine_scratch<Arch, T>(tokens, ws, wt);
     else return kernels::relation_scratch<Arch, T>(shape(tokens, ws, wt));
   }
+  /// Adds weight * share times the gradient to v.dstudent; returns share times the value.
   template <class Arch, class T>
   double add(const FeatureView<T>& v, double share) const {
     if constexpr (Form == HiddenForm::cosine) {
@@ -100,12 +106,13 @@ struct HiddenRelations {
 /// out.
 template <LayerPairs Layers, bool Fit = true>
 struct HiddenStates {
-  double weight = 1;
-  const char* name = "hidden_mse";
+  double weight = 1;                ///< of the term in the loss
+  const char* name = "hidden_mse";  ///< column of the log
 
-  static constexpr Feature feature = Feature::hidden;
-  static constexpr LayerPairs layers = Layers;
+  static constexpr Feature feature = Feature::hidden;  ///< outputs of layers
+  static constexpr LayerPairs layers = Layers;         ///< pairs that are compared
 
+  /// Refuses, by static_asserts in words, different widths without a fitting layer, and pairs that cannot share one.
   template <auto Student, auto Teacher>
   static consteval void check() {
     if constexpr (detail::check_feature_pair<Layers, Student, Teacher>()) {
@@ -115,17 +122,21 @@ struct HiddenStates {
                                                            "layers must be equally wide");
     }
   }
+  /// Whether teacher layers, whose student layers lie in one stage, are equally wide: they have one fitting layer.
   template <auto Student, auto Teacher>
   static constexpr bool one_teacher_width() {
     return detail::every_pair<Student, Teacher>(Layers, [](const auto& s, const auto& t) {
       return detail::every_pair<Student, Teacher>(Layers, [&](const auto& s2, const auto& t2) { return s.stage != s2.stage || t.width == t2.width; });
     });
   }
+  /// Weight and bias of F, or none.
   static constexpr Index parameters(Index ws, Index wt) { return Fit ? wt * ws + wt : 0; }
+  /// Elements of working memory for `tokens` tokens of widths ws (student) and wt (teacher).
   template <class Arch, class T>
   static constexpr Index scratch(Index tokens, Index ws, Index wt) {
     return aligned_count<T>(tokens * wt) + kernels::unpacked_scratch<Arch, T>(std::max({tokens, ws, wt}));
   }
+  /// Adds weight * share times the gradient to v.dstudent and v.dfit; returns share times the value.
   template <class Arch, class T>
   double add(const FeatureView<T>& v, double share) const {
     using enum kernels::Order;

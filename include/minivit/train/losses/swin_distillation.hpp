@@ -15,7 +15,7 @@ struct SwinDistillation {
   double temperature = 1;  ///< T, greater than 0
   double label_smoothing = 0;  ///< of truth, with integer labels only
 
-  static constexpr bool needs_teacher() { return true; }
+  static constexpr bool needs_teacher() { return true; }  ///< also with alpha 1
 
   /// Adds the gradient to `dlogits` [b, K]. Throws Error when targets, teacher or gradients do not have one row per image.
   template <class T, int K>

@@ -17,14 +17,17 @@ namespace minivit::inline MINIVIT_ISA {
 template <class Prediction, FeatureTerm... Terms>
 struct WeightDistillation {
   static_assert(sizeof...(Terms) <= LossValues::most_terms, "WeightDistillation: too many feature terms; raise LossValues::most_terms");
-  Prediction prediction{};
-  std::tuple<Terms...> terms{};
+  Prediction prediction{};       ///< loss on logits
+  std::tuple<Terms...> terms{};  ///< on features; the Trainer calls them
 
-  constexpr WeightDistillation() = default;
+  constexpr WeightDistillation() = default;  ///< all parts with their defaults
+  /// The parts in the order of the log.
   constexpr WeightDistillation(Prediction p, Terms... t) : prediction(p), terms(t...) {}
 
+  /// Always, with a term.
   constexpr bool needs_teacher() const { return sizeof...(Terms) > 0 || prediction.needs_teacher(); }
 
+  /// The prediction part alone: the terms need layers, which the Trainer shows them.
   template <class T, int K>
   LossValues operator()(const LossInputs<T, K>& in, View<T, Dyn, K> dlogits, View<T, Dyn, K> ddistilled = {}) const {
     return prediction(in, dlogits, ddistilled);
