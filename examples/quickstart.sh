@@ -10,8 +10,13 @@ cd "$(dirname "$0")/.."
 
 bash cmake/install_packages.sh
 cmake --preset release
-cmake --build --preset release --target quickstart minivit_cli
+cmake --build --preset release --target quickstart
 build/release/bin/quickstart "$folder"
+
+echo
+echo "Building the program minivit with all its models: about 20 minutes of processor time. Results are already in $folder;"
+echo "after Ctrl-C, 'cmake --build --preset release --target minivit_cli' goes on."
+cmake --build --preset release --target minivit_cli
 
 cat <<EOF
 

@@ -9,11 +9,11 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-presets=(release portable avx2 asan)
+presets=(check portable avx2 asan)
 install_options=(--docs)
 case ${1:-} in
   "") ;;
-  --quick) presets=(release) ;;
+  --quick) presets=(check) ;;
   --all) presets+=(clang); install_options+=(--clang) ;;
   --help) sed -n '3,8s/^# //p' "$0"; exit 0 ;;
   *) sed -n '3,8s/^# //p' "$0" >&2; exit 2 ;;

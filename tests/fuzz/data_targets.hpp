@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: MIT
+// Fuzz targets of the floor data: pictures, and texts that users write. run.sh fuzzes them, tests/data/fuzz_replay_test.cpp replays what was
+// found.
+#pragma once
+
+#include "check.hpp"
+
+#include <minivit/data/csv.hpp>
+#include <minivit/data/image.hpp>
+#include <minivit/data/rand_augment.hpp>
+
+namespace fuzz {
+
+using Bytes = std::span<const std::byte>;
+
+/// A picture: twice the same pixels, all of them written.
+inline void image(Bytes bytes) {
+  for (const bool tolerant : {false, true})
+    refuse_or_accept([&] {
+      const mv::DecodeOptions options{.upright = !tolerant, .tolerant = tolerant};
+      const mv::Image first = mv::decode_image(bytes, input_name, options);
+      look_at(first.rgb.data(), first.rgb.size());
+      if (!(mv::decode_image(bytes, input_name, options) == first)) std::abort();
+    });
+}
+
+/// A list of pictures, and the text of a RandAugment setting.
+inline void lists(Bytes bytes) {
+  refuse_or_accept([&] {
+    mv::read_csv(as_text(bytes), input_name, [](mv::Index line, const std::vector<std::string>& fields) {
+      if (line < 1 || fields.empty()) std::abort();
+      for (const std::string& field : fields) look_at(field.data(), field.size());
+    });
+  });
+  try {
+    const mv::RandAugment settings = mv::parse_rand_augment(as_text(bytes));
+    mv::parse_rand_augment(mv::to_text(settings));
+  } catch (const mv::Error&) {  // names the text itself
+  }
+}
+
+}  // namespace fuzz

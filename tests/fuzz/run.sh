@@ -1,0 +1,45 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# run.sh SECONDS [TARGET...]: fuzzes the readers of strangers' bytes with libFuzzer under the address and undefined-behaviour sanitizers,
+# beginning with the pictures and weights of tests/fixtures and the corpus. Inputs that reach new code are added to tests/fuzz/corpus/TARGET,
+# as few and as small as do. Needs clang 19 (Debian: clang-19 libclang-rt-19-dev). TARGET: weights model pickle settings image lists
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+if [ $# -lt 1 ] || [ "$1" = --help ]; then sed -n '3,6s/^# //p' "$0"; exit 2; fi
+seconds=$1
+shift
+targets=("$@")
+[ ${#targets[@]} -gt 0 ] || targets=(weights model pickle settings image lists)
+out=build/fuzz
+mkdir -p "$out"
+
+seeds() {  # seeds TARGET: files to begin with
+  case $1 in
+    weights | model) find tests/fixtures -name '*.pth' -size -16k; find tests/fixtures -name 'mini_swin_share_only*.safetensors' -size -100k ;;
+    image) find tests/fixtures/images -name '*.png' -o -name '*.jpg' -o -name '*.bmp' ;;
+    *) ;;
+  esac
+}
+
+failed=0
+for target in "${targets[@]}"; do
+  case $target in
+    weights | model | pickle | settings) header=io_targets.hpp libraries=() ;;
+    image | lists) header=data_targets.hpp libraries=(-DMINIVIT_WITH_LIBJPEG -DMINIVIT_WITH_LIBPNG -ljpeg -lpng) ;;
+    *) echo "run.sh: no target '$target'" >&2; exit 2 ;;
+  esac
+  # shellcheck disable=SC2086
+  clang++-19 -std=c++20 -O1 -g -march=x86-64-v3 -DMINIVIT_NO_TBB -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -DTARGET="$target" \
+    -DTARGETS="\"$header\"" -Iinclude -Itests/fuzz tests/fuzz/fuzzer.cpp -o "$out/$target" "${libraries[@]}"
+  corpus=tests/fuzz/corpus/$target
+  mkdir -p "$corpus" "$out/found/$target" "$out/seeds/$target"
+  while read -r seed; do cp "$seed" "$out/seeds/$target/"; done < <(seeds "$target")
+  if ! "$out/$target" -max_total_time="$seconds" -timeout=5 -rss_limit_mb=2048 -max_len=65536 -print_final_stats=1 -artifact_prefix="$out/$target-" \
+      "$out/found/$target" "$corpus" "$out/seeds/$target" > "$out/$target.log" 2>&1; then
+    echo "run.sh: $target: FOUND something: $(ls "$out/$target-"* 2> /dev/null | tr '\n' ' ')"
+    failed=1
+  fi
+  "$out/$target" -merge=1 -max_len=2048 "$corpus" "$out/found/$target" "$out/seeds/$target" >> "$out/$target.log" 2>&1 || failed=1
+  echo "run.sh: $target: $(sed -n 's/^stat::number_of_executed_units: *//p' "$out/$target.log" | head -1) inputs, $(grep -o 'cov: [0-9]*' "$out/$target.log" | tail -1), $(ls "$corpus" | wc -l) kept"
+done
+exit "$failed"
