@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: MIT
 # docs_test.sh <root> <compiler> <flags>...: the C++ in README and docs/ compiles. Blocks are found by their fence, ```cpp. A block with an
 # #include is a source of its own; one whose first line names a file, `// classifier.hpp`, is written under that name for the others of the page.
-# A block without is a piece of a function and is put behind the last source of its page, or behind docs_prelude.hpp. What the library itself
-# looks like has `<!-- excerpt -->` in the line before its fence and is left out.
+# A block without is a piece of a function and is put behind the last source of its page, or, without one, with those of other pages behind
+# docs_prelude.hpp. What the library itself looks like has `<!-- excerpt -->` in the line before its fence and is left out.
 set -euo pipefail
 root=$1 compiler=$2
 shift 2
@@ -12,10 +12,16 @@ trap 'rm -rf "$work"' EXIT
 fail() { echo "docs_test: $*" >&2; exit 1; }
 
 blocks=0
+check() {  # check SOURCE FOLDER
+  blocks=$((blocks + 1))
+  "$compiler" -std=c++20 -fsyntax-only "${flags[@]}" -I"$root/include" -I"$2" "$1" || fail "a block does not compile"
+}
+flags=("$@")
+printf '#include "%s"\n' "$root/tests/project/docs_prelude.hpp" > "$work/pieces.cpp"
 while read -r page; do
   folder=$work/$(tr / _ <<< "${page#"$root"/}")
   mkdir "$folder"
-  awk -v folder="$folder" -v prelude="$root/tests/project/docs_prelude.hpp" -v page="$page" '
+  awk -v folder="$folder" -v common="$work/pieces.cpp" -v page="$page" -v piece="piece_${#folder}_$(basename "$page" .md)" '
     function flush(   name) {
       if (body ~ /#include/) {
         source = folder "/" ++sources ".cpp"
@@ -24,10 +30,9 @@ while read -r page; do
           sub(/^[^\n]*\n\/\/ /, "", name); sub(/\n$/, "", name)
           source = folder "/" name
         }
-        printf "%s", body > source
+        printf "%s", body >> source
       } else {
-        if (source == "") { source = folder "/" ++sources ".cpp"; printf "#include \"%s\"\n", prelude > source }
-        printf "void piece_%d() {\n%s}\n", ++pieces, body > source
+        printf "void %s_%d() {\n%s}\n", piece, ++pieces, body >> (source == "" ? common : source)
       }
     }
     /^```/ && inside { if (!skip) flush(); inside = 0; next }
@@ -37,9 +42,10 @@ while read -r page; do
   ' "$page"
   for source in "$folder"/*.cpp; do
     [ -e "$source" ] || continue
-    blocks=$((blocks + 1))
-    "$compiler" -std=c++20 -fsyntax-only "$@" -I"$root/include" -I"$folder" "$source" || fail "${page#"$root"/}: a block does not compile"
+    check "$source" "$folder"
   done
 done < <(find "$root/README.md" "$root/docs" -name '*.md' | sort)
-[ "$blocks" -ge 8 ] || fail "only $blocks sources were found in the documentation"
+check "$work/pieces.cpp" "$work"
+[ "$(grep -c '^void piece_' "$work/pieces.cpp")" -ge 5 ] || fail "pieces of code were not found"
+[ "$blocks" -ge 6 ] || fail "only $blocks sources were found in the documentation"
 echo "docs_test: $blocks sources compile"
