@@ -1,28 +1,36 @@
 // SPDX-License-Identifier: MIT
-// Feeds a target the files of its corpus.
+// Feeds a target its corpus: a tar archive (POSIX ustar) of plain files, as run.sh writes it.
 #pragma once
 
 #include <minivit/core/file.hpp>
 
-#include <algorithm>
+#include <charconv>
 #include <filesystem>
 #include <span>
 #include <string>
-#include <vector>
 
 namespace fuzz {
 
 /// Calls target(bytes) for every file of the corpus of that name; returns how many there are.
 template <class Target>
 int replay(const std::string& name, Target&& target) {
-  std::vector<std::filesystem::path> files;
-  for (const auto& entry : std::filesystem::directory_iterator(std::filesystem::path(MINIVIT_TEST_FIXTURES).parent_path() / "fuzz" / "corpus" / name)) files.push_back(entry.path());
-  std::ranges::sort(files);
-  for (const auto& file : files) {
-    const auto bytes = minivit::read_file(file, 1 << 20);
-    target(std::span<const std::byte>(bytes));
+  constexpr std::size_t block = 512, size_at = 124, size_digits = 11, type_at = 156;
+  const auto path = std::filesystem::path(MINIVIT_TEST_FIXTURES).parent_path() / "fuzz" / "corpus" / (name + ".tar");
+  const auto archive = minivit::read_file(path, 64 << 20);
+  const auto* const text = reinterpret_cast<const char*>(archive.data());
+  int count = 0;
+  for (std::size_t at = 0; at + block <= archive.size() && text[at] != '\0';) {  // a block of zeros is the end
+    std::size_t size = 0;
+    std::from_chars(text + at + size_at, text + at + size_at + size_digits, size, 8);
+    const std::size_t content = at + block;
+    if (size > archive.size() - content) minivit::fail({.where = path.string(), .what = "the corpus is cut short"});
+    if (text[at + type_at] == '0') {
+      target(std::span<const std::byte>(archive).subspan(content, size));
+      ++count;
+    }
+    at = content + (size + block - 1) / block * block;
   }
-  return static_cast<int>(files.size());
+  return count;
 }
 
 }  // namespace fuzz

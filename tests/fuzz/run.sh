@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 # run.sh SECONDS [TARGET...]: fuzzes the readers of strangers' bytes with libFuzzer under the address and undefined-behaviour sanitizers,
-# beginning with the pictures and weights of tests/fixtures and the corpus. Inputs that reach new code are added to tests/fuzz/corpus/TARGET,
+# beginning with the pictures and weights of tests/fixtures and the corpus. Inputs that reach new code are added to tests/fuzz/corpus/TARGET.tar,
 # as few and as small as do. Needs clang 19 (Debian: clang-19 libclang-rt-19-dev). TARGET: weights model pickle settings image lists
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -31,8 +31,9 @@ for target in "${targets[@]}"; do
   # shellcheck disable=SC2086
   clang++-19 -std=c++20 -O1 -g -march=x86-64-v3 -DMINIVIT_NO_TBB -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -DTARGET="$target" \
     -DTARGETS="\"$header\"" -Iinclude -Itests/fuzz tests/fuzz/fuzzer.cpp -o "$out/$target" "${libraries[@]}"
-  corpus=tests/fuzz/corpus/$target
+  corpus=$out/corpus/$target archive=tests/fuzz/corpus/$target.tar
   mkdir -p "$corpus" "$out/found/$target" "$out/seeds/$target"
+  [ ! -e "$archive" ] || tar -xf "$archive" -C "$corpus"
   while read -r seed; do cp "$seed" "$out/seeds/$target/"; done < <(seeds "$target")
   if ! "$out/$target" -max_total_time="$seconds" -timeout=5 -rss_limit_mb=2048 -max_len=65536 -print_final_stats=1 -artifact_prefix="$out/$target-" \
       "$out/found/$target" "$corpus" "$out/seeds/$target" > "$out/$target.log" 2>&1; then
@@ -40,6 +41,7 @@ for target in "${targets[@]}"; do
     failed=1
   fi
   "$out/$target" -merge=1 -max_len=2048 "$corpus" "$out/found/$target" "$out/seeds/$target" >> "$out/$target.log" 2>&1 || failed=1
+  tar --format=ustar --sort=name --mtime=@0 --owner=0 --group=0 --numeric-owner -cf "$archive" -C "$corpus" .
   echo "run.sh: $target: $(sed -n 's/^stat::number_of_executed_units: *//p' "$out/$target.log" | head -1) inputs, $(grep -o 'cov: [0-9]*' "$out/$target.log" | tail -1), $(ls "$corpus" | wc -l) kept"
 done
 exit "$failed"
