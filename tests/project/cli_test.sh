@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# cli_test.sh PROGRAM FIXTURES: the program `minivit` from training to classification, resuming, and its answers to bad input.
+# cli_test.sh PROGRAM FIXTURES PAGE: the program `minivit` from training to classification, resuming, and its answers to bad input.
 set -euo pipefail
 [ -n "${1:-}" ] || exit 77  # the program was not built
 program=$1
 fixtures=$2
+page=$3
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 cd "$folder"
@@ -32,7 +33,12 @@ refused() {  # refused CODE TEXT COMMAND...: exits with CODE and prints TEXT
 
 ok "minivit" "$program" --version
 for word in instructions threads "images: JPEG by" "PNG by" flags; do ok "$word" "$program" --version; done
-for sub in models inspect convert forward classify preprocess samples eval train distill bench analyse; do ok "Usage" "$program" "$sub" --help; done
+for sub in models inspect convert forward classify preprocess samples eval train distill bench analyse; do
+  ok "Usage" "$program" "$sub" --help
+  for option in $("$program" "$sub" --help | sed '/^Example/,$d' | grep -o -e '^ *--*[a-z, -]*' | grep -o -e '--[a-z-]*'); do  # the page knows each option
+    [ "$option" = --help ] || grep -q -e "\`$option\`" "$page" || { echo "FAILED: $page lacks $option of $sub"; failed=1; }
+  done
+done
 ok "3090304" "$program" models
 ok '"parameters": 5717416' "$program" models --json
 ok "blocks.3.attn.qkv.weight" "$program" inspect "$fixtures/deit_a.weights.safetensors"
