@@ -187,12 +187,7 @@ class Analysis {
       if (std::equal(x.begin(), x.end(), y.begin(), y.end(), [](const auto& a, const auto& b) { return a.tokens() == b.tokens() && a.width() == b.width(); }))
         distances.resize(x.size());
       for (std::size_t l = 0; l < distances.size(); ++l) distances[l].add(x[l].data(), y[l].data(), images * x[l].tokens(), x[l].width());
-      const auto flattened = [](const std::vector<mv::LayerFeatures<float>>& layers) {
-        std::vector<mv::Examples<float>> out;
-        for (const auto& layer : layers) out.push_back(layer.flattened());
-        return out;
-      };
-      const auto from = flattened(x), to = flattened(y);
+      const auto from = mv::flattened(x), to = mv::flattened(y);
       alignment.add(std::span(from), std::span(to), threads);
     }
     const mv::Matrix cka = alignment.values();

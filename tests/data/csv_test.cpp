@@ -1,53 +1,33 @@
 // SPDX-License-Identifier: MIT
 #include "../catch.hpp"
+#include "../scratch.hpp"
 
 #include <minivit/core/random.hpp>
 #include <minivit/data/open.hpp>
 
 namespace mv = minivit;
 namespace fs = std::filesystem;
+using scratch::contains, scratch::message_of;
 
 namespace {
 using Row = std::vector<std::string>;
 
-/// A folder that disappears at the end of a test.
-struct Folder {
-  fs::path path;
-  explicit Folder(const char* name) : path(fs::temp_directory_path() / (std::string("minivit_csv_") + name)) {
-    fs::remove_all(path);
-    fs::create_directories(path);
-  }
-  Folder(const Folder&) = delete;
-  Folder& operator=(const Folder&) = delete;
-  ~Folder() { fs::remove_all(path); }
-
-  void text(const char* name, std::string_view text) const { mv::write_file(path / name, std::as_bytes(std::span(text))); }
+/// A folder with lists and pictures.
+struct Folder : scratch::Folder {
+  void text(const char* name, std::string_view text) const { mv::write_file(path() / name, std::as_bytes(std::span(text))); }
   void picture(const std::string& name, int level) const {
     mv::Image image(4, 4);
     std::fill(image.rgb.begin(), image.rgb.end(), static_cast<std::uint8_t>(level));
-    fs::create_directories((path / name).parent_path());
-    mv::write_png(path / name, image);
+    fs::create_directories((path() / name).parent_path());
+    mv::write_png(path() / name, image);
   }
-  std::string file(const char* name) const { return (path / name).string(); }
+  std::string file(const char* name) const { return (path() / name).string(); }
 };
 
 std::vector<Row> rows(std::string_view text) {
   std::vector<Row> out;
   mv::read_csv(text, "list.csv", [&](mv::Index, const Row& fields) { out.push_back(fields); });
   return out;
-}
-template <class F>
-std::string message(F&& f) {
-  try {
-    f();
-  } catch (const mv::Error& error) {
-    return error.what();
-  }
-  return "no error";
-}
-bool contains(const std::string& text, const std::string& words) {
-  UNSCOPED_INFO(text);
-  return text.find(words) != std::string::npos;
 }
 using Labels = std::vector<std::int32_t>;
 }  // namespace
@@ -67,7 +47,7 @@ TEST_CASE("csv: fields, quotes and line ends of RFC 4180", "[data]") {
 }
 
 TEST_CASE("csv: what breaks the rules is refused by its line", "[data]") {
-  const auto refused = [](std::string_view text) { return message([&] { rows(text); }); };
+  const auto refused = [](std::string_view text) { return message_of([&] { rows(text); }); };
   CHECK(contains(refused("a,b\nc\n"), "list.csv: a record of another length in line 2: expected 2 fields, found 1"));
   CHECK(contains(refused("a,b\n\"c\nd\",e\nf,g,h\n"), "a record of another length in line 4"));
   CHECK(contains(refused("a,b\nc,\"d\n"), "a quote is not closed in line"));
@@ -107,7 +87,7 @@ TEST_CASE("csv: any bytes are read or refused, and what is read is written back 
 }
 
 TEST_CASE("list: classes by name, paths relative to the list, other columns passed by", "[data]") {
-  const Folder folder("names");
+  const Folder folder;
   folder.picture("pictures/a, b.png", 10);
   folder.picture("pictures/c.png", 20);
   folder.picture("d.png", 30);
@@ -119,12 +99,12 @@ TEST_CASE("list: classes by name, paths relative to the list, other columns pass
   CHECK(data.image(0)[0] == 10);
   CHECK(data.image(2)[0] == 30);
   CHECK(mv::open_dataset(folder.file("list.csv"), mv::Split::test, 4, {.count = 2}).size() == 2);
-  CHECK(contains(message([&] { mv::open_dataset(folder.file("list.csv"), mv::Split::train, 4); }),
+  CHECK(contains(message_of([&] { mv::open_dataset(folder.file("list.csv"), mv::Split::train, 4); }),
                  "does not say which pictures are for training"));
 }
 
 TEST_CASE("list: numbers are the numbers of the classes, a model's when it is known", "[data]") {
-  const Folder folder("numbers");
+  const Folder folder;
   folder.picture("x.png", 1);
   folder.text("list.csv", "path,label\nx.png,10\nx.png,2\n");
   const auto open = [&](Row names) {
@@ -140,7 +120,7 @@ TEST_CASE("list: numbers are the numbers of the classes, a model's when it is kn
   CHECK(known.labels == Labels{10, 2});
   CHECK(known.class_names == words);
   words.resize(5);
-  CHECK(contains(message([&] { open(words); }), "not those of the model"));
+  CHECK(contains(message_of([&] { open(words); }), "not those of the model"));
   Row digits;
   for (int k = 0; k < 20; ++k) digits.push_back(std::to_string(k));
   CHECK(open(digits).labels == Labels{10, 2});
@@ -149,7 +129,7 @@ TEST_CASE("list: numbers are the numbers of the classes, a model's when it is kn
 }
 
 TEST_CASE("list: one file with both splits, or one for each, labelled alike", "[data]") {
-  const Folder folder("splits");
+  const Folder folder;
   for (const char* const name : {"a", "b", "c"}) folder.picture(std::string(name) + ".png", name[0]);
   folder.text("all.csv", "path,label,split\na.png,x,train\nb.png,y,train\nc.png,y,val\n");
   CHECK(mv::open_dataset(folder.file("all.csv"), mv::Split::train, 4).labels == Labels{0, 1});
@@ -158,22 +138,22 @@ TEST_CASE("list: one file with both splits, or one for each, labelled alike", "[
   CHECK(part.classes == 2);
   folder.text("train.csv", "path,label\na.png,x\nb.png,y\n");
   folder.text("test.csv", "path,label\nc.png,y\n");
-  CHECK(mv::open_dataset(folder.path.string(), mv::Split::train, 4).labels == Labels{0, 1});
-  CHECK(mv::open_dataset(folder.path.string(), mv::Split::test, 4).labels == Labels{1});
+  CHECK(mv::open_dataset(folder.path().string(), mv::Split::train, 4).labels == Labels{0, 1});
+  CHECK(mv::open_dataset(folder.path().string(), mv::Split::test, 4).labels == Labels{1});
   folder.text("test.csv", "path,label\nc.png,z\n");
-  CHECK(contains(message([&] { mv::open_dataset(folder.path.string(), mv::Split::test, 4); }),
+  CHECK(contains(message_of([&] { mv::open_dataset(folder.path().string(), mv::Split::test, 4); }),
                  "a class that train does not have: found z"));
-  fs::create_directories(folder.path / "train/x");  // folders of classes are taken first
-  fs::copy_file(folder.path / "a.png", folder.path / "train/x/a.png");
-  CHECK(mv::open_dataset(folder.path.string(), mv::Split::train, 4).size() == 1);
+  fs::create_directories(folder.path() / "train/x");  // folders of classes are taken first
+  fs::copy_file(folder.path() / "a.png", folder.path() / "train/x/a.png");
+  CHECK(mv::open_dataset(folder.path().string(), mv::Split::train, 4).size() == 1);
 }
 
 TEST_CASE("list: broken pictures and missing ones stop or are left out and named", "[data]") {
-  const Folder folder("broken");
+  const Folder folder;
   folder.picture("a.png", 7);
   folder.text("bad.png", "no picture");
   folder.text("list.csv", "path,label\nnone.png,x\na.png,y\nbad.png,x\n.,x\n");
-  CHECK(contains(message([&] { mv::open_dataset(folder.file("list.csv"), mv::Split::test, 4); }), "none.png: No such file"));
+  CHECK(contains(message_of([&] { mv::open_dataset(folder.file("list.csv"), mv::Split::test, 4); }), "none.png: No such file"));
   const auto data = mv::open_dataset(folder.file("list.csv"), mv::Split::test, 4, {.on_broken = mv::OnBroken::skip});
   CHECK(data.labels == Labels{1});
   CHECK(data.image(0)[0] == 7);
@@ -184,10 +164,10 @@ TEST_CASE("list: broken pictures and missing ones stop or are left out and named
 }
 
 TEST_CASE("list: a header or record that makes no sense is refused by its line", "[data]") {
-  const Folder folder("refused");
+  const Folder folder;
   const auto refused = [&](const char* text) {
     folder.text("list.csv", text);
-    return message([&] { mv::open_dataset(folder.file("list.csv"), mv::Split::test, 4); });
+    return message_of([&] { mv::open_dataset(folder.file("list.csv"), mv::Split::test, 4); });
   };
   CHECK(contains(refused(""), "the list is empty"));
   CHECK(contains(refused("path,label\n"), "the list is empty"));
@@ -198,5 +178,5 @@ TEST_CASE("list: a header or record that makes no sense is refused by its line",
   CHECK(contains(refused("path,label,split\na.png,cat,dev\n"),
                  "an unknown split in line 2: expected train, test or val, found dev"));
   CHECK(contains(refused("path,label,split\na.png,cat,train\n"), "no test pictures in the list"));
-  CHECK(contains(message([&] { mv::open_dataset(folder.file("none.csv"), mv::Split::test, 4); }), "no such data set"));
+  CHECK(contains(message_of([&] { mv::open_dataset(folder.file("none.csv"), mv::Split::test, 4); }), "no such data set"));
 }

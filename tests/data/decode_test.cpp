@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Pictures of every kind against what Pillow 9.4 makes of them: fixtures/images, written by make_pillow_vectors.py.
 #include "../catch.hpp"
+#include "../scratch.hpp"
 
 #include <minivit/core/random.hpp>
 #include <minivit/data/decoders.hpp>
@@ -10,6 +11,7 @@
 #include <fstream>
 
 namespace mv = minivit;
+using scratch::contains;
 namespace fs = std::filesystem;
 
 namespace {
@@ -47,16 +49,7 @@ std::uint32_t crc(const mv::Image& image) {
   return most;
 }
 std::string refusal(const Bytes& bytes, const mv::DecodeOptions& options = {}) {
-  try {
-    mv::decode_image(bytes, "some.file", options);
-  } catch (const mv::Error& error) {
-    return error.what();
-  }
-  return "";
-}
-bool contains(const std::string& text, const std::string& words) {
-  UNSCOPED_INFO(text);
-  return text.find(words) != std::string::npos;
+  return scratch::message_of([&] { mv::decode_image(bytes, "some.file", options); });
 }
 /// Where the data of the last scan begins.
 std::size_t scan_of(const Bytes& jpeg) {

@@ -1,48 +1,24 @@
 // SPDX-License-Identifier: MIT
-// Files for tests: a folder that vanishes with the test, a disk that is full, and safetensors bytes put together by hand, wrong
-// ones included.
+// Files for tests: a disk that is full, and safetensors bytes put together by hand, wrong ones included.
 #pragma once
 
 #include "../catch.hpp"
+#include "../scratch.hpp"
 
 #include <minivit/io/safetensors.hpp>
 
 #include <csignal>
 #include <cstdint>
-#include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <string>
 #include <string_view>
 
-#include <stdlib.h>
 #include <sys/resource.h>
 
 namespace io_test {
 
-/// A new empty folder, removed with everything in it at the end of the scope.
-class Folder {
- public:
-  Folder() {
-    std::string pattern = (std::filesystem::temp_directory_path() / "minivit-test-XXXXXX").string();
-    path_ = ::mkdtemp(pattern.data());
-  }
-  Folder(const Folder&) = delete;
-  ~Folder() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  std::string operator/(std::string_view name) const { return (path_ / name).string(); }
-  const std::filesystem::path& path() const { return path_; }
-  /// Names in the folder.
-  std::size_t count() const {
-    return static_cast<std::size_t>(
-        std::distance(std::filesystem::directory_iterator(path_), std::filesystem::directory_iterator()));
-  }
-
- private:
-  std::filesystem::path path_;
-};
+using scratch::Folder, scratch::contains, scratch::message_of;
 
 /// Writes fail with EFBIG past `bytes` until the end of the scope.
 class FileSizeLimit {
@@ -89,25 +65,9 @@ inline minivit::SafeTensors parse(std::string_view bytes) {
 }
 /// The message with which the bytes are refused; empty when they are accepted.
 inline std::string refusal(std::string_view bytes) {
-  try {
-    parse(bytes);
-    return {};
-  } catch (const minivit::Error& e) {
-    return e.what();
-  }
-}
-/// The message of the Error that f() throws; empty when it throws none.
-template <class F>
-std::string message_of(F&& f) {
-  try {
-    f();
-    return {};
-  } catch (const minivit::Error& e) {
-    return e.what();
-  }
+  return message_of([&] { parse(bytes); });
 }
 
-inline bool contains(std::string_view text, std::string_view part) { return text.find(part) != std::string_view::npos; }
 /// `text` with `to` for the first `from`, which must be there.
 inline std::string replaced(std::string text, std::string_view from, std::string_view to) {
   const std::size_t at = text.find(from);

@@ -3,6 +3,7 @@
 // Errors are counted in epsilon<T> of the largest magnitude that enters the sum behind an element.
 #include "../catch.hpp"
 #include "arches.hpp"
+#include "differences.hpp"
 #include "guarded.hpp"
 
 #include <minivit/kernels/reference/rows.hpp>
@@ -259,23 +260,6 @@ TEMPLATE_LIST_TEST_CASE("mean_rows_backward: every row gets its share, set or ad
 
 namespace {
 
-/// Largest difference between an analytic gradient and central differences of `loss` over the n values at x.
-template <class Loss>
-double gradient_error(double* x, Index n, const double* gradient, Loss&& loss) {
-  const double h = 1e-5;
-  double worst = 0;
-  for (Index i = 0; i < n; ++i) {
-    const double at = x[i];
-    x[i] = at + h;
-    const double up = loss();
-    x[i] = at - h;
-    const double down = loss();
-    x[i] = at;
-    worst = std::fmax(worst, std::fabs((up - down) / (2 * h) - gradient[i]));
-  }
-  return worst;
-}
-
 double dot(const std::vector<double>& a, const std::vector<double>& b) {
   double sum = 0;
   for (std::size_t i = 0; i < a.size(); ++i) sum += a[i] * b[i];
@@ -300,9 +284,9 @@ TEST_CASE("reference layer_norm_backward: is the gradient of layer_norm by finit
   reference::layer_norm_backward(dx.data(), dw.data(), db.data(), dy.data(), x.data(), mean.data(), rstd.data(),
                                  weight.data(), rows, n, false);
   // Central differences with h = 1e-5: 1e-10 from the third derivative, 1e-10 from rounding, times numbers of order 10.
-  REQUIRE(gradient_error(x.data(), rows * n, dx.data(), loss) < 1e-8);
-  REQUIRE(gradient_error(weight.data(), n, dw.data(), loss) < 1e-8);
-  REQUIRE(gradient_error(bias.data(), n, db.data(), loss) < 1e-8);
+  REQUIRE(differences::worst(loss, x.data(), rows * n, dx.data()) < 1e-8);
+  REQUIRE(differences::worst(loss, weight.data(), n, dw.data()) < 1e-8);
+  REQUIRE(differences::worst(loss, bias.data(), n, db.data()) < 1e-8);
 }
 
 TEST_CASE("reference softmax_backward: is the gradient of softmax by finite differences", "[kernel]") {
@@ -317,5 +301,5 @@ TEST_CASE("reference softmax_backward: is the gradient of softmax by finite diff
   };
   loss();
   reference::softmax_backward(dx.data(), n, dy.data(), n, y.data(), n, rows, n);
-  REQUIRE(gradient_error(x.data(), rows * n, dx.data(), loss) < 1e-9);
+  REQUIRE(differences::worst(loss, x.data(), rows * n, dx.data()) < 1e-9);
 }

@@ -139,11 +139,6 @@ Matrix cka(Features<A, V>& a, Features<B, W>& b, typename Features<A, V>::Images
           .expected = options.form == Hsic::biased ? std::to_string(count) : "at least 8",
           .found = std::to_string(most)});
   CkaSums sums(Features<A, V>::layers, Features<B, W>::layers, options.form);
-  const auto flattened = []<class T, std::size_t N>(const std::array<LayerFeatures<T>, N>& layers) {
-    std::vector<Examples<T>> out;
-    for (const auto& y : layers) out.push_back(y.flattened());
-    return out;
-  };
   const auto means = [](const auto& layers) {
     std::vector<Matrix> out;
     for (const auto& y : layers) out.push_back(token_means(y));

@@ -60,7 +60,7 @@ std::vector<FeatureDistance> feature_distance(Features<A, V>& a, Features<B, W>&
   static_assert(
       [] {
         for (int l = 0; l < FA::layers; ++l)
-          if (FA::extents(l).tokens != FB::extents(l).tokens || FA::extents(l).width != FB::extents(l).width) return false;
+          if (FA::extents(l) != FB::extents(l)) return false;
         return true;
       }(),
       "feature_distance: both models must have the same width and number of tokens; cka() compares models of any width");

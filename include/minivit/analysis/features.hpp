@@ -10,6 +10,7 @@
 
 #include <array>
 #include <string>
+#include <vector>
 
 namespace minivit::inline MINIVIT_ISA {
 
@@ -45,6 +46,22 @@ class LayerFeatures {
   Index batch_ = 0, tokens_ = 0, width_ = 0;
 };
 
+/// Tokens and width of what a layer puts out.
+struct LayerExtents {
+  Index tokens = 0;                                        ///< of an image, class and distillation token included
+  Index width = 0;                                         ///< of a token
+  bool operator==(const LayerExtents&) const = default;    ///< equal in both
+  constexpr Index size() const { return tokens * width; }  ///< numbers for each image
+};
+
+/// Each of several LayerFeatures<T>, an array or a vector of them, as examples; see LayerFeatures::flattened().
+template <class Layers>
+auto flattened(const Layers& layers) {
+  std::vector<decltype(layers[0].flattened())> out;
+  for (const auto& y : layers) out.push_back(y.flattened());
+  return out;
+}
+
 /// Runs `Model` and keeps the outputs of its layers. W says how matrices are multiplied, as in Inference. The numbers are
 /// the same to the bit for every number of threads and however images are put into batches. One object serves one caller at
 /// a time.
@@ -61,14 +78,8 @@ class Features {
   using Images = typename Model::Images;                     ///< [B, channels, image, image], normalised
   using Layers = std::array<LayerFeatures<T>, static_cast<std::size_t>(layers)>;  ///< one LayerFeatures for each layer
 
-  /// Tokens and width of the output of layer l.
-  struct Extents {
-    Index tokens = 0, width = 0;                             ///< of the layer's output
-    bool operator==(const Extents&) const = default;         ///< equal in both
-    constexpr Index size() const { return tokens * width; }  ///< numbers for one image
-  };
   /// Tokens and width of the output of layer l. Precondition: 0 <= l < layers.
-  static constexpr Extents extents(int l) {
+  static constexpr LayerExtents extents(int l) {
     const LayerGeometry g = layer_geometry(Model::config, l);
     return {g.map_tokens() + g.extra_tokens, g.width};
   }
