@@ -1,12 +1,17 @@
 // SPDX-License-Identifier: MIT
-// A program with a locale of its own, decimal commas and grouped digits, writes the same files byte for byte and reads them.
+// A program with a locale, a time zone, a file mask and a folder of its own writes the same files byte for byte and reads them.
 #include "small_run.hpp"
 
 #include <minivit/run/csv_log.hpp>
 #include <minivit/train/plot.hpp>
 
 #include <clocale>
+#include <cstdlib>
+#include <ctime>
+#include <filesystem>
 #include <locale>
+
+#include <sys/stat.h>
 
 #include "../catch.hpp"
 
@@ -35,6 +40,15 @@ std::vector<std::string> written(const Folder& folder) {
   return {get(weights), without_speed(get(files.log)), get(csv), get(svg)};
 }
 
+void check_same(const std::vector<std::string>& found, const std::vector<std::string>& expected) {
+  REQUIRE(found.size() == expected.size());
+  for (std::size_t i = 0; i < found.size(); ++i) {
+    CAPTURE(i);
+    CHECK((found[i] == expected[i]));  // in brackets: Catch2 would print the files
+    CHECK_FALSE(found[i].empty());
+  }
+}
+
 }  // namespace
 
 TEST_CASE("locale: decimal commas and grouped digits of the program do not reach any file", "[run]") {
@@ -48,10 +62,26 @@ TEST_CASE("locale: decimal commas and grouped digits of the program do not reach
   const auto found = written(second);
   std::setlocale(LC_ALL, c_name.c_str());
   std::locale::global(before);
-  REQUIRE(found.size() == expected.size());
-  for (std::size_t i = 0; i < found.size(); ++i) {
-    CAPTURE(i);
-    CHECK((found[i] == expected[i]));  // in brackets: Catch2 would print the files
-    CHECK_FALSE(found[i].empty());
-  }
+  check_same(found, expected);
+}
+
+TEST_CASE("locale: time zone, file mask and working folder change no byte; the mask decides who may read", "[run]") {
+  const Folder first, second;
+  const auto expected = written(first);
+  const char* const zone = std::getenv("TZ");
+  const std::string zone_before = zone != nullptr ? zone : "";
+  const auto folder_before = std::filesystem::current_path();
+  ::setenv("TZ", "Pacific/Chatham", 1);  // 12 h 45 min from Greenwich
+  ::tzset();
+  const mode_t mask_before = ::umask(077);
+  std::filesystem::current_path(second.path());
+  const auto found = written(second);
+  const auto readers = std::filesystem::status("model.safetensors").permissions();
+  std::filesystem::current_path(folder_before);
+  ::umask(mask_before);
+  if (zone != nullptr) ::setenv("TZ", zone_before.c_str(), 1);
+  else ::unsetenv("TZ");
+  ::tzset();
+  check_same(found, expected);
+  CHECK(readers == (std::filesystem::perms::owner_read | std::filesystem::perms::owner_write));
 }
