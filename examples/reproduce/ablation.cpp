@@ -15,6 +15,7 @@ bool run_ablation(const Context& c) {
     if (!distil_row<Mini, TeacherAt24>(c, "ablation_4_prediction", seed, recipe, prediction, "teacher_at_24")) return false;
     if (!distil_row<Mini, TeacherAt24>(c, "ablation_5_features", seed, recipe, distillation<Mini, TeacherAt24>, "teacher_at_24")) return false;
   }
+  draw_figures(c);
   return true;
 }
 

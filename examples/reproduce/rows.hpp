@@ -103,5 +103,7 @@ bool run_teacher(const Context& c);
 bool run_ablation(const Context& c);
 bool run_students(const Context& c);
 bool run_swins(const Context& c);
+/// gradient_norms.svg and alignment.svg, once every row of the ablation has its result.
+void draw_figures(const Context& c);
 
 }  // namespace study

@@ -99,9 +99,10 @@ class Reader {
   Value long_integer(std::uint64_t count) {
     if (count > 8) return slice(Kind::long_number, count);
     const std::string_view taken = take(count);
-    std::uint64_t bits =
-        !taken.empty() && (static_cast<unsigned char>(taken.back()) & 0x80u) != 0 ? ~std::uint64_t{0} : 0;  // the sign
-    for (std::size_t i = taken.size(); i-- > 0;) bits = bits << 8 | static_cast<unsigned char>(taken[i]);
+    const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(taken[i]); };
+    const unsigned char sign = !taken.empty() && (byte(taken.size() - 1) & 0x80u) != 0 ? 0xff : 0;  // in all bytes behind the last
+    std::uint64_t bits = 0;
+    for (std::size_t i = 0; i < 8; ++i) bits |= std::uint64_t{i < taken.size() ? byte(i) : sign} << (8 * i);
     return {Kind::integer, 0, static_cast<std::int64_t>(bits)};
   }
   Value big_endian_real() {

@@ -191,7 +191,8 @@ class StateDict {
     Index element_at = 0;
     for (Index i = 0; i < tensor.size; ++i) {
       std::memcpy(to + i * element, from + element_at * element, static_cast<std::size_t>(element));
-      for (std::size_t axis = at.size(); axis-- > 0;) {
+      for (std::size_t left = at.size(); left > 0; --left) {
+        const std::size_t axis = left - 1;
         element_at += tensor.strides[axis];
         if (++at[axis] < tensor.shape[axis]) break;
         element_at -= tensor.strides[axis] * tensor.shape[axis];

@@ -204,8 +204,8 @@ class TorchFile {
     const std::uint64_t in_storage = claim.storage.elements, element = claim.storage.type->bytes;
     std::optional<std::uint64_t> size = 1, last = claim.offset;
     bool row_major = true, empty = false;
-    for (std::size_t axis = claim.shape.size(); axis-- > 0;) {
-      const std::uint64_t extent = claim.shape[axis], stride = claim.strides[axis];
+    for (std::size_t axis = claim.shape.size(); axis > 0; --axis) {
+      const std::uint64_t extent = claim.shape[axis - 1], stride = claim.strides[axis - 1];
       row_major = row_major && (extent == 1 || (size && stride == *size));
       empty = empty || extent == 0;
       if (size) size = checked::mul(*size, extent);
