@@ -4,9 +4,8 @@
 // because of its teacher.
 #pragma once
 
-#include <minivit/models/packed_weights.hpp>
 #include <minivit/train/adamw.hpp>
-#include <minivit/train/feature_taps.hpp>
+#include <minivit/train/running_teacher.hpp>
 
 namespace minivit::inline MINIVIT_ISA::detail {
 
@@ -47,18 +46,18 @@ class Fitting {
   AdamWState<T> state;
 };
 
-/// What belongs to a teacher: packed weights, features, taps and fitting layers; or nothing.
+/// What belongs to a teacher: itself, features, taps and fitting layers; or nothing.
 template <class Student, class Teacher, class Loss, class W>
 struct TeacherParts {
   using Terms = decltype(feature_terms(Loss{}));
-  using Weights = PackedWeights<Teacher, Packed<W, typename Teacher::Scalar>, W>;
-  using Features = TeacherFeatures<Teacher, Terms>;
+  using Running = RunningTeacher<Teacher, Terms, W>;
+  using Features = typename Running::Features;
   using Tap = StudentTap<Student, Teacher, Terms>;
   using Fit = Fitting<Student, Teacher, Terms>;
 };
 template <class Student, class Loss, class W>
 struct TeacherParts<Student, void, Loss, W> {
-  struct Weights {};
+  struct Running {};
   struct Features {};
   using Tap = Observer;
   struct Fit {

@@ -198,7 +198,7 @@ class Trainer {
       LossInputs<T, K> in{.logits = out.logits, .targets = targets, .batch_total = batch};
       if constexpr (two_heads) in.distilled_logits = out.distilled;
       typename Parts::Features features{};
-      if constexpr (distils) in.teacher_logits = trainer.teach(images, features, arena);
+      if constexpr (distils) in.teacher_logits = trainer.teacher_(images, features, arena);
       const auto saved = trainer.weights_.net().forward(images, out, arena, trainer.stochastic_depth(first_image));
       loss = trainer.options_.loss(in, dout.logits, dout.distilled);
       correct = 0;
@@ -218,48 +218,13 @@ class Trainer {
     return {options_.drop_path, Random(options_.seed).fork("drop_path").fork(static_cast<std::uint64_t>(state_.step)), first_image};
   }
 
-  /// The teacher's logits, averaged over two heads if it has them, and the features that the loss asks for.
-  View<const T, Dyn, K> teach(Images images, typename Parts::Features& features, Arena<T>& arena) const
-    requires(distils)
-  {
-    const Profile::Scope profile("teacher");
-    const Index batch = images.batch();
-    const auto logits = arena.template take<Dyn, K>(batch);
-    features = Parts::Features::take(arena, batch);
-    const auto scope = arena.scratch();
-    Arena<T> inner(arena.raw(teacher_size(batch)), teacher_size(batch), Memory::rewind);
-    const auto second = inner.template take<Dyn, K>(Teacher::distilled ? batch : 0);
-    teacher_.net().forward(images, {logits, second}, inner, {}, detail::TeacherTap<Teacher, typename Parts::Terms>(features));
-    if constexpr (Teacher::distilled)
-      for (Index i = 0; i < logits.size(); ++i) logits.data()[i] = (logits.data()[i] + second.data()[i]) / T{2};
-    return logits;
-  }
-
-  /// Elements of the teacher's arena for `batch` images.
-  static constexpr Index teacher_size(Index batch) {
-    if constexpr (distils) {
-      Arena<T> arena(Memory::rewind);
-      typename Parts::Weights::Net net;
-      const auto second = arena.template take<Dyn, K>(Teacher::distilled ? batch : 0);
-      net.forward(Images(nullptr, batch), {View<T, Dyn, K>(nullptr, batch), second}, arena);
-      return arena.peak();
-    } else {
-      return 0;
-    }
-  }
-
   /// Elements of a slot's arena.
   static constexpr Index memory_size(Index batch, Memory memory) {
     Arena<T> arena(memory);
     const auto take = [&](bool used) { return arena.template take<Dyn, K>(used ? batch : 0); };
     const typename Net::Output out{take(true), take(two_heads)}, dout{take(true), take(two_heads)};
     typename Parts::Features features{};
-    if constexpr (distils) {
-      take(true);
-      features = Parts::Features::take(arena, batch);
-      const auto scope = arena.scratch();
-      arena.raw(teacher_size(batch));
-    }
+    if constexpr (distils) features = Parts::Running::plan(batch, arena);
     const auto saved = Net{}.forward(Images(nullptr, batch), out, arena);
     if constexpr (distils) {
       const typename Parts::Terms terms{};
@@ -330,7 +295,7 @@ class Trainer {
         Arena<T> arena(memory.data(), memory.size(), options_.memory);
         if constexpr (distils) {
           typename Parts::Features features{};
-          if (!bad) bad = detail::first_bad_row(teach(part, features, arena), "the teacher's output, image", at);
+          if (!bad) bad = detail::first_bad_row(teacher_(part, features, arena), "the teacher's output, image", at);
         }
         if (!bad) bad = detail::first_bad_layer<Student>(weights_.net(), part, stochastic_depth(at), arena);
       }
@@ -347,7 +312,7 @@ class Trainer {
   Threads threads_;
   AdamWState<T> state_;
   PackedWeights<Student, Trainable<W, T>, W> weights_;
-  [[no_unique_address]] typename Parts::Weights teacher_;
+  [[no_unique_address]] typename Parts::Running teacher_;
   [[no_unique_address]] typename Parts::Fit fit_;
   std::unique_ptr<Student> average_;
   Student gradients_;
