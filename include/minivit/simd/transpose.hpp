@@ -21,10 +21,11 @@ inline constexpr Index transpose_side =
 /// Word (c, r) of `to` = word (r, c) of `from`, for a tile of transpose_side<Arch> words a side; rows of `from` behind the first `rows` are
 /// not read and count as zero. Rows are `ldt` and `ldf` bytes apart. Precondition: transpose_side<Arch> > 0.
 template <class Arch>
-inline void transpose(void* to, Index ldt, const void* from, Index ldf, Index rows) {
+inline void transpose([[maybe_unused]] void* to, [[maybe_unused]] Index ldt, [[maybe_unused]] const void* from, [[maybe_unused]] Index ldf,
+                      [[maybe_unused]] Index rows) {
   static_assert(transpose_side<Arch> > 0);
-  const char* const source = static_cast<const char*>(from);
-  char* const target = static_cast<char*>(to);
+  [[maybe_unused]] const char* const source = static_cast<const char*>(from);
+  [[maybe_unused]] char* const target = static_cast<char*>(to);
 #if defined(__AVX512F__)
   if constexpr (transpose_side<Arch> == 16) {  // full masks: see simd/bf16.hpp
     __m512 a[16], b[16];
