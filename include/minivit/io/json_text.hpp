@@ -38,7 +38,8 @@ inline std::string json_object(std::vector<std::pair<std::string, std::string>> 
   std::ranges::sort(names_and_texts);
   std::string text = "{", open;  // "sharing." while that object is
   for (const auto& [name, value] : names_and_texts) {
-    const std::string inside = name.substr(0, name.find('.') + 1);
+    const std::size_t dot = name.find('.');
+    const std::string inside = dot == std::string::npos ? std::string() : name.substr(0, dot + 1);
     const bool another = inside != open;
     if (another && !open.empty()) text += '}';
     if (text.back() != '{') text += ',';
