@@ -196,11 +196,11 @@ TEST_CASE("a const model serves many threads at the same time, each with an Infe
   std::vector<std::thread> callers;
   for (int t = 0; t < 8; ++t)
     callers.emplace_back([&, t] {
-      const mv::Index batch = 1 << t % 4;
-      mv::Inference<Model> infer(model, {.max_batch = batch, .threads = 1 + t % 2});
+      const mv::Index most = 1 << t % 4;
+      mv::Inference<Model> infer(model, {.max_batch = most, .threads = 1 + t % 2});
       for (mv::Index r = 0; r < rounds; ++r)
-        for (mv::Index first = 0; first < count; first += batch) {
-          const auto logits = infer(images.view().slice(first, batch));
+        for (mv::Index first = 0; first < count; first += most) {
+          const auto logits = infer(images.view().slice(first, most));
           if (std::memcmp(logits.data(), expected.data() + first * 10, static_cast<std::size_t>(logits.size()) * sizeof(float)) != 0) ++wrong;
         }
     });
