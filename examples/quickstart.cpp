@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 // The main job from end to end, without a download: train a teacher, distil it into a student of at most half its size whose layers share
 // weights, for a ViT and for a Swin; compare the four, save them, classify image files. Takes a few minutes on two cores.
+#include "exit_code.hpp"
+
 #include <minivit/minivit.hpp>
 
 #include <fmt/format.h>
@@ -131,10 +133,5 @@ int run(const std::filesystem::path& folder) {
 }
 
 int main(int argc, char** argv) {
-  try {
-    return run(argc > 1 ? argv[1] : "minivit-quickstart");
-  } catch (const std::exception& e) {
-    fmt::print(stderr, "quickstart: {}\n", e.what());
-    return 1;
-  }
+  return programs::exit_code_of("quickstart", [&] { return run(argc > 1 ? argv[1] : "minivit-quickstart"); });
 }

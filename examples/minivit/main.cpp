@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: MIT
-// minivit: the library as a program. Exit codes: 0 done, 1 failed, 2 wrong usage, 130 stopped by a signal after saving.
+// minivit: the library as a program. Exit codes: 0 done, 1 failed, 2 the command line or an input cannot be used, 130 stopped by a
+// signal after saving (docs/reference/command_line.md).
+#include "../exit_code.hpp"
 #include "commands.hpp"
-
-#include <minivit/core/errors.hpp>
 
 #include <cerrno>
 #include <cstdio>
-#include <cstring>
+#include <system_error>
 
-int main(int argc, char** argv) {
+namespace {
+
+int run(int argc, char** argv) {
   CLI::App app{"Compact vision transformers (DeiT, Mini-DeiT, Swin, Mini-Swin) on the CPU: train, distil, classify, measure."};
   app.require_subcommand(1);
   app.set_version_flag("--version", [] { return cli::version_text(); }, "Version, compiler, instruction sets, image decoders and flags");
@@ -18,7 +20,8 @@ int main(int argc, char** argv) {
       "  minivit distill --teacher teacher.safetensors --model mini_vit_nano_patch4_32 --data synthetic --epochs 8 --output student.safetensors\n"
       "  minivit samples --output samples\n"
       "  minivit classify --weights student.safetensors samples/*.png\n"
-      "'minivit SUBCOMMAND --help' explains each.");
+      "'minivit SUBCOMMAND --help' explains each.\n"
+      "Exit codes: 0 done, 1 failed, 2 the command line, a file or the data cannot be used, 130 stopped by a signal after saving.");
   cli::add_models(app);
   cli::add_inspect(app);
   cli::add_convert(app);
@@ -33,12 +36,15 @@ int main(int argc, char** argv) {
   cli::add_analyse(app);
   try {
     app.parse(argc, argv);
-    if (std::fflush(stdout) != 0) minivit::fail({.where = "output", .what = "cannot be written", .found = std::strerror(errno)});
-    return cli::exit_code;
   } catch (const CLI::ParseError& e) {
-    return app.exit(e) == 0 ? 0 : 2;
-  } catch (const std::exception& e) {
-    std::fprintf(stderr, "minivit: %s\n", e.what());  // fmt would throw again when stderr is gone
-    return 1;
+    return app.exit(e) == 0 ? 0 : programs::refused;
   }
+  if (std::fflush(stdout) != 0) throw std::system_error(errno, std::generic_category(), "output cannot be written");
+  return cli::exit_code;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  return programs::exit_code_of("minivit", [&] { return run(argc, argv); });
 }

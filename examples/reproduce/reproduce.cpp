@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The CIFAR-10 study of MiniViT's claims, one command: teacher, students, ablation, Swins. Runs may be stopped (Ctrl-C) and go on with
 // the same command; what is finished is not run again. At the end, and with --table at any time, prints the table of what there is.
+#include "../exit_code.hpp"
 #include "rows.hpp"
 
 #include <CLI/CLI.hpp>
@@ -40,12 +41,10 @@ void print_table(const fs::path& folder) {
   }
 }
 
-}  // namespace study
-
-int main(int argc, char** argv) {
+int run(int argc, char** argv) {
   CLI::App app{"MiniViT's claims on CIFAR-10: teacher, students, ablation, Swins. Stop with Ctrl-C, go on with the same command."};
   std::string data, output = "reproduction", only = "all";
-  study::Context context;
+  Context context;
   minivit::Index count = 0;
   bool table = false;
   app.add_option("--data", data, "CIFAR-10: a folder with train/<class>/ and test/<class>/, or its binary files");
@@ -56,27 +55,32 @@ int main(int argc, char** argv) {
   app.add_option("--count", count, "At most this many images of each split, likewise to try it")->check(CLI::Range(0, 1 << 30));
   app.add_flag("--table", table, "Only print the table of what there is");
   app.footer("Examples:\n  reproduce --data cifar10 --output reproduction\n  reproduce --data synthetic --count 256 --most-epochs 1 --output trial\n  reproduce --output reproduction --table");
-  CLI11_PARSE(app, argc, argv);
   try {
-    context.output = output;
-    if (!table) {
-      if (data.empty()) minivit::fail({.where = "--data", .what = "is missing", .hint = "a folder with CIFAR-10, or --table"});
-      const auto train = minivit::open_dataset(data, minivit::Split::train, 32, {.count = count});
-      const auto test = minivit::open_dataset(data, minivit::Split::test, 32, {.count = count});
-      context.train = &train;
-      context.test = &test;
-      const auto chosen = [&](const char* part) { return only == "all" || only == part; };
-      const bool finished = (!chosen("teacher") || study::run_teacher(context)) && (!chosen("students") || study::run_students(context)) &&
-                            (!chosen("ablation") || study::run_ablation(context)) && (!chosen("swins") || study::run_swins(context));
-      if (!finished) {
-        fmt::print(stderr, "stopped; the same command goes on\n");
-        return 130;
-      }
-    }
-    study::print_table(output);
-    return 0;
-  } catch (const std::exception& e) {
-    fmt::print(stderr, "reproduce: {}\n", e.what());
-    return 1;
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& e) {
+    return app.exit(e) == 0 ? 0 : programs::refused;
   }
+  context.output = output;
+  if (!table) {
+    if (data.empty()) minivit::fail({.where = "--data", .what = "is missing", .hint = "a folder with CIFAR-10, or --table"});
+    const auto train = minivit::open_dataset(data, minivit::Split::train, 32, {.count = count});
+    const auto test = minivit::open_dataset(data, minivit::Split::test, 32, {.count = count});
+    context.train = &train;
+    context.test = &test;
+    const auto chosen = [&](const char* part) { return only == "all" || only == part; };
+    const bool finished = (!chosen("teacher") || run_teacher(context)) && (!chosen("students") || run_students(context)) &&
+                          (!chosen("ablation") || run_ablation(context)) && (!chosen("swins") || run_swins(context));
+    if (!finished) {
+      fmt::print(stderr, "stopped; the same command goes on\n");
+      return 130;
+    }
+  }
+  print_table(output);
+  return 0;
+}
+
+}  // namespace study
+
+int main(int argc, char** argv) {
+  return programs::exit_code_of("reproduce", [&] { return study::run(argc, argv); });
 }

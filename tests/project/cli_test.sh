@@ -49,7 +49,7 @@ grep -q '"epoch": 0' teacher.jsonl || { echo "FAILED: no epoch in the log"; fail
 grep -q '<svg' teacher.svg || { echo "FAILED: no curve"; failed=1; }
 ok "test accuracy" "$program" distill --teacher teacher.safetensors --model mini_vit_nano_patch4_32 "${small[@]}" --precision bf16 --epochs 2 --output student.safetensors
 ok "already complete" "$program" distill --teacher teacher.safetensors --model mini_vit_nano_patch4_32 "${small[@]}" --precision bf16 --epochs 2 --output student.safetensors --resume
-refused 1 "other settings" "$program" distill --teacher teacher.safetensors --model mini_vit_nano_patch4_32 "${small[@]}" --precision bf16 --epochs 3 --output student.safetensors --resume
+refused 2 "other settings" "$program" distill --teacher teacher.safetensors --model mini_vit_nano_patch4_32 "${small[@]}" --precision bf16 --epochs 3 --output student.safetensors --resume
 ok '"vit_nano_patch4_32"' "$program" inspect teacher.safetensors --json
 ok '"images": 200' "$program" eval --weights student.safetensors --data synthetic --count 200 --json
 ok '"accuracy"' "$program" eval --weights student.safetensors --data synthetic --count 200 --precision bf16 --json
@@ -57,7 +57,7 @@ ok '"accuracy"' "$program" eval --weights student.safetensors --data synthetic -
 ok '"accuracy"' "$program" eval --weights student.safetensors --data synthetic --count 200 --precision int8 --calibrate 16 --json
 ok '"phase": "attn' "$program" bench --model vit_nano_patch4_32 --precision int8 --calibrate --profile --repeats 2 --json --allow-debug
 ok '"training_mib_per_image"' "$program" bench --model vit_nano_patch4_32 --mode train --precision bf16 --recompute --batch 8 --repeats 2 --json --allow-debug
-refused 1 "only int8" "$program" eval --weights student.safetensors --data synthetic --calibrate 16
+refused 2 "only int8" "$program" eval --weights student.safetensors --data synthetic --calibrate 16
 
 # one thread and two threads write the same bytes
 "$program" train --model vit_nano_patch4_32 "${small[@]}" --epochs 1 --threads 1 --output one.safetensors > /dev/null 2>&1
@@ -80,12 +80,12 @@ ok '"images": 3' "$program" eval --weights student.safetensors --data list.csv -
 ok '"images": 3' "$program" eval --weights student.safetensors --data own --json
 echo nothing > "own/test/$class/broken.jpg"
 echo "missing.png,$class" >> list.csv
-refused 1 "broken.jpg: not an image" "$program" eval --weights student.safetensors --data own
+refused 2 "broken.jpg: not an image" "$program" eval --weights student.safetensors --data own
 ok "broken.jpg: not an image" "$program" eval --weights student.safetensors --data own --broken skip
 ok "1 of 4 test pictures skipped" "$program" eval --weights student.safetensors --data list.csv --broken skip
-refused 1 "for training" "$program" train --model vit_nano_patch4_32 --data list.csv --output refused.safetensors
+refused 2 "for training" "$program" train --model vit_nano_patch4_32 --data list.csv --output refused.safetensors
 mkdir own/test/unicorn
-refused 1 "not those of the model" "$program" eval --weights student.safetensors --data own
+refused 2 "not those of the model" "$program" eval --weights student.safetensors --data own
 
 # the input tensor of pictures: a file that `forward` takes, by the settings of the weights or of a preset
 ok "input [3, 3, 32, 32]" "$program" preprocess --weights student.safetensors $(cat pictures.txt) --output input.safetensors
@@ -93,10 +93,10 @@ ok "" "$program" forward --model mini_vit_nano_patch4_32 --weights student.safet
 ok '"crop_pct":0.9,' "$program" preprocess --model deit_tiny_patch16_224 $(head -1 pictures.txt) --output input.safetensors
 ok '"crop_pct":0.875,' "$program" preprocess --model mini_deit_tiny_patch16_224 $(head -1 pictures.txt) --output input.safetensors
 ok '"crop_mode":"border"' "$program" preprocess --model deit_tiny_patch16_224 --crop-mode border --mean 0.5 0.5 0.5 $(head -1 pictures.txt) --output input.safetensors
-refused 1 "no model is named" "$program" preprocess $(head -1 pictures.txt) --output input.safetensors
-refused 1 "another model than --model" "$program" preprocess --model vit_nano_patch4_32 --weights student.safetensors $(head -1 pictures.txt) --output input.safetensors
-refused 1 "does not say which model" "$program" preprocess --weights "$fixtures/deit_a.weights.safetensors" $(head -1 pictures.txt) --output input.safetensors
-refused 1 "'std' is wrong" "$program" preprocess --model vit_nano_patch4_32 --std 0 1 1 $(head -1 pictures.txt) --output input.safetensors
+refused 2 "no model is named" "$program" preprocess $(head -1 pictures.txt) --output input.safetensors
+refused 2 "another model than --model" "$program" preprocess --model vit_nano_patch4_32 --weights student.safetensors $(head -1 pictures.txt) --output input.safetensors
+refused 2 "does not say which model" "$program" preprocess --weights "$fixtures/deit_a.weights.safetensors" $(head -1 pictures.txt) --output input.safetensors
+refused 2 "'std' is wrong" "$program" preprocess --model vit_nano_patch4_32 --std 0 1 1 $(head -1 pictures.txt) --output input.safetensors
 refused 2 "--crop-mode" "$program" preprocess --model vit_nano_patch4_32 --crop-mode middle $(head -1 pictures.txt) --output input.safetensors
 ok '"peak_gflops"' "$program" bench --model vit_nano_patch4_32 --repeats 2 --json --allow-debug
 ok '"mode": "train"' "$program" bench --model vit_nano_patch4_32 --mode train --batch 8 --repeats 2 --json --allow-debug
@@ -116,14 +116,14 @@ ok "PyTorch zip, entry 'model'" "$program" inspect "$fixtures/checkpoint_mini_de
 ok '"container": "PyTorch legacy"' "$program" inspect "$fixtures/checkpoint_mini_swin_legacy.pth" --json
 ok "51 tensors as they are" "$program" convert "$fixtures/checkpoint_mini_deit_zip.pth" student_of_mine.safetensors --as-is
 ok "51 tensors, 19290 elements" "$program" inspect student_of_mine.safetensors
-refused 1 "no preset has these tensors" "$program" convert "$fixtures/checkpoint_mini_deit_zip.pth" refused.safetensors
+refused 2 "no preset has these tensors" "$program" convert "$fixtures/checkpoint_mini_deit_zip.pth" refused.safetensors
 ok "vit_nano_patch4_32" "$program" convert teacher.safetensors again.safetensors
 cmp teacher.safetensors again.safetensors || { echo "FAILED: convert changed a file of ours"; failed=1; }
-refused 1 "config field 'sharing.repeat' differs" "$program" convert teacher.safetensors refused.safetensors --model mini_vit_nano_patch4_32
+refused 2 "config field 'sharing.repeat' differs" "$program" convert teacher.safetensors refused.safetensors --model mini_vit_nano_patch4_32
 refused 1 "missing blocks.0.block.attn.qkv.weight" "$program" inspect teacher.safetensors --model mini_vit_nano_patch4_32
-refused 1 "no dictionary 'ema' in the file: found 'model' (51 tensors)" "$program" inspect "$fixtures/checkpoint_mini_deit_zip.pth" --entry ema
+refused 2 "no dictionary 'ema' in the file: found 'model' (51 tensors)" "$program" inspect "$fixtures/checkpoint_mini_deit_zip.pth" --entry ema
 
-refused 1 "no such pair" "$program" distill --teacher teacher.safetensors --model mini_swin_lite_patch2_window4_32 "${small[@]}" --epochs 1 --output refused.safetensors
+refused 2 "no such pair" "$program" distill --teacher teacher.safetensors --model mini_swin_lite_patch2_window4_32 "${small[@]}" --epochs 1 --output refused.safetensors
 
 # pictures of an analysis: those that are asked for, whole, and none when something is wrong
 drawn() {  # drawn FILE...: whole SVG or PNG pictures
@@ -147,24 +147,30 @@ ok '"accuracy"' "$program" eval --weights student.safetensors --data synthetic -
 drawn confusion.svg
 ok "no distance.svg" "$program" analyse --weights mini_swin.safetensors --other teacher.safetensors "${few[@]}" --gradients --output swin_analysis
 drawn swin_analysis/{confusion,cka,gradient_norms}.svg swin_analysis/attention_{disc,frame,plus}.png
-refused 1 "folder does not exist" "$program" eval --weights student.safetensors --count 50 --confusion nowhere/confusion.svg
-refused 1 "nothing.safetensors" "$program" analyse --weights student.safetensors --other nothing.safetensors "${few[@]}" --output refused
-refused 1 "does not say which model" "$program" analyse --weights student.safetensors --other "$fixtures/deit_a.weights.safetensors" "${few[@]}" --output refused
-refused 1 "not an image" "$program" analyse --weights student.safetensors "${few[@]}" --image pictures.txt --output refused
+refused 2 "folder does not exist" "$program" eval --weights student.safetensors --count 50 --confusion nowhere/confusion.svg
+refused 2 "nothing.safetensors" "$program" analyse --weights student.safetensors --other nothing.safetensors "${few[@]}" --output refused
+refused 2 "does not say which model" "$program" analyse --weights student.safetensors --other "$fixtures/deit_a.weights.safetensors" "${few[@]}" --output refused
+refused 2 "not an image" "$program" analyse --weights student.safetensors "${few[@]}" --image pictures.txt --output refused
 [ ! -e refused ] || { echo "FAILED: a refused analysis left a folder"; failed=1; }
 [ "$("$program" analyse --weights student.safetensors --other nothing.safetensors "${few[@]}" --output refused 2>&1 | wc -l)" -eq 1 ] || { echo "FAILED: an error of more than one line"; failed=1; }
 
 refused 2 "subcommand" "$program"
 refused 2 "--model" "$program" bench
 refused 2 "--precision" "$program" bench --model vit_nano_patch4_32 --precision f64
-refused 1 "did you mean deit_tiny_patch16_224" "$program" bench --model deit_tny_patch16_224
-refused 1 "No such file" "$program" inspect nothing.safetensors
-refused 1 "pictures.txt" "$program" inspect pictures.txt
-refused 1 "pictures.txt" "$program" classify --weights student.safetensors pictures.txt
-refused 1 "does not say which model" "$program" classify --weights "$fixtures/deit_a.weights.safetensors" pictures.txt
-refused 1 "'input'" "$program" forward --model vit_nano_patch4_32 --weights student.safetensors --input teacher.safetensors --output out.safetensors
-refused 1 "wrong shape" "$program" forward --model vit_nano_patch4_32 --weights teacher.safetensors --input "$fixtures/deit_odd.expected.safetensors" --output out.safetensors
-refused 1 "no such data set" "$program" eval --weights student.safetensors --data nowhere
+refused 2 "did you mean deit_tiny_patch16_224" "$program" bench --model deit_tny_patch16_224
+refused 2 "No such file" "$program" inspect nothing.safetensors
+refused 2 "pictures.txt" "$program" inspect pictures.txt
+refused 2 "pictures.txt" "$program" classify --weights student.safetensors pictures.txt
+refused 2 "does not say which model" "$program" classify --weights "$fixtures/deit_a.weights.safetensors" pictures.txt
+refused 2 "'input'" "$program" forward --model vit_nano_patch4_32 --weights student.safetensors --input teacher.safetensors --output out.safetensors
+refused 2 "wrong shape" "$program" forward --model vit_nano_patch4_32 --weights teacher.safetensors --input "$fixtures/deit_odd.expected.safetensors" --output out.safetensors
+refused 2 "no such data set" "$program" eval --weights student.safetensors --data nowhere
+refused 2 "pictures.txt" "$program" samples --output pictures.txt/below
+if [ -w /dev/full ]; then  # results that cannot be printed are no fault of the input
+  status=0
+  "$program" models > /dev/full 2> full.err || status=$?
+  [ "$status" -eq 1 ] && grep -q "No space left" full.err || { echo "FAILED: full output, exit $status: $(cat full.err)"; failed=1; }
+fi
 ok "" "$program" forward --model vit_nano_patch4_32 --weights teacher.safetensors --input "$fixtures/deit_a.expected.safetensors" --output out.safetensors
 ok "logits" "$program" inspect out.safetensors
 exit "$failed"

@@ -55,7 +55,7 @@ refused() {  # refused NAME TEXT OPTIONS...: the program will not start
   local name=$1 text=$2 status=0
   shift 2
   "${train[@]}" --output "$name" "$@" > refused.out 2>&1 || status=$?
-  if [ "$status" -ne 1 ] || ! grep -q "$text" refused.out; then fail "$name: exit $status, wanted 1 and '$text'"; fi
+  if [ "$status" -ne 2 ] || ! grep -q "$text" refused.out; then fail "$name: exit $status, wanted 2 and '$text'"; fi
 }
 same_as_unbroken() {  # same_as_unbroken NAME
   cmp "whole.safetensors" "$1.safetensors" || fail "$1: other weights"

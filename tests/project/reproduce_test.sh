@@ -37,6 +37,14 @@ stamp=$(stat -c %Y "$work/study/teacher_seed1.json")
 [ "$(stat -c %Y "$work/study/teacher_seed1.json")" = "$stamp" ] || fail "a finished row was run again"
 diff <(grep '^|' "$work/table.txt") <(grep '^|' "$work/again.txt") || fail "the table changed"
 
-"$reproduce" --output "$work" > "$work/none.txt" 2>&1 && fail "without --data it must refuse"
-grep -q '^reproduce: --data' "$work/none.txt" || fail "$(cat "$work/none.txt")"
+refused() {  # refused TEXT OPTIONS...: exits with 2 and prints TEXT
+  local text=$1 status=0
+  shift
+  "$reproduce" "$@" > "$work/refused.txt" 2>&1 || status=$?
+  [ "$status" = 2 ] || fail "exit code $status, wanted 2: $*"
+  grep -q -e "$text" "$work/refused.txt" || fail "$(cat "$work/refused.txt")"
+}
+refused '^reproduce: --data' --output "$work"
+refused 'no such data set' --data "$work/nothing" --output "$work"
+refused '--only' --only nothing
 echo "reproduce_test: passed"

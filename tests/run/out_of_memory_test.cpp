@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Memory that runs out: every single allocation fails once while a model is made ready, classifies and trains. Each time there is an
-// exception and no leak, and what was there before is as it was. And many callers on one model.
+// Memory that runs out: every single allocation fails once while weights are loaded and saved, a model is made ready, classifies and
+// trains. Each time there is an exception and no leak, and what was there before is as it was. And many callers on one model.
 #include "small_run.hpp"
 
 #include <minivit/models/inference.hpp>
@@ -77,7 +77,67 @@ Model made_up() {
   return model;
 }
 
+/// Every kind of metadata.
+mv::CheckpointInfo everything() {
+  mv::CheckpointInfo info{.preprocessing = {.crop_mode = mv::CropMode::border}, .model = "a name that is longer than a short text"};
+  for (int i = 0; i < config.classes; ++i) info.class_names.push_back("class \"" + std::to_string(i) + "\"");
+  info.extra["note"] = "line\n";
+  return info;
+}
+
 }  // namespace
+
+TEST_CASE("out of memory: while weights of each container are loaded", "[run]") {
+  const Folder folder;
+  mv::save(made_up(), folder / "model.safetensors", everything());
+  CHECK(each_allocation([&] { mv::read_info(mv::SafeTensors::open(folder / "model.safetensors")); }, [] {}) > 100);
+  CHECK(each_allocation([&] { mv::load<Model>(folder / "model.safetensors"); }, [] {}) > 100);
+  for (const char* const container : {"zip", "legacy"}) {
+    const std::string path = std::string(MINIVIT_TEST_FIXTURES "/torch_kinds_") + container + ".pth";
+    CHECK(each_allocation([&] { mv::open_weights(path); }, [] {}) > 100);
+  }
+}
+
+TEST_CASE("out of memory: while weights are saved the old file stays, and nothing beside it", "[run]") {
+  const Folder folder;
+  const std::string path = folder / "model.safetensors";
+  const Model model = made_up();
+  mv::save(model, path, everything());
+  const std::string expected = get(path), old = "what was there before";
+  put(path, old);
+  const long failed = each_allocation([&] { mv::save(model, path, everything()); },
+                                      [&] {
+                                        const std::string now = get(path);
+                                        REQUIRE((now == old || now == expected));  // a failure after the rename comes too late
+                                        REQUIRE(folder.count() == 1);
+                                        put(path, old);
+                                      });
+  CHECK(failed > 100);
+  CHECK(get(path) == expected);
+}
+
+TEST_CASE("out of memory: while a training checkpoint is saved and loaded", "[run]") {
+  const Folder folder;
+  const std::string path = folder / "run.training";
+  Model model = made_up();
+  auto trainer = plain(model, 1);
+  const auto save = [&](const std::string& to) { mv::save_training(to, trainer, "settings", everything(), "1 2 loss\n"); };
+  save(path);
+  const std::string expected = get(path);
+  CHECK(each_allocation([&] { save(path); },
+                        [&] {
+                          REQUIRE(get(path) == expected);
+                          REQUIRE(folder.count() == 1);
+                        }) > 100);
+  CHECK(each_allocation([&] { mv::load_training(path, trainer, "settings"); }, [] {}) > 100);
+  save(folder / "again.training");
+  CHECK(get(folder / "again.training") == expected);
+}
+
+TEST_CASE("out of memory: while a log becomes a table", "[run]") {
+  const std::string lines = R"({"step": 1, "loss": 0.5, "note": "a, b"})" "\n" R"({"step": 2, "loss": null, "a rather long column": true})";
+  CHECK(each_allocation([&] { mv::csv_from_json_lines(lines, "log"); }, [] {}) > 20);
+}
 
 TEMPLATE_TEST_CASE("out of memory: while a model is made ready and classifies", "[run]", float, mv::bf16, mv::int8) {
   const Model model = made_up();
@@ -136,11 +196,11 @@ TEST_CASE("a const model serves many threads at the same time, each with an Infe
   std::vector<std::thread> callers;
   for (int t = 0; t < 8; ++t)
     callers.emplace_back([&, t] {
-      const mv::Index batch = 1 << t % 4;
-      mv::Inference<Model> infer(model, {.max_batch = batch, .threads = 1 + t % 2});
+      const mv::Index most = 1 << t % 4;
+      mv::Inference<Model> infer(model, {.max_batch = most, .threads = 1 + t % 2});
       for (mv::Index r = 0; r < rounds; ++r)
-        for (mv::Index first = 0; first < count; first += batch) {
-          const auto logits = infer(images.view().slice(first, batch));
+        for (mv::Index first = 0; first < count; first += most) {
+          const auto logits = infer(images.view().slice(first, most));
           if (std::memcmp(logits.data(), expected.data() + first * 10, static_cast<std::size_t>(logits.size()) * sizeof(float)) != 0) ++wrong;
         }
     });

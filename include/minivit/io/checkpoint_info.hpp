@@ -41,16 +41,16 @@ inline constexpr std::pair<CropMode, std::string_view> crop_mode_names[] = {
     {CropMode::center, "center"}, {CropMode::squash, "squash"}, {CropMode::border, "border"}};
 
 /// A float by its shortest text, 0.485 instead of 0.48500001430511475; reading it gives the same float.
-inline nlohmann::json float_json(float value) {
+inline std::string float_text(float value) {
   char text[32];
   const auto end = std::to_chars(text, text + sizeof text, value).ptr;
-  const nlohmann::json shortest = nlohmann::json::parse(text, end, nullptr, false);
-  return shortest.is_number() && shortest.get<float>() == value ? shortest : nlohmann::json(static_cast<double>(value));
+  const JsonValue shortest = parse_json_strict({text, end}, "a float", 1);
+  return static_cast<float>(shortest.number().value()) == value ? shortest.text() : JsonValue{static_cast<double>(value)}.text();
 }
 
-/// Infinity when the number does not fit in a float.
-inline float json_float(const nlohmann::json& json) {
-  const double value = json.get<double>();
+/// Infinity when the number does not fit in a float. Precondition: `json` is a number.
+inline float json_float(const JsonValue& json) {
+  const double value = json.number().value();
   constexpr auto most = std::numeric_limits<float>::max();
   return std::abs(value) <= static_cast<double>(most) ? static_cast<float>(value) : std::numeric_limits<float>::infinity();
 }
@@ -85,50 +85,50 @@ inline void check_class_names(const CheckpointInfo& info, int classes, std::stri
 /// a number is out of range.
 inline std::string to_json(const Preprocessing& p, std::string_view where = "preprocessing") {
   detail::check_preprocessing(p, where);
-  nlohmann::json document;
-  for (std::size_t i = 0; i < 3; ++i) {
-    document["mean"][i] = detail::float_json(p.mean[i]);
-    document["std"][i] = detail::float_json(p.std[i]);
-  }
-  document["crop_pct"] = detail::float_json(p.crop_pct);
-  document["interpolation"] = detail::enum_text(detail::interpolation_names, p.interpolation);
-  if (p.crop_mode != CropMode::center) document["crop_mode"] = detail::enum_text(detail::crop_mode_names, p.crop_mode);
-  return document.dump();
+  const auto quoted = [](const std::string& name) { return '"' + name + '"'; };
+  std::vector<std::pair<std::string, std::string>> fields{
+      {"mean", json_list(p.mean, detail::float_text)},
+      {"std", json_list(p.std, detail::float_text)},
+      {"crop_pct", detail::float_text(p.crop_pct)},
+      {"interpolation", quoted(detail::enum_text(detail::interpolation_names, p.interpolation))}};
+  if (p.crop_mode != CropMode::center) fields.emplace_back("crop_mode", quoted(detail::enum_text(detail::crop_mode_names, p.crop_mode)));
+  return json_object(std::move(fields));
 }
 
 /// Inverse of to_json. Throws Error that names a missing, unknown or wrong field.
 inline Preprocessing preprocessing_from_json(std::string_view text, std::string_view where) {
-  const nlohmann::json document = parse_json_strict(text, where, 3);
+  const JsonValue document = parse_json_strict(text, where, 3);
   const auto wrong = [&](const std::string& field, const std::string& expected, const std::string& found) {
     fail({.where = where, .what = "preprocessing field '" + field + "' is wrong", .expected = expected, .found = found});
   };
-  if (!document.is_object()) wrong("", "a JSON object", document.type_name());
-  for (const auto& [name, value] : document.items())
+  const auto* const fields = document.as<JsonValue::Object>();
+  if (fields == nullptr) wrong("", "a JSON object", document.type());
+  for (const auto& [name, value] : *fields)
     if (name != "mean" && name != "std" && name != "crop_pct" && name != "interpolation" && name != "crop_mode")
       wrong(printable(name, 60), "mean, std, crop_pct, interpolation or crop_mode", "an unknown field");
-  const auto field = [&](const char* name) -> const nlohmann::json& {
-    const auto at = document.find(name);
-    if (at == document.end()) wrong(name, "a value", "none");
+  const auto field = [&](const char* name) -> const JsonValue& {
+    const JsonValue* const at = document.find(name);
+    if (at == nullptr) wrong(name, "a value", "none");
     return *at;
   };
   Preprocessing p;
   const auto read_three = [&](const char* name, std::array<float, 3>& out) {
-    const nlohmann::json& list = field(name);
-    if (!list.is_array() || list.size() != 3 || !std::ranges::all_of(list, [](const auto& x) { return x.is_number(); }))
-      wrong(name, "3 numbers", list.dump());
-    for (std::size_t i = 0; i < 3; ++i) out[i] = detail::json_float(list[i]);
+    const auto* const list = field(name).as<JsonValue::Array>();
+    if (list == nullptr || list->size() != 3 || !std::ranges::all_of(*list, [](const JsonValue& x) { return x.number().has_value(); }))
+      wrong(name, "3 numbers", field(name).text());
+    for (std::size_t i = 0; i < 3; ++i) out[i] = detail::json_float((*list)[i]);
   };
   read_three("mean", p.mean);
   read_three("std", p.std);
-  if (!field("crop_pct").is_number()) wrong("crop_pct", "a number", field("crop_pct").dump());
+  if (!field("crop_pct").number()) wrong("crop_pct", "a number", field("crop_pct").text());
   p.crop_pct = detail::json_float(field("crop_pct"));
   const auto interpolation = detail::enum_value(detail::interpolation_names, field("interpolation"));
   if (!interpolation)
-    wrong("interpolation", detail::enum_choices(detail::interpolation_names), field("interpolation").dump());
+    wrong("interpolation", detail::enum_choices(detail::interpolation_names), field("interpolation").text());
   p.interpolation = *interpolation;
-  if (const auto at = document.find("crop_mode"); at != document.end()) {
+  if (const JsonValue* const at = document.find("crop_mode"); at != nullptr) {
     const auto mode = detail::enum_value(detail::crop_mode_names, *at);
-    if (!mode) wrong("crop_mode", detail::enum_choices(detail::crop_mode_names), at->dump());
+    if (!mode) wrong("crop_mode", detail::enum_choices(detail::crop_mode_names), at->text());
     p.crop_mode = *mode;
   }
   detail::check_preprocessing(p, where);
@@ -151,10 +151,11 @@ inline CheckpointInfo read_info(const StateDict& file) {
     if (key == detail::preprocessing_key) info.preprocessing = preprocessing_from_json(value, where);
     if (key == detail::model_key) info.model = value;
     if (key == detail::classes_key) {
-      const nlohmann::json list = parse_json_strict(value, where, 2);
-      if (!list.is_array() || !std::ranges::all_of(list, [](const auto& x) { return x.is_string(); }))
+      const JsonValue list = parse_json_strict(value, where, 2, 1'000'001);  // as many as a config may have, and the list itself
+      const auto* const names = list.as<JsonValue::Array>();
+      if (names == nullptr || !std::ranges::all_of(*names, [](const JsonValue& x) { return x.as<std::string>() != nullptr; }))
         fail({.where = where, .what = "wrong class names", .expected = "an array of texts"});
-      info.class_names = list.get<std::vector<std::string>>();
+      for (const JsonValue& name : *names) info.class_names.push_back(*name.as<std::string>());
     }
     if (!key.starts_with(detail::own_keys)) info.extra[key] = value;
   }
@@ -177,10 +178,7 @@ inline std::map<std::string, std::string> metadata_of(const AnyConfig& config, c
   if (!info.model.empty()) metadata[detail::model_key] = info.model;
   detail::check_class_names(info, input_output(config).classes, where);
   if (!info.class_names.empty()) {
-    std::string list = "[";
-    for (const std::string& name : info.class_names)
-      list += (list.size() > 1 ? "," : "") + json_quoted(name, where, "class name");
-    metadata[detail::classes_key] = list + "]";
+    metadata[detail::classes_key] = json_list(info.class_names, [&](const std::string& name) { return json_quoted(name, where, "class name"); });
   }
   return metadata;
 }

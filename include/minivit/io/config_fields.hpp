@@ -3,12 +3,14 @@
 // documents of them.
 #pragma once
 
-#include <minivit/io/json_strict.hpp>
+#include <minivit/io/json_value.hpp>
 #include <minivit/models/config.hpp>
 #include <minivit/models/swin_config.hpp>
 
 #include <algorithm>
+#include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -80,9 +82,10 @@ std::string enum_text(const std::pair<E, std::string_view> (&names)[N], E value)
   return std::to_string(static_cast<int>(value));  // not an enumerator; refused when read
 }
 template <class E, std::size_t N>
-std::optional<E> enum_value(const std::pair<E, std::string_view> (&names)[N], const nlohmann::json& json) {
+std::optional<E> enum_value(const std::pair<E, std::string_view> (&names)[N], const JsonValue& json) {
+  const auto* const text = json.as<std::string>();
   for (const auto& [e, name] : names)
-    if (json.is_string() && json.get_ref<const std::string&>() == name) return e;
+    if (text != nullptr && *text == name) return e;
   return std::nullopt;
 }
 template <class E, std::size_t N>
@@ -92,46 +95,46 @@ std::string enum_choices(const std::pair<E, std::string_view> (&names)[N]) {
   return text;
 }
 
-inline nlohmann::json field_json(int value) {
-  return value;
+/// A field as JSON.
+inline std::string field_text(int value) {
+  return std::to_string(value);
 }
-inline nlohmann::json field_json(bool value) {
-  return value;
+inline std::string field_text(bool value) {
+  return value ? "true" : "false";
 }
-inline nlohmann::json field_json(Pool value) {
-  return enum_text(pool_names, value);
+inline std::string field_text(Pool value) {
+  return '"' + enum_text(pool_names, value) + '"';
 }
 /// [2,2,6,2]; zeros behind the last stage are left out.
-inline nlohmann::json field_json(const PerStage& value) {
-  auto list = nlohmann::json::array();
+inline std::string field_text(const PerStage& value) {
   const auto end = std::find_if(value.rbegin(), value.rend(), [](int n) { return n != 0; }).base();
-  std::for_each(value.begin(), end, [&](int n) { list.push_back(n); });
-  return list;
+  return json_list(std::span(value.begin(), end), [](int n) { return std::to_string(n); });
 }
 
 /// Reads a field; returns what was expected when `json` is not that. `most` bounds numbers.
-inline std::string read_field(const nlohmann::json& json, int& value, int most) {
-  if (!json.is_number_unsigned() || json.get<std::uint64_t>() < 1 ||
-      json.get<std::uint64_t>() > static_cast<std::uint64_t>(most))
-    return "a whole number from 1 to " + std::to_string(most);
-  value = json.get<int>();
+inline std::string read_field(const JsonValue& json, int& value, int most) {
+  const auto* const number = json.as<std::uint64_t>();
+  if (number == nullptr || *number < 1 || *number > static_cast<std::uint64_t>(most)) return "a whole number from 1 to " + std::to_string(most);
+  value = static_cast<int>(*number);
   return {};
 }
-inline std::string read_field(const nlohmann::json& json, bool& value, int = 0) {
-  if (!json.is_boolean()) return "true or false";
-  value = json.get<bool>();
+inline std::string read_field(const JsonValue& json, bool& value, int = 0) {
+  const auto* const truth = json.as<bool>();
+  if (truth == nullptr) return "true or false";
+  value = *truth;
   return {};
 }
-inline std::string read_field(const nlohmann::json& json, Pool& value, int = 0) {
+inline std::string read_field(const JsonValue& json, Pool& value, int = 0) {
   const auto pool = enum_value(pool_names, json);
   if (!pool) return enum_choices(pool_names);
   value = *pool;
   return {};
 }
-inline std::string read_field(const nlohmann::json& json, PerStage& value, int most) {
-  bool good = json.is_array() && !json.empty() && json.size() <= value.size();
+inline std::string read_field(const JsonValue& json, PerStage& value, int most) {
+  const auto* const list = json.as<JsonValue::Array>();
+  bool good = list != nullptr && !list->empty() && list->size() <= value.size();
   value = {};
-  for (std::size_t s = 0; good && s < json.size(); ++s) good = read_field(json[s], value[s], most).empty();
+  for (std::size_t s = 0; good && s < list->size(); ++s) good = read_field((*list)[s], value[s], most).empty();
   return good ? "" : "an array of 1 to " + std::to_string(value.size()) + " whole numbers from 1 to " + std::to_string(most);
 }
 

@@ -19,44 +19,48 @@ namespace minivit::inline MINIVIT_ISA {
 
 namespace detail {
 
-/// "sharing.repeat" to its place in a JSON document.
-inline nlohmann::json::json_pointer json_place(std::string_view name) {
-  std::string path = "/" + std::string(name);
-  std::ranges::replace(path, '.', '/');
-  return nlohmann::json::json_pointer(path);
+/// The value of the field "dim", or "sharing.repeat", which is a member of a member; null when there is none.
+inline const JsonValue* find_field(const JsonValue& document, std::string_view name) {
+  const std::size_t dot = name.find('.');
+  const JsonValue* const outer = document.find(name.substr(0, dot));
+  return outer == nullptr || dot == std::string_view::npos ? outer : outer->find(name.substr(dot + 1));
 }
 
-/// Throws Error for a leaf of `document` that is neither a known field nor inside one.
-inline void require_known(const nlohmann::json& document, const std::set<std::string>& known, std::string_view where) {
-  const nlohmann::json flat = document.flatten();
-  for (const auto& [path, value] : flat.items()) {
-    const auto inside = [&](const std::string& field) { return path == field || (path.starts_with(field) && path[field.size()] == '/'); };
-    if (std::ranges::none_of(known, inside))
-      fail({.where = where,
-            .what = "unknown config field '" + printable(path.substr(path.empty() ? 0 : 1), 60) + "'",
-            .hint = "was the file written by a newer version?"});
+/// Throws Error for a part of `value` that is none of the `known` fields, holds none and is in none. `path` leads to `value`.
+inline void require_known(const JsonValue& value, const std::string& path, const std::set<const JsonValue*>& known, std::string_view where) {
+  if (known.contains(&value)) return;
+  const auto below = [&](const std::string& name) { return path.empty() ? name : path + "/" + name; };
+  const auto* const object = value.as<JsonValue::Object>();
+  const auto* const array = value.as<JsonValue::Array>();
+  if (object != nullptr && !object->empty()) {
+    for (const auto& [name, member] : *object) require_known(member, below(name), known, where);
+  } else if (array != nullptr && !array->empty()) {
+    for (std::size_t i = 0; i < array->size(); ++i) require_known((*array)[i], below(std::to_string(i)), known, where);
+  } else {
+    fail({.where = where,
+          .what = "unknown config field '" + printable(path, 60) + "'",
+          .hint = "was the file written by a newer version?"});
   }
 }
 
 /// The fields of `Config` in a document that belongs to its family.
 template <class Config>
-Config read_fields(const nlohmann::json& document, std::string_view where) {
+Config read_fields(const JsonValue& document, std::string_view where) {
   Config config;
-  std::set<std::string> known{"/family"};
+  std::set<const JsonValue*> known{document.find("family")};
   for_each_field(config, [&](std::string_view name, auto& field, FieldRule rule) {
-    const auto place = json_place(name);
-    known.insert(place.to_string());
-    const bool there = document.contains(place);
-    if (!there && rule.optional) return;
-    if (!there) fail({.where = where, .what = "config field '" + std::string(name) + "' is missing"});
-    const std::string expected = read_field(document.at(place), field, rule.most);
+    const JsonValue* const value = find_field(document, name);
+    if (value == nullptr && rule.optional) return;
+    if (value == nullptr) fail({.where = where, .what = "config field '" + std::string(name) + "' is missing"});
+    known.insert(value);
+    const std::string expected = read_field(*value, field, rule.most);
     if (!expected.empty())
       fail({.where = where,
             .what = "config field '" + std::string(name) + "' is wrong",
             .expected = expected,
-            .found = document.at(place).dump()});
+            .found = value->text()});
   });
-  require_known(document, known, where);
+  require_known(document, "", known, where);
   return config;
 }
 
@@ -64,7 +68,7 @@ Config read_fields(const nlohmann::json& document, std::string_view where) {
 template <class Config>
 std::vector<std::pair<std::string, std::string>> field_texts(const Config& config) {
   std::vector<std::pair<std::string, std::string>> fields;
-  for_each_field(config, [&](std::string_view name, const auto& field, FieldRule) { fields.emplace_back(name, field_json(field).dump()); });
+  for_each_field(config, [&](std::string_view name, const auto& field, FieldRule) { fields.emplace_back(name, field_text(field)); });
   return fields;
 }
 
@@ -73,31 +77,34 @@ std::vector<std::pair<std::string, std::string>> field_texts(const Config& confi
 /// {"channels":3,...,"sharing":{"mix_heads":true,"repeat":2}}: the same config gives the same text.
 inline std::string to_json(const AnyConfig& any) {
   return std::visit([]<class Config>(const Config& config) {
-    nlohmann::json document;
-    if constexpr (!std::is_same_v<Config, ViTConfig>) document["family"] = family_name(config);
+    std::vector<std::pair<std::string, std::string>> fields;
+    if constexpr (!std::is_same_v<Config, ViTConfig>) fields.emplace_back("family", '"' + std::string(family_name(config)) + '"');
     const auto defaults = detail::field_texts(Config{});
     std::size_t i = 0;
     for_each_field(config, [&](std::string_view name, const auto& field, FieldRule rule) {
-      const auto value = detail::field_json(field);
-      if (const bool plain = value.dump() == defaults[i++].second; !rule.optional || !plain) document[detail::json_place(name)] = value;
+      std::string text = detail::field_text(field);
+      if (const bool plain = text == defaults[i++].second; !rule.optional || !plain) fields.emplace_back(name, std::move(text));
     });
-    return document.dump();
+    return json_object(std::move(fields));
   }, any);
 }
 
 /// The config in `text`. Throws Error, beginning with `where`, that names a missing, unknown or wrong field.
 inline AnyConfig config_from_json(std::string_view text, std::string_view where) {
-  const nlohmann::json document = parse_json_strict(text, where, 4);
-  if (!document.is_object())
-    fail({.where = where, .what = "wrong config", .expected = "a JSON object", .found = document.type_name()});
-  const auto family = document.find("family");
-  const auto is = [&](const char* name) { return family->is_string() && family->get_ref<const std::string&>() == name; };
-  if (family == document.end() || is(family_name(ViTConfig{}))) return detail::read_fields<ViTConfig>(document, where);
+  const JsonValue document = parse_json_strict(text, where, 4);
+  if (document.as<JsonValue::Object>() == nullptr)
+    fail({.where = where, .what = "wrong config", .expected = "a JSON object", .found = document.type()});
+  const JsonValue* const family = document.find("family");
+  const auto is = [&](const char* name) {
+    const auto* const found = family->as<std::string>();
+    return found != nullptr && *found == name;
+  };
+  if (family == nullptr || is(family_name(ViTConfig{}))) return detail::read_fields<ViTConfig>(document, where);
   if (is(family_name(SwinConfig{}))) return detail::read_fields<SwinConfig>(document, where);
   fail({.where = where,
         .what = "config field 'family' is wrong",
         .expected = R"("vit" or "swin")",
-        .found = family->dump(),
+        .found = family->text(),
         .hint = "was the file written by a newer version?"});
 }
 

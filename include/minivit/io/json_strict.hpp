@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// JSON from a file, read strictly: valid UTF-8, no repeated key, bounded depth, no bytes behind the end. The library
-// underneath keeps the last of two equal keys, stops at a zero byte and skips a byte order mark; none of that passes here.
+// JSON from a file, read strictly and event by event: valid UTF-8, nothing behind the end. The library underneath stops at a zero byte
+// and skips a byte order mark; neither passes here. Repeated keys and depth are its handlers' to refuse.
 #pragma once
 
 #include <minivit/core/errors.hpp>
@@ -10,10 +10,9 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
-#include <set>
 #include <string>
 #include <string_view>
-#include <vector>
+#include <utility>
 
 namespace minivit::inline MINIVIT_ISA {
 
@@ -84,59 +83,6 @@ std::optional<JsonFault> parse_json_events(std::string_view text, Handler& handl
   if (handler.fault) return handler.fault;
   if (!done) return JsonFault{"not valid JSON", "", ""};
   return std::nullopt;
-}
-
-namespace detail {
-/// Passes any document of bounded depth without repeated keys.
-class DocumentCheck : public JsonHandler {
- public:
-  explicit DocumentCheck(std::size_t most_depth) : most_depth_(most_depth) {}
-  bool null() { return true; }
-  bool boolean(bool /*value*/) { return true; }
-  bool number_integer(Json::number_integer_t /*value*/) { return true; }
-  bool number_unsigned(Json::number_unsigned_t /*value*/) { return true; }
-  bool number_float(Json::number_float_t /*value*/, const std::string& /*text*/) { return true; }
-  bool string(std::string& /*value*/) { return true; }
-  bool start_object(std::size_t /*size*/) { return open(); }
-  bool end_object() { return close(); }
-  bool start_array(std::size_t /*size*/) { return open(); }
-  bool end_array() { return close(); }
-  bool key(std::string& name) {
-    return keys_.back().insert(name).second || refuse("repeated key '" + printable(name, 60) + "'", "", "");
-  }
-
- private:
-  bool open() {
-    if (keys_.size() == most_depth_)
-      return refuse("nested too deeply", "at most " + std::to_string(most_depth_) + " levels", "more");
-    keys_.emplace_back();
-    return true;
-  }
-  bool close() {
-    keys_.pop_back();
-    return true;
-  }
-  std::size_t most_depth_;
-  std::vector<std::set<std::string>> keys_;  // one set per open object or array
-};
-}  // namespace detail
-
-/// A small document, such as a config. Throws Error, naming `where`, unless it is strict JSON of at most `most_depth`
-/// levels. Integers above 64 bits arrive as floating point: test fields with is_number_unsigned().
-inline nlohmann::json parse_json_strict(std::string_view text, std::string_view where, std::size_t most_depth = 8) {
-  detail::DocumentCheck check(most_depth);
-  if (const auto fault = parse_json_events(text, check)) {
-    const std::string at = fault->position ? " at byte " + std::to_string(*fault->position) : "";
-    fail({.where = where, .what = fault->what + at, .expected = fault->expected, .found = fault->found});
-  }
-  return nlohmann::json::parse(text, nullptr, false);
-}
-
-/// `text` as a JSON string with quotes. Throws Error, naming `where` and `what`, when it is not valid UTF-8.
-inline std::string json_quoted(const std::string& text, std::string_view where, std::string_view what) {
-  if (const std::size_t at = find_invalid_utf8(text); at != std::string::npos)
-    fail({.where = where, .what = std::string(what) + " is not valid UTF-8 at byte " + std::to_string(at), .found = text});
-  return nlohmann::json(text).dump();
 }
 
 }  // namespace minivit::inline MINIVIT_ISA

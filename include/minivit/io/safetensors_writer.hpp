@@ -5,6 +5,7 @@
 
 #include <minivit/core/buffer.hpp>
 #include <minivit/io/file.hpp>
+#include <minivit/io/json_text.hpp>
 #include <minivit/io/safetensors_header.hpp>
 
 #include <bit>
@@ -80,7 +81,7 @@ inline SafeTensorsPlan plan_safetensors(const std::vector<TensorToWrite>& tensor
       fail_tensor(where, t->name, "has no data", std::to_string(size.bytes) + " bytes", "null", "");
     plan.data.emplace_back(static_cast<const std::byte*>(t->data), static_cast<std::size_t>(size.bytes));
     json += (json.size() > 1 ? "," : "") + json_quoted(t->name, where, "tensor name") + ":{\"dtype\":\"" +
-            std::string(name_of(t->dtype)) + "\",\"shape\":" + nlohmann::json(shape).dump() + ",\"data_offsets\":[" +
+            std::string(name_of(t->dtype)) + "\",\"shape\":" + json_list(shape, [](std::uint64_t extent) { return std::to_string(extent); }) + ",\"data_offsets\":[" +
             std::to_string(offset) + "," + std::to_string(*end) + "]}";
     offset = *end;
   }

@@ -5,7 +5,7 @@
 
 #include <minivit/core/file.hpp>
 #include <minivit/io/file.hpp>
-#include <minivit/io/json_strict.hpp>
+#include <minivit/io/json_value.hpp>
 
 #include <algorithm>
 #include <string>
@@ -28,15 +28,16 @@ inline std::string csv_field(std::string text) {
 /// for a line that is no flat JSON object; `where` begins the message.
 inline std::string csv_from_json_lines(std::string_view lines, std::string_view where) {
   std::vector<std::string> columns;
-  std::vector<nlohmann::ordered_json> rows;
+  std::vector<JsonValue> rows;
   while (!lines.empty()) {
     const std::size_t end = std::min(lines.find('\n'), lines.size());
     const std::string at = std::string(where) + ", line " + std::to_string(rows.size() + 1);
-    parse_json_strict(lines.substr(0, end), at, 3);
-    rows.push_back(nlohmann::ordered_json::parse(lines.substr(0, end)));
-    if (!rows.back().is_object()) fail({.where = at, .what = "not a line of a training log", .expected = "a JSON object"});
-    for (const auto& [key, value] : rows.back().items()) {
-      if (value.is_structured()) fail({.where = at, .what = "'" + printable(key, 60) + "' is no single value"});
+    rows.push_back(parse_json_strict(lines.substr(0, end), at, 3));
+    const auto* const members = rows.back().as<JsonValue::Object>();
+    if (members == nullptr) fail({.where = at, .what = "not a line of a training log", .expected = "a JSON object"});
+    for (const auto& [key, value] : *members) {
+      if (value.as<JsonValue::Object>() != nullptr || value.as<JsonValue::Array>() != nullptr)
+        fail({.where = at, .what = "'" + printable(key, 60) + "' is no single value"});
       if (std::ranges::find(columns, key) == columns.end()) columns.push_back(key);
     }
     lines.remove_prefix(std::min(end + 1, lines.size()));
@@ -47,8 +48,10 @@ inline std::string csv_from_json_lines(std::string_view lines, std::string_view 
   for (const auto& row : rows) {
     for (std::size_t i = 0; i < columns.size(); ++i) {
       if (i) text += ',';
-      const auto value = row.find(columns[i]);
-      if (value != row.end() && !value->is_null()) text += detail::csv_field(value->is_string() ? value->get<std::string>() : value->dump());
+      const JsonValue* const value = row.find(columns[i]);
+      if (value == nullptr || value->as<std::nullptr_t>() != nullptr) continue;
+      const auto* const word = value->as<std::string>();
+      text += detail::csv_field(word != nullptr ? *word : value->text());
     }
     text += "\r\n";
   }
