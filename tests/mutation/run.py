@@ -22,7 +22,8 @@ INCLUDE = ROOT / "include" / "minivit"
 # Headers that read foreign bytes, and the tests that stand for them.
 TESTS = {
     "io/checked.hpp": ["io/file_test.cpp", "io/safetensors_header_test.cpp"],
-    "io/json_strict.hpp": ["io/safetensors_header_test.cpp", "io/checkpoint_test.cpp"],
+    "io/json_strict.hpp": ["io/safetensors_header_test.cpp", "io/json_value_test.cpp"],
+    "io/json_value.hpp": ["io/json_value_test.cpp", "io/checkpoint_test.cpp"],
     "io/safetensors_header.hpp": ["io/safetensors_header_test.cpp"],
     "io/safetensors.hpp": ["io/safetensors_test.cpp"],
     "io/dtype.hpp": ["io/safetensors_test.cpp", "io/torch_file_test.cpp"],
