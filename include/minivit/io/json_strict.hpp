@@ -49,16 +49,17 @@ struct JsonFault {
   std::optional<std::size_t> position{};  ///< byte in the text, when known
 };
 
-/// Base of event handlers: remembers the first fault and stops the parser there.
-class JsonHandler {
+/// Base of event handlers: remembers the first fault and stops the parser there. Its functions are virtual, so that the library's
+/// parsers, those of its binary formats among them, are compiled once and not for each handler.
+class JsonHandler : public nlohmann::json_sax<nlohmann::json> {
  public:
   using Json = nlohmann::json;     ///< its types of numbers and text
   std::optional<JsonFault> fault;  ///< the first; none while all is well
 
   /// JSON text has no binary values: a fault.
-  bool binary(Json::binary_t& /*value*/) { return refuse("binary value", "", ""); }
+  bool binary(Json::binary_t& /*value*/) final { return refuse("binary value", "", ""); }
   /// Called by the parser, which then stops.
-  bool parse_error(std::size_t position, const std::string& token, const nlohmann::detail::exception& /*error*/) {
+  bool parse_error(std::size_t position, const std::string& token, const nlohmann::detail::exception& /*error*/) final {
     if (!fault) fault = JsonFault{"not valid JSON", "", "'" + printable(token, 40) + "'", position};
     return false;
   }
@@ -71,9 +72,8 @@ class JsonHandler {
   }
 };
 
-/// Feeds `text` to a handler derived from JsonHandler. Returns the fault that stopped it, if any.
-template <class Handler>
-std::optional<JsonFault> parse_json_events(std::string_view text, Handler& handler) {
+/// Feeds `text` to a handler. Returns the fault that stopped it, if any.
+inline std::optional<JsonFault> parse_json_events(std::string_view text, JsonHandler& handler) {
   if (const std::size_t at = find_invalid_utf8(text); at != std::string_view::npos)
     return JsonFault{"not valid UTF-8", "", "", at};
   if (const std::size_t at = text.find('\0'); at != std::string_view::npos)

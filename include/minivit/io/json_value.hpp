@@ -74,22 +74,22 @@ struct JsonValue {
 
 namespace detail {
 /// Builds a document without repeated names, within its limits.
-class DocumentBuilder : public JsonHandler {
+class DocumentBuilder final : public JsonHandler {
  public:
   JsonValue document;
 
   DocumentBuilder(std::size_t most_depth, std::size_t most_values) : most_depth_(most_depth), most_values_(most_values) {}
-  bool null() { return put(nullptr) != nullptr; }
-  bool boolean(bool value) { return put(value) != nullptr; }
-  bool number_integer(Json::number_integer_t value) { return put(value) != nullptr; }
-  bool number_unsigned(Json::number_unsigned_t value) { return put(value) != nullptr; }
-  bool number_float(Json::number_float_t value, const std::string& /*text*/) { return put(value) != nullptr; }
-  bool string(std::string& value) { return put(std::move(value)) != nullptr; }
-  bool start_object(std::size_t /*size*/) { return open(JsonValue::Object()); }
-  bool end_object() { return close(); }
-  bool start_array(std::size_t /*size*/) { return open(JsonValue::Array()); }
-  bool end_array() { return close(); }
-  bool key(std::string& name) {
+  bool null() override { return put(nullptr) != nullptr; }
+  bool boolean(bool value) override { return put(value) != nullptr; }
+  bool number_integer(Json::number_integer_t value) override { return put(value) != nullptr; }
+  bool number_unsigned(Json::number_unsigned_t value) override { return put(value) != nullptr; }
+  bool number_float(Json::number_float_t value, const std::string& /*text*/) override { return put(value) != nullptr; }
+  bool string(std::string& value) override { return put(std::move(value)) != nullptr; }
+  bool start_object(std::size_t /*size*/) override { return open(JsonValue::Object()); }
+  bool end_object() override { return close(); }
+  bool start_array(std::size_t /*size*/) override { return open(JsonValue::Array()); }
+  bool end_array() override { return close(); }
+  bool key(std::string& name) override {
     if (!open_.back().names.insert(name).second) return refuse("repeated key '" + printable(name, 60) + "'", "", "");
     std::get<JsonValue::Object>(open_.back().value->value).emplace_back(std::move(name), JsonValue());
     return true;
