@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
 // From a file of weights and a picture to a class. `02_load_and_classify WEIGHTS IMAGE...` reads weights of the 32x32 model
 // below; without arguments it writes an untrained model and a picture first, so the answer is a guess.
-#include <minivit/minivit.hpp>
+#include <minivit/classify.hpp>
+#include <minivit/data/synthetic.hpp>
+#include <minivit/models/init.hpp>
 
 #include <algorithm>
 #include <cmath>
