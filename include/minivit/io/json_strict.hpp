@@ -12,7 +12,6 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <utility>
 
 namespace minivit::inline MINIVIT_ISA {
 
@@ -66,8 +65,8 @@ class JsonHandler : public nlohmann::json_sax<nlohmann::json> {
 
  protected:
   /// Notes a fault unless there is one; false, so that the parser stops.
-  bool refuse(std::string what, std::string expected, std::string found) {
-    if (!fault) fault = JsonFault{std::move(what), std::move(expected), std::move(found)};
+  bool refuse(std::string_view what, std::string_view expected, std::string_view found) {
+    if (!fault) fault = JsonFault{std::string(what), std::string(expected), std::string(found)};
     return false;
   }
 };

@@ -188,7 +188,7 @@ class HeaderHandler final : public JsonHandler {
       return refuse("unknown field", "'dtype', 'shape' or 'data_offsets'", in_quotes(name));
     return !repeated || refuse("repeated field", "each field once", "'" + name + "' twice");
   }
-  bool unexpected(std::string found) {
+  bool unexpected(std::string_view found) {
     const char* what = "wrong value";
     const char* expected = "";
     // clang-format off
@@ -205,7 +205,7 @@ class HeaderHandler final : public JsonHandler {
       default: break;  // between keys the parser itself lets nothing else through
     }
     // clang-format on
-    return refuse(what, expected, std::move(found));
+    return refuse(what, expected, found);
   }
 
   At at_ = At::start;
@@ -213,11 +213,10 @@ class HeaderHandler final : public JsonHandler {
   std::string metadata_name_;
 };
 
-[[noreturn]] inline void fail_tensor(std::string_view where, const std::string& name, const std::string& what,
-                                     const std::string& expected, const std::string& found,
-                                     std::string_view hint = damaged_file) {
+[[noreturn, gnu::cold]] inline void fail_tensor(std::string_view where, std::string_view name, std::string_view what,
+                                     std::string_view expected, std::string_view found, std::string_view hint = damaged_file) {
   fail({.where = where,
-        .what = "tensor " + in_quotes(name) + ": " + what,
+        .what = "tensor " + in_quotes(name) + ": " + std::string(what),
         .expected = expected,
         .found = found,
         .hint = hint});

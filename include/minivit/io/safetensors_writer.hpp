@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Writes safetensors files: the same tensors give the same bytes. Tensors stand by size of their type, largest first, then
-// by name; the header is padded with spaces so that data starts at a multiple of 64. Included by safetensors.hpp.
+// by name; the header is padded with spaces so that data starts at a multiple of 64.
 #pragma once
 
 #include <minivit/core/buffer.hpp>
