@@ -1,55 +1,45 @@
 // SPDX-License-Identifier: MIT
-// From a file of weights and a picture to a class. `02_load_and_classify WEIGHTS IMAGE...` reads weights of the 32x32 model
-// below; without arguments it writes an untrained model and a picture first, so the answer is a guess.
-#include <minivit/minivit.hpp>
+// From a file of weights and pictures to classes: `02_load_and_classify WEIGHTS IMAGE...`, with weights of the 32x32 model below, such as
+// examples/models/mini_vit_nano_patch4_32_cifar10.safetensors or what `minivit train` writes.
+#include <minivit/classify.hpp>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstdio>
-#include <filesystem>
-#include <numeric>
 #include <string>
-#include <vector>
 
 namespace mv = minivit;
 using Model = mv::ViT<mv::presets::mini_vit_nano_patch4_32>;
 
-// Files to work with when none are given.
-std::vector<std::string> make_files(const std::filesystem::path& folder) {
-  const mv::Dataset drawn = mv::synthetic_dataset(10, mv::Split::test);
-  Model untrained;
-  mv::initialise(untrained, 1);
-  const std::string weights = folder / "minivit_example.safetensors", picture = folder / "minivit_example.png";
-  // What an image must look like and what the classes are called travels with the weights.
-  mv::save(untrained, weights, {.preprocessing = {.crop_pct = 1}, .class_names = drawn.class_names, .model = "mini_vit_nano_patch4_32"});
-  mv::write_png(picture, drawn.picture(3));
-  std::printf("untrained weights in %s\na picture of a %s in %s\n\n", weights.c_str(), drawn.class_name(3).c_str(), picture.c_str());
-  return {weights, picture};
+// The probabilities of a row of logits.
+template <class Logits>
+std::array<double, Model::config.classes> softmax(const Logits& logits) {
+  std::array<double, Model::config.classes> p{};
+  double sum = 0;
+  for (int c = 0; c < Model::config.classes; ++c) sum += p[static_cast<std::size_t>(c)] = std::exp(static_cast<double>(logits[c]));
+  for (double& x : p) x /= sum;
+  return p;
 }
 
 int main(int argc, char** argv) try {
-  std::vector<std::string> files(argv + 1, argv + argc);
-  if (files.empty()) files = make_files(std::filesystem::temp_directory_path());
+  if (argc < 3) return std::fprintf(stderr, "usage: %s WEIGHTS IMAGE...\n", argv[0]), 2;
 
-  const auto file = mv::SafeTensors::open(files[0]);  // checked before anything is used
-  const mv::CheckpointInfo info = mv::read_info(file);
+  const auto file = mv::SafeTensors::open(argv[1]);   // checked before anything is used
+  const mv::CheckpointInfo info = mv::read_info(file);  // what an image must look like, what the classes are called
   const Model model = mv::load<Model>(file);          // every tensor by name and shape, config included
   mv::Inference<Model> infer{model};                  // packs the weights; the only allocation
 
   mv::Tensor<float, mv::Dyn, 3, 32, 32> image(1);
-  for (std::size_t f = 1; f < files.size(); ++f) {
-    mv::prepare_image(mv::read_image(files[f]), info.preprocessing, image.view()[0]);
-    const auto logits = infer(image.view())[0];       // View<const float, 10>
-
-    double p[10], sum = 0;
-    for (int c = 0; c < 10; ++c) sum += p[c] = std::exp(static_cast<double>(logits[c]));
-    int order[10];
-    std::iota(order, order + 10, 0);
-    std::sort(order, order + 10, [&](int a, int b) { return p[a] > p[b]; });
-    std::printf("%s\n", files[f].c_str());
-    for (const int c : {order[0], order[1], order[2]}) {
-      const auto k = static_cast<std::size_t>(c);
-      std::printf("  %5.1f %%  %s\n", 100 * p[c] / sum, k < info.class_names.size() ? info.class_names[k].c_str() : std::to_string(c).c_str());
+  for (int i = 2; i < argc; ++i) {
+    mv::prepare_image(mv::read_image(argv[i]), info.preprocessing, image.view()[0]);
+    auto p = softmax(infer(image.view())[0]);         // of View<const float, 10>
+    std::printf("%s\n", argv[i]);
+    for (int place = 0; place < 3; ++place) {
+      const auto best = std::max_element(p.begin(), p.end());
+      const auto k = static_cast<std::size_t>(best - p.begin());
+      std::printf("  %5.1f %%  %s\n", 100 * *best, k < info.class_names.size() ? info.class_names[k].c_str() : std::to_string(k).c_str());
+      *best = -1;
     }
   }
 } catch (const mv::Error& error) {

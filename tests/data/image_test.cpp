@@ -84,10 +84,10 @@ Bytes progressive() {
   return out;
 }
 Bytes png() {
-  return mv::detail::encode_image(gradient(21, 14), "test", 0);
+  return mv::detail::encode_png(gradient(21, 14), "test");
 }
 Bytes jpeg() {
-  return mv::detail::encode_image(gradient(21, 14), "test", 90);
+  return mv::detail::encode_jpeg(gradient(21, 14), "test", 90);
 }
 
 /// The picture, or an empty one when it was refused with a message that names the file in one line.
@@ -119,13 +119,13 @@ std::string refusal(const Bytes& bytes) {
 
 TEST_CASE("image: a PNG that was written is read back unchanged", "[data]") {
   for (const int width : {1, 2, 7, 32})
-    CHECK(mv::decode_image(mv::detail::encode_image(gradient(width, 5), "t", 0), "t") == gradient(width, 5));
+    CHECK(mv::decode_image(mv::detail::encode_png(gradient(width, 5), "t"), "t") == gradient(width, 5));
 }
 
 TEST_CASE("image: a JPEG that was written is read back nearly unchanged", "[data]") {
   mv::Image flat(24, 17);
   std::fill(flat.rgb.begin(), flat.rgb.end(), std::uint8_t{77});
-  const auto read = mv::decode_image(mv::detail::encode_image(flat, "t", 95), "t");
+  const auto read = mv::decode_image(mv::detail::encode_jpeg(flat, "t", 95), "t");
   REQUIRE(read.width == 24);
   REQUIRE(read.height == 17);
   for (const auto p : read.rgb) CHECK(std::abs(p - 77) <= 2);  // one quantisation step of the mean

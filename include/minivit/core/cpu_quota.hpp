@@ -21,7 +21,7 @@ inline long long leading_number(std::string_view text) {
   std::from_chars(text.data(), text.data() + text.size(), value);
   return std::max(0LL, value);
 }
-inline std::string first_line(const std::string& path) {
+[[gnu::cold]] inline std::string first_line(const std::string& path) {
   std::ifstream in(path);
   std::string line;
   std::getline(in, line);
@@ -34,7 +34,7 @@ inline int processors(long long quota, long long period) {
   return static_cast<int>(std::min<long long>(quota / period + (quota % period != 0 ? 1 : 0), 1 << 20));
 }
 /// Of the group in `folder` alone.
-inline int group_quota(const std::string& folder, bool version_1) {
+[[gnu::cold]] inline int group_quota(const std::string& folder, bool version_1) {
   if (version_1) return processors(leading_number(first_line(folder + "/cpu.cfs_quota_us")), leading_number(first_line(folder + "/cpu.cfs_period_us")));
   const std::string line = first_line(folder + "/cpu.max");
   const std::size_t space = line.find(' ');
@@ -45,7 +45,7 @@ inline int group_quota(const std::string& folder, bool version_1) {
 
 /// Processors' worth of time, rounded up, that the process may use by the quotas of its control group and of all above it; 0 when there is
 /// no limit, or none that can be read. `root` is where control groups are mounted, `self` the list of those the process is in.
-inline int cpu_quota(const std::string& root = "/sys/fs/cgroup", const std::string& self = "/proc/self/cgroup") {
+[[gnu::cold]] inline int cpu_quota(const std::string& root = "/sys/fs/cgroup", const std::string& self = "/proc/self/cgroup") {
   int least = 0;
   std::ifstream in(self);
   for (std::string line; std::getline(in, line);) {  // "0::/user/app", or of version 1 "4:cpu,cpuacct:/user/app"

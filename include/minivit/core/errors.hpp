@@ -20,7 +20,7 @@ struct Problem {
 };
 
 /// Replaces control bytes by `\xNN` and cuts at `limit` bytes, so that text from a file cannot forge or flood a message.
-inline std::string printable(std::string_view text, std::size_t limit = 160) {
+[[gnu::cold]] inline std::string printable(std::string_view text, std::size_t limit = 160) {
   constexpr char digits[] = "0123456789abcdef";
   std::string out;
   for (const char c : text) {
@@ -43,7 +43,7 @@ class Error : public std::runtime_error {
   explicit Error(const Problem& p) : std::runtime_error(message(p)) {}  ///< worded by message()
 
   /// "where: what: expected E, found F (hint)"
-  static std::string message(const Problem& p) {
+  [[gnu::cold]] static std::string message(const Problem& p) {
     std::string text = printable(p.where, 200) + ": " + printable(p.what, 200);
     if (!p.expected.empty()) text += ": expected " + printable(p.expected);
     if (!p.found.empty()) text += std::string(p.expected.empty() ? ": " : ", ") + "found " + printable(p.found);
@@ -53,6 +53,6 @@ class Error : public std::runtime_error {
 };
 
 /// Throws an Error: the only way in which the library throws one.
-[[noreturn]] inline void fail(const Problem& p) { throw Error(p); }
+[[noreturn, gnu::cold]] inline void fail(const Problem& p) { throw Error(p); }
 
 }  // namespace minivit::inline MINIVIT_ISA

@@ -27,12 +27,12 @@ namespace minivit::inline MINIVIT_ISA {
 
 namespace detail {
 /// `fail` with every field given, which -Wmissing-field-initializers asks for.
-[[noreturn]] inline void fail_with(std::string_view where, std::string_view what, std::string_view expected = {},
+[[noreturn, gnu::cold]] inline void fail_with(std::string_view where, std::string_view what, std::string_view expected = {},
                                    std::string_view found = {}, std::string_view hint = {}) {
   fail({.where = where, .what = what, .expected = expected, .found = found, .hint = hint});
 }
 
-[[noreturn]] inline void fail_errno(std::string_view verb, const std::filesystem::path& path, int error) {
+[[noreturn, gnu::cold]] inline void fail_errno(std::string_view verb, const std::filesystem::path& path, int error) {
   const std::string where = std::string(verb) + " " + path.string();
   fail_with(where, std::generic_category().message(error));
 }

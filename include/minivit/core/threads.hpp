@@ -49,33 +49,18 @@ class Threads {
   /// `worker` is in [0, count()), and no two calls with the same worker run at the same time: it names a private arena.
   template <class F>
   void for_each(Index n, F&& f) const {
-    const auto call = [&](Index i, int worker) {
-      if constexpr (std::is_invocable_v<F&, Index, int>) f(i, worker);
-      else f(i);
-    };
-#ifndef MINIVIT_NO_TBB
-    if (arena_ && n > 1) {
-      arena_->execute([&] {
-        oneapi::tbb::parallel_for(
-            Index{0}, n, [&](Index i) { call(i, oneapi::tbb::this_task_arena::current_thread_index()); },
-            oneapi::tbb::simple_partitioner{});
-      });
-      return;
-    }
-#endif
-    for (Index i = 0; i < n; ++i) call(i, 0);
+    using Body = std::remove_reference_t<F>;
+    each(n, {body_of(f), [](void* body, Index i, int worker) {
+               if constexpr (std::is_invocable_v<Body&, Index, int>) (*static_cast<Body*>(body))(i, worker);
+               else (*static_cast<Body*>(body))(i);
+             }});
   }
 
   /// Calls f on this thread as one of the workers, so that loops inside it start without delay.
   template <class F>
   void run(F&& f) const {
-#ifndef MINIVIT_NO_TBB
-    if (arena_) {
-      arena_->execute(f);
-      return;
-    }
-#endif
-    f();
+    using Body = std::remove_reference_t<F>;
+    inside({body_of(f), [](void* body, Index, int) { (*static_cast<Body*>(body))(); }});
   }
 
   /// Cuts [0, n) into pieces of `grain` (the last may be shorter) and calls f(begin, end) for each.
@@ -86,6 +71,41 @@ class Threads {
   }
 
  private:
+  /// Any callable as a pointer and a function: oneTBB's templates are compiled once for all loops, not for each.
+  struct Call {
+    void* body;
+    void (*function)(void*, Index, int);
+    void operator()(Index i, int worker) const { function(body, i, worker); }
+  };
+  template <class F>
+  static void* body_of(F& f) {
+    return const_cast<void*>(static_cast<const volatile void*>(std::addressof(f)));
+  }
+
+  void each(Index n, Call call) const {
+#ifndef MINIVIT_NO_TBB
+    if (arena_ && n > 1) {
+      arena_->execute([&] {
+        oneapi::tbb::parallel_for(
+            Index{0}, n, [call](Index i) { call(i, oneapi::tbb::this_task_arena::current_thread_index()); },
+            oneapi::tbb::simple_partitioner{});
+      });
+      return;
+    }
+#endif
+    for (Index i = 0; i < n; ++i) call(i, 0);
+  }
+
+  void inside(Call call) const {
+#ifndef MINIVIT_NO_TBB
+    if (arena_) {
+      arena_->execute([call] { call(0, 0); });
+      return;
+    }
+#endif
+    call(0, 0);
+  }
+
   int count_;
 #ifndef MINIVIT_NO_TBB
   std::unique_ptr<oneapi::tbb::task_arena> arena_;

@@ -80,7 +80,10 @@ inline Image read_image(const std::filesystem::path& path, const DecodeOptions& 
 }
 
 namespace detail {
-inline std::vector<std::byte> encode_image(const Image& image, std::string_view name, int jpeg_quality) {
+/// Lets one of stb's encoders, given as encode(append, bytes), write into memory. Each has its own caller, so that a program that writes
+/// PNG files alone is not made to compile the other.
+template <class Encode>
+std::vector<std::byte> encoded(const Image& image, std::string_view name, Encode&& encode) {
   if (image.width < 1 || image.height < 1 ||
       image.rgb.size() != static_cast<std::size_t>(image.width) * static_cast<std::size_t>(image.height) * 3)
     detail::fail_with("write " + std::string(name), "the image's pixels do not match its size");
@@ -90,23 +93,30 @@ inline std::vector<std::byte> encode_image(const Image& image, std::string_view 
     auto& bytes = *static_cast<std::vector<std::byte>*>(to);
     bytes.insert(bytes.end(), from, from + size);
   };
-  const int ok =
-      jpeg_quality > 0
-          ? stb::stbi_write_jpg_to_func(append, &out, image.width, image.height, 3, image.rgb.data(), jpeg_quality)
-          : stb::stbi_write_png_to_func(append, &out, image.width, image.height, 3, image.rgb.data(), image.width * 3);
-  if (ok == 0) detail::fail_with("write " + std::string(name), "the image could not be encoded");
+  if (encode(append, &out) == 0) detail::fail_with("write " + std::string(name), "the image could not be encoded");
   return out;
+}
+inline std::vector<std::byte> encode_png(const Image& image, std::string_view name) {
+  return encoded(image, name, [&](stb::stbi_write_func* append, void* bytes) {
+    return stb::stbi_write_png_to_func(append, bytes, image.width, image.height, 3, image.rgb.data(), image.width * 3);
+  });
+}
+/// `quality` from 1 to 100.
+inline std::vector<std::byte> encode_jpeg(const Image& image, std::string_view name, int quality) {
+  return encoded(image, name, [&](stb::stbi_write_func* append, void* bytes) {
+    return stb::stbi_write_jpg_to_func(append, bytes, image.width, image.height, 3, image.rgb.data(), quality);
+  });
 }
 }  // namespace detail
 
 /// Writes an 8-bit RGB PNG. Throws Error that names the file.
 inline void write_png(const std::filesystem::path& path, const Image& image) {
-  write_file(path, detail::encode_image(image, path.string(), 0));
+  write_file(path, detail::encode_png(image, path.string()));
 }
 
 /// Writes a JPEG of quality 1 to 100. Throws Error that names the file.
 inline void write_jpeg(const std::filesystem::path& path, const Image& image, int quality = 92) {
-  write_file(path, detail::encode_image(image, path.string(), std::clamp(quality, 1, 100)));
+  write_file(path, detail::encode_jpeg(image, path.string(), std::clamp(quality, 1, 100)));
 }
 
 }  // namespace minivit::inline MINIVIT_ISA

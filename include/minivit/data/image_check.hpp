@@ -50,15 +50,13 @@ class ByteReader {
 
   std::size_t at() const { return at_; }
   std::size_t left() const { return bytes_.size() - at_; }
-  [[noreturn]] void refuse(std::string_view what, std::string_view expected = {}, std::string_view found = {}) const {
+  [[noreturn, gnu::cold]] void refuse(std::string_view what, std::string_view expected = {}, std::string_view found = {}) const {
     const std::string where = "decode " + std::string(name_);
     const std::string text = std::string(what) + " at byte " + std::to_string(at_);
     detail::fail_with(where, text, expected, found);
   }
   void need(std::size_t n, std::string_view what) const {
-    if (n <= left()) return;
-    const std::string want = std::to_string(n) + " more bytes";
-    refuse(std::string("the file is cut off inside ") + std::string(what), want, std::to_string(left()));
+    if (n > left()) refuse_end(n, what);
   }
   /// Precondition: the bytes exist.
   std::span<const std::byte> bytes(std::size_t first, std::size_t count) const { return bytes_.subspan(first, count); }
@@ -95,6 +93,11 @@ class ByteReader {
   }
 
  private:
+  [[noreturn, gnu::cold]] void refuse_end(std::size_t n, std::string_view what) const {
+    const std::string want = std::to_string(n) + " more bytes";
+    refuse(std::string("the file is cut off inside ") + std::string(what), want, std::to_string(left()));
+  }
+
   std::span<const std::byte> bytes_;
   std::string_view name_;
   std::size_t at_ = 0;

@@ -5,7 +5,7 @@
 
 #include <minivit/core/preprocessing.hpp>
 #include <minivit/io/config_json.hpp>
-#include <minivit/io/safetensors.hpp>
+#include <minivit/io/state_dict.hpp>
 
 #include <array>
 #include <charconv>

@@ -4,8 +4,7 @@
 #pragma once
 
 #include <minivit/io/json_value.hpp>
-#include <minivit/models/config.hpp>
-#include <minivit/models/swin_config.hpp>
+#include <minivit/models/any_config.hpp>
 
 #include <algorithm>
 #include <cstdint>
@@ -13,8 +12,9 @@
 #include <span>
 #include <string>
 #include <string_view>
-#include <type_traits>
 #include <utility>
+#include <variant>
+#include <vector>
 
 namespace minivit::inline MINIVIT_ISA {
 
@@ -24,50 +24,59 @@ struct FieldRule {
   bool optional = false; ///< younger than the format: left out of files when it has its default, which is what its absence means
 };
 
-/// Calls f(name, field, FieldRule) for each field. `Config` is ViTConfig or const ViTConfig.
-template <class Config, class F>
-requires std::is_same_v<std::remove_const_t<Config>, ViTConfig>
-constexpr void for_each_field(Config& config, F&& f) {
+/// A field of a config. One type for all kinds of fields: what writes, reads and compares them is compiled once, not for each field of
+/// each family.
+struct ConfigField {
+  std::string_view name;                               ///< in files; a dot leads into an object
+  std::variant<int*, bool*, Pool*, PerStage*> place{};  ///< in the config that was asked
+  FieldRule rule{};                                    ///< what may stand there
+};
+
+/// The fields of `config`, which must outlive them.
+inline std::vector<ConfigField> fields_of(ViTConfig& config) {
   // A new field of ViTConfig does not compile here until it is named.
   auto& [image, patch, channels, dim, depth, heads, mlp_ratio, classes, pool, distilled, sharing, position] = config;
   auto& [repeat, mix_heads, separate_norms, local_conv] = sharing;
   auto& [keys] = position;
-  f("image", image, FieldRule{16384});
-  f("patch", patch, FieldRule{16384});
-  f("channels", channels, FieldRule{1024});
-  f("dim", dim, FieldRule{65536});
-  f("depth", depth, FieldRule{4096});
-  f("heads", heads, FieldRule{4096});
-  f("mlp_ratio", mlp_ratio, FieldRule{64});
-  f("classes", classes, FieldRule{1'000'000});
-  f("pool", pool, FieldRule{});
-  f("distilled", distilled, FieldRule{});
-  f("sharing.repeat", repeat, FieldRule{4096});
-  f("sharing.mix_heads", mix_heads, FieldRule{});
-  f("sharing.separate_norms", separate_norms, FieldRule{.optional = true});
-  f("sharing.local_conv", local_conv, FieldRule{.optional = true});
-  f("position.keys", keys, FieldRule{});
+  return {{"image", &image, {16384}},
+          {"patch", &patch, {16384}},
+          {"channels", &channels, {1024}},
+          {"dim", &dim, {65536}},
+          {"depth", &depth, {4096}},
+          {"heads", &heads, {4096}},
+          {"mlp_ratio", &mlp_ratio, {64}},
+          {"classes", &classes, {1'000'000}},
+          {"pool", &pool},
+          {"distilled", &distilled},
+          {"sharing.repeat", &repeat, {4096}},
+          {"sharing.mix_heads", &mix_heads},
+          {"sharing.separate_norms", &separate_norms, {.optional = true}},
+          {"sharing.local_conv", &local_conv, {.optional = true}},
+          {"position.keys", &keys}};
 }
 
 /// The same for SwinConfig.
-template <class Config, class F>
-requires std::is_same_v<std::remove_const_t<Config>, SwinConfig>
-constexpr void for_each_field(Config& config, F&& f) {
+inline std::vector<ConfigField> fields_of(SwinConfig& config) {
   auto& [image, patch, channels, dim, depths, heads, blocks, window, mlp_ratio, classes, transformations] = config;
   auto& [separate_norms, mix_heads, local_conv] = transformations;
-  f("image", image, FieldRule{16384});
-  f("patch", patch, FieldRule{16384});
-  f("channels", channels, FieldRule{1024});
-  f("dim", dim, FieldRule{8192});
-  f("depths", depths, FieldRule{256});
-  f("heads", heads, FieldRule{4096});
-  f("blocks", blocks, FieldRule{256});
-  f("window", window, FieldRule{128});
-  f("mlp_ratio", mlp_ratio, FieldRule{64});
-  f("classes", classes, FieldRule{1'000'000});
-  f("transformations.separate_norms", separate_norms, FieldRule{});
-  f("transformations.mix_heads", mix_heads, FieldRule{});
-  f("transformations.local_conv", local_conv, FieldRule{});
+  return {{"image", &image, {16384}},
+          {"patch", &patch, {16384}},
+          {"channels", &channels, {1024}},
+          {"dim", &dim, {8192}},
+          {"depths", &depths, {256}},
+          {"heads", &heads, {4096}},
+          {"blocks", &blocks, {256}},
+          {"window", &window, {128}},
+          {"mlp_ratio", &mlp_ratio, {64}},
+          {"classes", &classes, {1'000'000}},
+          {"transformations.separate_norms", &separate_norms},
+          {"transformations.mix_heads", &mix_heads},
+          {"transformations.local_conv", &local_conv}};
+}
+
+/// The same for a config of any family.
+inline std::vector<ConfigField> fields_of(AnyConfig& config) {
+  return std::visit([](auto& c) { return fields_of(c); }, config);
 }
 
 namespace detail {
@@ -95,47 +104,45 @@ std::string enum_choices(const std::pair<E, std::string_view> (&names)[N]) {
   return text;
 }
 
-/// A field as JSON.
-inline std::string field_text(int value) {
-  return std::to_string(value);
-}
-inline std::string field_text(bool value) {
-  return value ? "true" : "false";
-}
-inline std::string field_text(Pool value) {
-  return '"' + enum_text(pool_names, value) + '"';
-}
-/// [2,2,6,2]; zeros behind the last stage are left out.
-inline std::string field_text(const PerStage& value) {
-  const auto end = std::find_if(value.rbegin(), value.rend(), [](int n) { return n != 0; }).base();
-  return json_list(std::span(value.begin(), end), [](int n) { return std::to_string(n); });
+/// A field as JSON. Of [2,2,6,2] zeros behind the last stage are left out.
+inline std::string field_text(const ConfigField& field) {
+  if (const auto* const number = std::get_if<int*>(&field.place)) return std::to_string(**number);
+  if (const auto* const truth = std::get_if<bool*>(&field.place)) return **truth ? "true" : "false";
+  if (const auto* const pool = std::get_if<Pool*>(&field.place)) return '"' + enum_text(pool_names, **pool) + '"';
+  const PerStage& stages = *std::get<PerStage*>(field.place);
+  const auto end = std::find_if(stages.rbegin(), stages.rend(), [](int n) { return n != 0; }).base();
+  return json_list(std::span(stages.begin(), end), [](int n) { return std::to_string(n); });
 }
 
-/// Reads a field; returns what was expected when `json` is not that. `most` bounds numbers.
-inline std::string read_field(const JsonValue& json, int& value, int most) {
+/// Whether `json` is a whole number from 1 to `most`; then `value` is set.
+inline bool read_number(const JsonValue& json, int& value, int most) {
   const auto* const number = json.as<std::uint64_t>();
-  if (number == nullptr || *number < 1 || *number > static_cast<std::uint64_t>(most)) return "a whole number from 1 to " + std::to_string(most);
-  value = static_cast<int>(*number);
-  return {};
+  const bool good = number != nullptr && *number >= 1 && *number <= static_cast<std::uint64_t>(most);
+  if (good) value = static_cast<int>(*number);
+  return good;
 }
-inline std::string read_field(const JsonValue& json, bool& value, int = 0) {
-  const auto* const truth = json.as<bool>();
-  if (truth == nullptr) return "true or false";
-  value = *truth;
-  return {};
-}
-inline std::string read_field(const JsonValue& json, Pool& value, int = 0) {
-  const auto pool = enum_value(pool_names, json);
-  if (!pool) return enum_choices(pool_names);
-  value = *pool;
-  return {};
-}
-inline std::string read_field(const JsonValue& json, PerStage& value, int most) {
+
+/// Reads a field; returns what was expected when `json` is not that.
+inline std::string read_field(const JsonValue& json, const ConfigField& field) {
+  const std::string numbers = "whole number" + std::string(std::holds_alternative<int*>(field.place) ? "" : "s") + " from 1 to " +
+                              std::to_string(field.rule.most);
+  if (const auto* const number = std::get_if<int*>(&field.place)) return read_number(json, **number, field.rule.most) ? "" : "a " + numbers;
+  if (const auto* const truth = std::get_if<bool*>(&field.place)) {
+    const auto* const value = json.as<bool>();
+    if (value != nullptr) **truth = *value;
+    return value != nullptr ? "" : "true or false";
+  }
+  if (const auto* const pool = std::get_if<Pool*>(&field.place)) {
+    const auto value = enum_value(pool_names, json);
+    if (value) **pool = *value;
+    return value ? "" : enum_choices(pool_names);
+  }
+  PerStage& stages = *std::get<PerStage*>(field.place);
   const auto* const list = json.as<JsonValue::Array>();
-  bool good = list != nullptr && !list->empty() && list->size() <= value.size();
-  value = {};
-  for (std::size_t s = 0; good && s < list->size(); ++s) good = read_field((*list)[s], value[s], most).empty();
-  return good ? "" : "an array of 1 to " + std::to_string(value.size()) + " whole numbers from 1 to " + std::to_string(most);
+  bool good = list != nullptr && !list->empty() && list->size() <= stages.size();
+  stages = {};
+  for (std::size_t s = 0; good && s < list->size(); ++s) good = read_number((*list)[s], stages[s], field.rule.most);
+  return good ? "" : "an array of 1 to " + std::to_string(stages.size()) + " " + numbers;
 }
 
 }  // namespace detail

@@ -43,50 +43,40 @@ inline void require_known(const JsonValue& value, const std::string& path, const
   }
 }
 
-/// The fields of `Config` in a document that belongs to its family.
-template <class Config>
-Config read_fields(const JsonValue& document, std::string_view where) {
-  Config config;
+/// Sets `fields` to what a document of their family says.
+inline void read_fields(const JsonValue& document, const std::vector<ConfigField>& fields, std::string_view where) {
   std::set<const JsonValue*> known{document.find("family")};
-  for_each_field(config, [&](std::string_view name, auto& field, FieldRule rule) {
-    const JsonValue* const value = find_field(document, name);
-    if (value == nullptr && rule.optional) return;
-    if (value == nullptr) fail({.where = where, .what = "config field '" + std::string(name) + "' is missing"});
+  for (const ConfigField& field : fields) {
+    const JsonValue* const value = find_field(document, field.name);
+    if (value == nullptr && field.rule.optional) continue;
+    if (value == nullptr) fail({.where = where, .what = "config field '" + std::string(field.name) + "' is missing"});
     known.insert(value);
-    const std::string expected = read_field(*value, field, rule.most);
-    if (!expected.empty())
+    if (const std::string expected = read_field(*value, field); !expected.empty())
       fail({.where = where,
-            .what = "config field '" + std::string(name) + "' is wrong",
+            .what = "config field '" + std::string(field.name) + "' is wrong",
             .expected = expected,
             .found = value->text()});
-  });
+  }
   require_known(document, "", known, where);
-  return config;
 }
 
-/// Every field and its value as text.
-template <class Config>
-std::vector<std::pair<std::string, std::string>> field_texts(const Config& config) {
-  std::vector<std::pair<std::string, std::string>> fields;
-  for_each_field(config, [&](std::string_view name, const auto& field, FieldRule) { fields.emplace_back(name, field_text(field)); });
-  return fields;
+inline std::string family_of(const AnyConfig& any) {
+  return std::visit([](const auto& config) { return family_name(config); }, any);
 }
 
 }  // namespace detail
 
 /// {"channels":3,...,"sharing":{"mix_heads":true,"repeat":2}}: the same config gives the same text.
 inline std::string to_json(const AnyConfig& any) {
-  return std::visit([]<class Config>(const Config& config) {
-    std::vector<std::pair<std::string, std::string>> fields;
-    if constexpr (!std::is_same_v<Config, ViTConfig>) fields.emplace_back("family", '"' + std::string(family_name(config)) + '"');
-    const auto defaults = detail::field_texts(Config{});
-    std::size_t i = 0;
-    for_each_field(config, [&](std::string_view name, const auto& field, FieldRule rule) {
-      std::string text = detail::field_text(field);
-      if (const bool plain = text == defaults[i++].second; !rule.optional || !plain) fields.emplace_back(name, std::move(text));
-    });
-    return json_object(std::move(fields));
-  }, any);
+  AnyConfig config = any, plain = std::visit([]<class Config>(const Config&) { return AnyConfig(Config{}); }, any);
+  std::vector<std::pair<std::string, std::string>> texts;
+  if (!std::holds_alternative<ViTConfig>(any)) texts.emplace_back("family", '"' + detail::family_of(any) + '"');
+  const auto fields = fields_of(config), defaults = fields_of(plain);
+  for (std::size_t i = 0; i < fields.size(); ++i) {
+    std::string text = detail::field_text(fields[i]);
+    if (!fields[i].rule.optional || text != detail::field_text(defaults[i])) texts.emplace_back(fields[i].name, std::move(text));
+  }
+  return json_object(std::move(texts));
 }
 
 /// The config in `text`. Throws Error, beginning with `where`, that names a missing, unknown or wrong field.
@@ -99,8 +89,12 @@ inline AnyConfig config_from_json(std::string_view text, std::string_view where)
     const auto* const found = family->as<std::string>();
     return found != nullptr && *found == name;
   };
-  if (family == nullptr || is(family_name(ViTConfig{}))) return detail::read_fields<ViTConfig>(document, where);
-  if (is(family_name(SwinConfig{}))) return detail::read_fields<SwinConfig>(document, where);
+  const auto read = [&](auto config) {
+    detail::read_fields(document, fields_of(config), where);
+    return AnyConfig(config);
+  };
+  if (family == nullptr || is(family_name(ViTConfig{}))) return read(ViTConfig{});
+  if (is(family_name(SwinConfig{}))) return read(SwinConfig{});
   fail({.where = where,
         .what = "config field 'family' is wrong",
         .expected = R"("vit" or "swin")",
@@ -115,12 +109,13 @@ struct ConfigDifference {
 
 /// The first field in which the configs differ, or nothing. The first field of all is "family".
 inline std::optional<ConfigDifference> first_difference(const AnyConfig& a, const AnyConfig& b) {
-  const auto text = [](const AnyConfig& c) { return std::visit([](const auto& config) { return std::string(family_name(config)); }, c); };
-  if (a.index() != b.index()) return ConfigDifference{"family", text(a), text(b)};
-  const auto fields = [](const AnyConfig& c) { return std::visit([](const auto& config) { return detail::field_texts(config); }, c); };
-  const auto first = fields(a), second = fields(b);
-  for (std::size_t i = 0; i < first.size(); ++i)
-    if (first[i] != second[i]) return ConfigDifference{first[i].first, first[i].second, second[i].second};
+  if (a.index() != b.index()) return ConfigDifference{"family", detail::family_of(a), detail::family_of(b)};
+  AnyConfig one = a, other = b;
+  const auto fields = fields_of(one), others = fields_of(other);
+  for (std::size_t i = 0; i < fields.size(); ++i) {
+    std::string first = detail::field_text(fields[i]), second = detail::field_text(others[i]);
+    if (first != second) return ConfigDifference{std::string(fields[i].name), std::move(first), std::move(second)};
+  }
   return std::nullopt;
 }
 

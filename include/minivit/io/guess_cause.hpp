@@ -23,7 +23,7 @@ struct ModelFacts {
   std::vector<Index> depths{};  ///< layers, for each stage of a Swin
   bool vit = false, swin = false, shared = false, class_token = false, distilled = false;
 
-  void look(std::string_view name, const std::vector<Index>& shape) {
+  [[gnu::cold]] void look(std::string_view name, const std::vector<Index>& shape) {
     const auto axis = [&](std::size_t i) { return i < shape.size() ? shape[i] : Index{0}; };
     vit = vit || name.starts_with("blocks.");
     swin = swin || name.starts_with("layers.");
@@ -48,10 +48,10 @@ struct ModelFacts {
   }
 };
 
-inline bool any_begins(const std::vector<std::string>& names, std::string_view part) {
+[[gnu::cold]] inline bool any_begins(const std::vector<std::string>& names, std::string_view part) {
   return std::ranges::any_of(names, [&](const std::string& n) { return n.starts_with(part); });
 }
-inline bool any_has(const std::vector<std::string>& names, std::string_view part) {
+[[gnu::cold]] inline bool any_has(const std::vector<std::string>& names, std::string_view part) {
   return std::ranges::any_of(names, [&](const std::string& n) { return n.find(part) != std::string::npos; });
 }
 
@@ -74,7 +74,7 @@ inline constexpr auto foreign_parts = std::to_array<std::pair<std::string_view, 
 // clang-format on
 
 /// A prefix that, removed from the file's names, gives at least half of the missing ones; empty when there is none.
-inline std::string common_prefix(const std::vector<std::string>& missing, const std::vector<std::string>& extra,
+[[gnu::cold]] inline std::string common_prefix(const std::vector<std::string>& missing, const std::vector<std::string>& extra,
                                  const StateDict& file) {
   if (missing.empty()) return {};
   const std::string ending = "." + missing.front();
@@ -92,7 +92,7 @@ inline std::string common_prefix(const std::vector<std::string>& missing, const 
 
 /// Differences that are numbers: "other dim (384 in the file, 192 in the model)". Three at most; then what can be done about
 /// them.
-inline std::string different_facts(const ModelFacts& file, const ModelFacts& model, bool can_replace_head,
+[[gnu::cold]] inline std::string different_facts(const ModelFacts& file, const ModelFacts& model, bool can_replace_head,
                                    bool can_resample) {
   std::string text;
   int count = 0;
@@ -135,7 +135,7 @@ inline std::string different_facts(const ModelFacts& file, const ModelFacts& mod
 }
 
 /// The most likely reason in one sentence; empty when nothing is recognised. Lists as in LoadReport.
-inline std::string guess_cause(const std::vector<std::string>& missing, const std::vector<std::string>& extra,
+[[gnu::cold]] inline std::string guess_cause(const std::vector<std::string>& missing, const std::vector<std::string>& extra,
                                const std::vector<std::string>& mismatched, const ParameterTable& table,
                                const StateDict& file, bool can_replace_head, bool can_resample) {
   if (missing.empty() && extra.empty() && mismatched.empty()) return {};

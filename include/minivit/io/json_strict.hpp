@@ -12,7 +12,6 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <utility>
 
 namespace minivit::inline MINIVIT_ISA {
 
@@ -49,31 +48,31 @@ struct JsonFault {
   std::optional<std::size_t> position{};  ///< byte in the text, when known
 };
 
-/// Base of event handlers: remembers the first fault and stops the parser there.
-class JsonHandler {
+/// Base of event handlers: remembers the first fault and stops the parser there. Its functions are virtual, so that the library's
+/// parsers, those of its binary formats among them, are compiled once and not for each handler.
+class JsonHandler : public nlohmann::json_sax<nlohmann::json> {
  public:
   using Json = nlohmann::json;     ///< its types of numbers and text
   std::optional<JsonFault> fault;  ///< the first; none while all is well
 
   /// JSON text has no binary values: a fault.
-  bool binary(Json::binary_t& /*value*/) { return refuse("binary value", "", ""); }
+  bool binary(Json::binary_t& /*value*/) final { return refuse("binary value", "", ""); }
   /// Called by the parser, which then stops.
-  bool parse_error(std::size_t position, const std::string& token, const nlohmann::detail::exception& /*error*/) {
+  bool parse_error(std::size_t position, const std::string& token, const nlohmann::detail::exception& /*error*/) final {
     if (!fault) fault = JsonFault{"not valid JSON", "", "'" + printable(token, 40) + "'", position};
     return false;
   }
 
  protected:
   /// Notes a fault unless there is one; false, so that the parser stops.
-  bool refuse(std::string what, std::string expected, std::string found) {
-    if (!fault) fault = JsonFault{std::move(what), std::move(expected), std::move(found)};
+  bool refuse(std::string_view what, std::string_view expected, std::string_view found) {
+    if (!fault) fault = JsonFault{std::string(what), std::string(expected), std::string(found)};
     return false;
   }
 };
 
-/// Feeds `text` to a handler derived from JsonHandler. Returns the fault that stopped it, if any.
-template <class Handler>
-std::optional<JsonFault> parse_json_events(std::string_view text, Handler& handler) {
+/// Feeds `text` to a handler. Returns the fault that stopped it, if any.
+inline std::optional<JsonFault> parse_json_events(std::string_view text, JsonHandler& handler) {
   if (const std::size_t at = find_invalid_utf8(text); at != std::string_view::npos)
     return JsonFault{"not valid UTF-8", "", "", at};
   if (const std::size_t at = text.find('\0'); at != std::string_view::npos)

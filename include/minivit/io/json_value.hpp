@@ -13,7 +13,6 @@
 #include <set>
 #include <string>
 #include <string_view>
-#include <type_traits>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -58,38 +57,38 @@ struct JsonValue {
 
   /// As JSON without spaces, numbers with all digits that count.
   std::string text() const {
-    return std::visit([]<class T>(const T& v) -> std::string {
-      if constexpr (std::is_same_v<T, Array>) {
-        return json_list(v, [](const JsonValue& element) { return element.text(); });
-      } else if constexpr (std::is_same_v<T, Object>) {
-        std::string all = "{";
-        for (const auto& [name, member] : v) all += (all.size() > 1 ? "," : "") + nlohmann::json(name).dump() + ":" + member.text();
-        return all + "}";
-      } else {
-        return nlohmann::json(v).dump();
-      }
-    }, value);
+    if (const auto* const v = as<bool>()) return *v ? "true" : "false";
+    if (const auto* const v = as<std::uint64_t>()) return std::to_string(*v);
+    if (const auto* const v = as<std::int64_t>()) return std::to_string(*v);
+    if (const auto* const v = as<double>()) return detail::json_text(*v);
+    if (const auto* const v = as<std::string>()) return detail::json_text(*v);
+    if (const auto* const v = as<Array>()) return json_list(*v, [](const JsonValue& element) { return element.text(); });
+    const auto* const object = as<Object>();
+    if (object == nullptr) return "null";
+    std::string all = "{";
+    for (const auto& [name, member] : *object) all += (all.size() > 1 ? "," : "") + detail::json_text(name) + ":" + member.text();
+    return all + "}";
   }
 };
 
 namespace detail {
 /// Builds a document without repeated names, within its limits.
-class DocumentBuilder : public JsonHandler {
+class DocumentBuilder final : public JsonHandler {
  public:
   JsonValue document;
 
   DocumentBuilder(std::size_t most_depth, std::size_t most_values) : most_depth_(most_depth), most_values_(most_values) {}
-  bool null() { return put(nullptr) != nullptr; }
-  bool boolean(bool value) { return put(value) != nullptr; }
-  bool number_integer(Json::number_integer_t value) { return put(value) != nullptr; }
-  bool number_unsigned(Json::number_unsigned_t value) { return put(value) != nullptr; }
-  bool number_float(Json::number_float_t value, const std::string& /*text*/) { return put(value) != nullptr; }
-  bool string(std::string& value) { return put(std::move(value)) != nullptr; }
-  bool start_object(std::size_t /*size*/) { return open(JsonValue::Object()); }
-  bool end_object() { return close(); }
-  bool start_array(std::size_t /*size*/) { return open(JsonValue::Array()); }
-  bool end_array() { return close(); }
-  bool key(std::string& name) {
+  bool null() override { return put({nullptr}) != nullptr; }
+  bool boolean(bool value) override { return put({value}) != nullptr; }
+  bool number_integer(Json::number_integer_t value) override { return put({value}) != nullptr; }
+  bool number_unsigned(Json::number_unsigned_t value) override { return put({value}) != nullptr; }
+  bool number_float(Json::number_float_t value, const std::string& /*text*/) override { return put({value}) != nullptr; }
+  bool string(std::string& value) override { return put({std::move(value)}) != nullptr; }
+  bool start_object(std::size_t /*size*/) override { return open({JsonValue::Object()}); }
+  bool end_object() override { return close(); }
+  bool start_array(std::size_t /*size*/) override { return open({JsonValue::Array()}); }
+  bool end_array() override { return close(); }
+  bool key(std::string& name) override {
     if (!open_.back().names.insert(name).second) return refuse("repeated key '" + printable(name, 60) + "'", "", "");
     std::get<JsonValue::Object>(open_.back().value->value).emplace_back(std::move(name), JsonValue());
     return true;
@@ -103,8 +102,7 @@ class DocumentBuilder : public JsonHandler {
   };
 
   /// Puts a value where the parser is; null when there are too many.
-  template <class T>
-  JsonValue* put(T&& value) {
+  JsonValue* put(JsonValue value) {
     if (values_++ == most_values_) {
       refuse("too many values", "at most " + std::to_string(most_values_), "more");
       return nullptr;
@@ -115,13 +113,12 @@ class DocumentBuilder : public JsonHandler {
       if (auto* const array = std::get_if<JsonValue::Array>(&around)) place = &array->emplace_back();
       else place = &std::get<JsonValue::Object>(around).back().second;
     }
-    place->value = std::forward<T>(value);
+    *place = std::move(value);
     return place;
   }
-  template <class Container>
-  bool open(Container&& empty) {
+  bool open(JsonValue empty) {
     if (open_.size() == most_depth_) return refuse("nested too deeply", "at most " + std::to_string(most_depth_) + " levels", "more");
-    JsonValue* const value = put(std::forward<Container>(empty));
+    JsonValue* const value = put(std::move(empty));
     if (value == nullptr) return false;
     open_.push_back({value, {}});
     return true;

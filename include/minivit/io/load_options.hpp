@@ -3,7 +3,7 @@
 // to a model.
 #pragma once
 
-#include <minivit/io/pickle_reader.hpp>
+#include <minivit/io/pickle_limits.hpp>
 
 #include <cstdint>
 #include <string>

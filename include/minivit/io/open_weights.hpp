@@ -6,7 +6,7 @@
 
 #include <minivit/io/key_names.hpp>
 #include <minivit/io/load_options.hpp>
-#include <minivit/io/safetensors.hpp>
+#include <minivit/io/safetensors_reader.hpp>
 #include <minivit/io/torch_file.hpp>
 
 #include <span>

@@ -7,6 +7,7 @@
 
 #include <minivit/core/errors.hpp>
 #include <minivit/io/pickle.hpp>
+#include <minivit/io/pickle_limits.hpp>
 
 #include <bit>
 #include <cstdint>
@@ -18,14 +19,6 @@
 #include <vector>
 
 namespace minivit::inline MINIVIT_ISA::pickle {
-
-/// How much of a pickle is read before it is refused. The largest published checkpoints with optimiser state have some
-/// 50,000 values.
-struct Limits {
-  std::size_t bytes = std::size_t{16} << 20;  ///< of the pickle; numbers of tensors stand outside of it
-  std::size_t values = 400'000;               ///< put on the stack or remembered: at most 50 MB of memory
-  std::size_t marks = 1'000;                  ///< containers begun inside each other; Python itself stops there
-};
 
 namespace detail {
 

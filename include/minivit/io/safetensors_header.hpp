@@ -9,9 +9,9 @@
 #include <minivit/io/checked.hpp>
 #include <minivit/io/dtype.hpp>
 #include <minivit/io/json_strict.hpp>
+#include <minivit/io/sorted.hpp>
 #include <minivit/io/tensor_info.hpp>
 
-#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <limits>
@@ -51,7 +51,7 @@ struct ClaimedTensor {
 };
 
 /// Accepts {"__metadata__": {text: text}, NAME: {"dtype": text, "shape": [n...], "data_offsets": [n, n]}} and nothing else.
-class HeaderHandler : public JsonHandler {
+class HeaderHandler final : public JsonHandler {
  public:
   std::vector<ClaimedTensor> tensors;
   std::map<std::string, std::string> metadata;
@@ -64,11 +64,11 @@ class HeaderHandler : public JsonHandler {
     return "tensor " + in_quotes(tensors.back().name);
   }
 
-  bool null() { return unexpected("null"); }
-  bool boolean(bool value) { return unexpected(value ? "true" : "false"); }
-  bool number_integer(Json::number_integer_t value) { return unexpected(std::to_string(value)); }
-  bool number_float(Json::number_float_t /*value*/, const std::string& text) { return unexpected(printable(text, 40)); }
-  bool number_unsigned(Json::number_unsigned_t value) {
+  bool null() override { return unexpected("null"); }
+  bool boolean(bool value) override { return unexpected(value ? "true" : "false"); }
+  bool number_integer(Json::number_integer_t value) override { return unexpected(std::to_string(value)); }
+  bool number_float(Json::number_float_t /*value*/, const std::string& text) override { return unexpected(printable(text, 40)); }
+  bool number_unsigned(Json::number_unsigned_t value) override {
     if (at_ == At::shape) {
       ClaimedTensor& tensor = tensors.back();
       if (tensor.axes == most_axes) return refuse("too many axes", "at most " + std::to_string(most_axes), "more");
@@ -83,7 +83,7 @@ class HeaderHandler : public JsonHandler {
     }
     return unexpected(std::to_string(value));
   }
-  bool string(std::string& value) {
+  bool string(std::string& value) override {
     if (at_ == At::metadata_text) {
       metadata[metadata_name_] = std::move(value);
       at_ = At::metadata;
@@ -98,7 +98,7 @@ class HeaderHandler : public JsonHandler {
     }
     return unexpected("the text " + in_quotes(value));
   }
-  bool start_object(std::size_t /*size*/) {
+  bool start_object(std::size_t /*size*/) override {
     switch (at_) {
       case At::start:
         at_ = At::root;
@@ -113,7 +113,7 @@ class HeaderHandler : public JsonHandler {
         return unexpected("an object");
     }
   }
-  bool end_object() {
+  bool end_object() override {
     if (at_ == At::record) {
       const ClaimedTensor& tensor = tensors.back();
       if (!tensor.has_dtype) return refuse("missing field", "'dtype'", "none");
@@ -123,7 +123,7 @@ class HeaderHandler : public JsonHandler {
     at_ = at_ == At::root ? At::end : At::root;
     return true;
   }
-  bool start_array(std::size_t /*size*/) {
+  bool start_array(std::size_t /*size*/) override {
     switch (at_) {
       case At::shape_value:
         at_ = At::shape;
@@ -135,13 +135,13 @@ class HeaderHandler : public JsonHandler {
         return unexpected("an array");
     }
   }
-  bool end_array() {
+  bool end_array() override {
     if (at_ == At::offsets && tensors.back().offset_count != 2)
       return refuse("too few data_offsets", "2 numbers", std::to_string(tensors.back().offset_count));
     at_ = At::record;
     return true;
   }
-  bool key(std::string& name) {
+  bool key(std::string& name) override {
     if (at_ == At::metadata) {
       metadata_name_ = name;
       at_ = At::metadata_text;
@@ -188,7 +188,7 @@ class HeaderHandler : public JsonHandler {
       return refuse("unknown field", "'dtype', 'shape' or 'data_offsets'", in_quotes(name));
     return !repeated || refuse("repeated field", "each field once", "'" + name + "' twice");
   }
-  bool unexpected(std::string found) {
+  bool unexpected(std::string_view found) {
     const char* what = "wrong value";
     const char* expected = "";
     // clang-format off
@@ -205,7 +205,7 @@ class HeaderHandler : public JsonHandler {
       default: break;  // between keys the parser itself lets nothing else through
     }
     // clang-format on
-    return refuse(what, expected, std::move(found));
+    return refuse(what, expected, found);
   }
 
   At at_ = At::start;
@@ -213,11 +213,10 @@ class HeaderHandler : public JsonHandler {
   std::string metadata_name_;
 };
 
-[[noreturn]] inline void fail_tensor(std::string_view where, const std::string& name, const std::string& what,
-                                     const std::string& expected, const std::string& found,
-                                     std::string_view hint = damaged_file) {
+[[noreturn, gnu::cold]] inline void fail_tensor(std::string_view where, std::string_view name, std::string_view what,
+                                     std::string_view expected, std::string_view found, std::string_view hint = damaged_file) {
   fail({.where = where,
-        .what = "tensor " + in_quotes(name) + ": " + what,
+        .what = "tensor " + in_quotes(name) + ": " + std::string(what),
         .expected = expected,
         .found = found,
         .hint = hint});
@@ -248,10 +247,12 @@ inline TensorSize tensor_size(DType dtype, std::span<const std::uint64_t> shape,
 /// Checks sizes, offsets and names of all records against `data_bytes` and sorts them by offset.
 inline std::vector<TensorInfo> check_layout(std::vector<ClaimedTensor> claimed, std::uint64_t data_bytes,
                                             std::string_view where) {
-  std::ranges::sort(claimed, {}, &ClaimedTensor::name);
-  if (const auto twice = std::ranges::adjacent_find(claimed, {}, &ClaimedTensor::name); twice != claimed.end())
-    fail_tensor(where, twice->name, "repeated name", "each name once", "two tensors");
-  for (const ClaimedTensor& t : claimed) {
+  const auto by_name = sorted(claimed.size(), [&](std::size_t a, std::size_t b) { return claimed[a].name < claimed[b].name; });
+  for (std::size_t i = 1; i < by_name.size(); ++i)
+    if (claimed[by_name[i]].name == claimed[by_name[i - 1]].name)
+      fail_tensor(where, claimed[by_name[i]].name, "repeated name", "each name once", "two tensors");
+  for (const std::size_t i : by_name) {
+    const ClaimedTensor& t = claimed[i];
     const auto [begin, end] = t.offsets;
     if (end < begin || end > data_bytes)
       fail_tensor(where, t.name, "wrong data_offsets", "begin <= end <= " + std::to_string(data_bytes),
@@ -262,11 +263,13 @@ inline std::vector<TensorInfo> check_layout(std::vector<ClaimedTensor> claimed, 
                   std::to_string(size.bytes) + " bytes for " + std::string(name_of(t.dtype)) + " " + shape_text(t.extents()),
                   std::to_string(end - begin) + " bytes");
   }
-  std::ranges::sort(claimed, {}, &ClaimedTensor::offsets);  // names decide nothing: equal offsets are empty or refused
+  // names decide nothing: equal offsets are empty or refused
+  const auto by_place = sorted(claimed.size(), [&](std::size_t a, std::size_t b) { return claimed[a].offsets < claimed[b].offsets; });
   std::uint64_t covered = 0;
   std::vector<TensorInfo> tensors;
   tensors.reserve(claimed.size());
-  for (ClaimedTensor& t : claimed) {
+  for (const std::size_t i : by_place) {
+    ClaimedTensor& t = claimed[i];
     const auto [begin, end] = t.offsets;
     if (begin != covered)
       fail_tensor(where, t.name, begin < covered ? "overlaps the tensor before it" : "leaves a hole before it",

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Writes safetensors files: the same tensors give the same bytes. Tensors stand by size of their type, largest first, then
-// by name; the header is padded with spaces so that data starts at a multiple of 64. Included by safetensors.hpp.
+// by name; the header is padded with spaces so that data starts at a multiple of 64.
 #pragma once
 
 #include <minivit/core/buffer.hpp>
@@ -44,10 +44,9 @@ struct SafeTensorsPlan {
 
 inline SafeTensorsPlan plan_safetensors(const std::vector<TensorToWrite>& tensors,
                                         const std::map<std::string, std::string>& metadata, std::string_view where) {
-  std::vector<const TensorToWrite*> order;
-  for (const TensorToWrite& t : tensors) order.push_back(&t);
-  std::ranges::sort(order, [](const TensorToWrite* a, const TensorToWrite* b) {
-    return bits_of(a->dtype) != bits_of(b->dtype) ? bits_of(a->dtype) > bits_of(b->dtype) : a->name < b->name;
+  const auto order = sorted(tensors.size(), [&](std::size_t i, std::size_t j) {
+    const TensorToWrite &a = tensors[i], &b = tensors[j];
+    return bits_of(a.dtype) != bits_of(b.dtype) ? bits_of(a.dtype) > bits_of(b.dtype) : a.name < b.name;
   });
 
   std::string json = "{";
@@ -63,7 +62,8 @@ inline SafeTensorsPlan plan_safetensors(const std::vector<TensorToWrite>& tensor
   SafeTensorsPlan plan;
   std::uint64_t offset = 0;
   std::set<std::string_view> names;
-  for (const TensorToWrite* const t : order) {
+  for (const std::size_t i : order) {
+    const TensorToWrite* const t = &tensors[i];
     if (t->name == metadata_key || !names.insert(t->name).second)
       fail_tensor(where, t->name, "name cannot be used", "a name of its own", "a repeated or reserved one", "");
     if (t->shape.size() > most_axes)

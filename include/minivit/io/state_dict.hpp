@@ -6,12 +6,12 @@
 
 #include <minivit/core/buffer.hpp>
 #include <minivit/io/checked.hpp>
+#include <minivit/io/sorted.hpp>
 #include <minivit/io/tensor_info.hpp>
 
 #include <algorithm>
 #include <cstring>
 #include <map>
-#include <numeric>
 #include <optional>
 #include <span>
 #include <string>
@@ -134,15 +134,13 @@ class StateDict {
   /// Sets what tensors() gives and find() finds. Throws Error when two have the same name.
   void set_tensors(std::vector<TensorInfo> tensors) {
     tensors_ = std::move(tensors);
-    by_name_.resize(tensors_.size());
-    std::iota(by_name_.begin(), by_name_.end(), std::size_t{0});
-    const auto name = [&](std::size_t i) { return std::string_view(tensors_[i].name); };
-    std::ranges::sort(by_name_, {}, name);
-    if (const auto twice = std::ranges::adjacent_find(by_name_, {}, name); twice != by_name_.end())
-      fail({.where = where_,
-            .what = "tensor " + detail::in_quotes(tensors_[*twice].name) + ": repeated name",
-            .expected = "each name once",
-            .found = "two tensors"});
+    by_name_ = detail::sorted(tensors_.size(), [&](std::size_t a, std::size_t b) { return tensors_[a].name < tensors_[b].name; });
+    for (std::size_t i = 1; i < by_name_.size(); ++i)
+      if (tensors_[by_name_[i]].name == tensors_[by_name_[i - 1]].name)
+        fail({.where = where_,
+              .what = "tensor " + detail::in_quotes(tensors_[by_name_[i]].name) + ": repeated name",
+              .expected = "each name once",
+              .found = "two tensors"});
   }
 
  private:

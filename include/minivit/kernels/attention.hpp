@@ -79,14 +79,14 @@ struct AttentionBlock {
   }
 
   /// Packs what every block of rows needs of `count` heads from `head`; the table with head 0.
-  void prepare(const T* qkv, Index ldq, const AttentionShape& s, const AttentionWeights<T>& w, Index head, Index count) const {
+  MINIVIT_KERNEL void prepare(const T* qkv, Index ldq, const AttentionShape& s, const AttentionWeights<T>& w, Index head, Index count) const {
     const Index D = s.head_dim, size = packed_size<Arch, T>(D, padded);
     for (Index h = head; h < head + count; ++h) pack<Arch, T>(keys + h * size, qkv + s.dim() + h * D, ldq, Order::transposed, D, s.tokens);
     if (s.relative && head == 0) pack<Arch, T>(table, w.table, s.columns(), Order::plain, D, s.columns());
   }
 
   /// scores[h, i, j] = (q_i . k_j + relative) / sqrt(D) + bias for `count` rows from `first`, before any mixing.
-  void score(const T* qkv, Index ldq, Index first, Index count, const AttentionShape& s, const AttentionWeights<T>& w,
+  MINIVIT_KERNEL void score(const T* qkv, Index ldq, Index first, Index count, const AttentionShape& s, const AttentionWeights<T>& w,
              const ScorePlanes<T>& p) const {
     const Profile::Scope profile("attn scores");
     const Index D = s.head_dim, size = packed_size<Arch, T>(D, padded);
@@ -179,7 +179,7 @@ class AttentionForward {
   }
 
   /// Packs keys and values of `count` heads from `head`; qkv [N, 3 H D] with row stride ldq.
-  void prepare(const T* qkv, Index ldq, const AttentionWeights<T>& w, Index head, Index count) const {
+  MINIVIT_KERNEL void prepare(const T* qkv, Index ldq, const AttentionWeights<T>& w, Index head, Index count) const {
     const Profile::Scope profile("attn pack k, v");
     block_.prepare(qkv, ldq, s_, w, head, count);
     for (Index h = head; h < head + count; ++h)
@@ -187,7 +187,7 @@ class AttentionForward {
   }
 
   /// out [count, H D] (row stride ldo) for the query rows [first, first + count); count <= block_rows.
-  void rows(T* out, Index ldo, const T* qkv, Index ldq, Index first, Index count, const AttentionWeights<T>& w,
+  MINIVIT_KERNEL void rows(T* out, Index ldo, const T* qkv, Index ldq, Index first, Index count, const AttentionWeights<T>& w,
             const ScorePlanes<T>& p = {}) const {
     const auto& b = block_;
     const Index used = count * b.padded;  // elements of a plane

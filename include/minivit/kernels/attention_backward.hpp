@@ -52,7 +52,7 @@ constexpr Index attention_backward_scratch(const AttentionShape& s) {
 /// dqkv [N, 3 * H * D] (row stride ldq) is overwritten; the gradients of the transformations are added to `g`, that of the position
 /// bias to p.dbias.
 template <class Arch, class T>
-void attention_backward(T* dqkv, const AttentionGradients<T>& g, const T* dout, Index ldo, const T* qkv, Index ldq,
+MINIVIT_KERNEL void attention_backward(T* dqkv, const AttentionGradients<T>& g, const T* dout, Index ldo, const T* qkv, Index ldq,
                         const AttentionShape& s, const AttentionWeights<T>& w, T* scratch, const ScorePlanes<T>& p = {}) {
   detail::Cutter<T> cut(scratch);
   const detail::AttentionBackwardBlock<Arch, T> b(cut, s);

@@ -254,7 +254,7 @@ constexpr Index depthwise_scratch(const DepthwiseShape& shape) {
 ///
 /// The gradient of x is this function of dy with flipped taps and no bias.
 template <class Arch = simd::best, class T>
-void depthwise(T* y, Index ldy, const T* x, Index ldx, const T* packed, const DepthwiseShape& shape, Index first, Index rows,
+MINIVIT_KERNEL void depthwise(T* y, Index ldy, const T* x, Index ldx, const T* packed, const DepthwiseShape& shape, Index first, Index rows,
                T* scratch) {
   const detail::ChannelBlocks<Arch, T> blocks{shape.dim};
   constexpr Index L = blocks.width;

@@ -52,7 +52,7 @@ inline void tile(T* c, Index ldc, const T* a, Index lda, const W* b, Index depth
 
 /// All rows of one panel: tiles of 8 (or 4) rows, then 4, 2 and 1 for the rest.
 template <class Arch, Index V, Order AOrder, class T, class W>
-void panel(T* c, Index ldc, const T* a, Index lda, const W* b, Index rows, Index depth, Index tail, const T* bias,
+MINIVIT_KERNEL void panel(T* c, Index ldc, const T* a, Index lda, const W* b, Index rows, Index depth, Index tail, const T* bias,
            const T* start, Index lds) {
   Index r = 0;
   const auto run = [&]<Index R>(std::integral_constant<Index, R>) {
@@ -103,7 +103,7 @@ void blocked(T* c, Index ldc, const T* a, Index lda, Index m, Index n, Index k, 
 /// C [m, n] = epilogue(A [m, k] B [k, n]) with B packed by pack<Arch, T>. A(i, p) = a[i * lda + p].
 /// Preconditions: m, n >= 0, k >= 1; C overlaps neither A nor B.
 template <class Arch, class T, class W>
-void gemm(T* c, Index ldc, const T* a, Index lda, const W* packed, Index m, Index n, Index k, const Epilogue<T>& e = {}) {
+MINIVIT_KERNEL void gemm(T* c, Index ldc, const T* a, Index lda, const W* packed, Index m, Index n, Index k, const Epilogue<T>& e = {}) {
   constexpr Index block_rows = 128;  // 128 x 512 floats of A are 256 KiB: they and one panel share L2
   detail::blocked<Arch, Order::plain>(c, ldc, a, lda, m, n, k, block_rows, e,
                                       [&](Index column, Index width, Index k0, Index) { return packed + k * column + k0 * width; });
@@ -118,7 +118,7 @@ constexpr Index unpacked_scratch(Index k) {
 /// The same with B in either order as it lies in memory, packed panel by panel into `scratch`; A in either order as well:
 /// Order::transposed means A(i, p) = a[p * lda + i].
 template <class Arch, class T>
-void gemm_unpacked(T* c, Index ldc, const T* a, Index lda, Order a_order, const T* b, Index ldb, Order b_order, Index m,
+MINIVIT_KERNEL void gemm_unpacked(T* c, Index ldc, const T* a, Index lda, Order a_order, const T* b, Index ldb, Order b_order, Index m,
                    Index n, Index k, T* scratch, const Epilogue<T>& e = {}) {
   const auto pack_next = [&](Index column, Index width, Index k0, Index depth) {
     pack_panel<Arch>(scratch, b, ldb, b_order, k0, depth, column, width, n);

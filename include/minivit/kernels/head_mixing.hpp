@@ -13,7 +13,7 @@ namespace minivit::inline MINIVIT_ISA::kernels {
 /// dst[o] = sum_h A[o, h] src[h] + bias[o], or with A transposed, for the first `length` elements of `heads` planes, which are `plane`
 /// elements apart. `bias` may be null. dst and src do not overlap. Precondition: `length` is a multiple of the lanes.
 template <class Arch, class T>
-void mix_heads(T* dst, const T* src, const T* matrix, bool transposed, Index heads, Index plane, Index length, const T* bias = nullptr) {
+MINIVIT_KERNEL void mix_heads(T* dst, const T* src, const T* matrix, bool transposed, Index heads, Index plane, Index length, const T* bias = nullptr) {
   const Profile::Scope profile("attn mix heads");
   using Batch = simd::Batch<T, Arch>;
   constexpr Index L = simd::lanes<T, Arch>;
@@ -56,7 +56,7 @@ void mix_heads(T* dst, const T* src, const T* matrix, bool transposed, Index hea
 
 /// dA[o, h] += sum over the first `length` elements of the planes of dy[o] * x[h].
 template <class Arch, class T>
-void mix_heads_gradient(T* dmatrix, const T* dy, const T* x, Index heads, Index plane, Index length) {
+MINIVIT_KERNEL void mix_heads_gradient(T* dmatrix, const T* dy, const T* x, Index heads, Index plane, Index length) {
   using Batch = simd::Batch<T, Arch>;
   constexpr Index L = simd::lanes<T, Arch>;
   // G x K weights share what they load; each is summed over the even and the odd registers of its planes

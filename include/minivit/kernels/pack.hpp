@@ -44,7 +44,7 @@ constexpr Index packed_size(Index k, Index n) {
 /// Packs columns [column, column + width) and rows [row, row + depth) of B [.., n] into `dst` [depth, width].
 /// Order::plain: B(i, j) = b[i * ldb + j]. Order::transposed: B(i, j) = b[j * ldb + i]. Precondition: `width` is a multiple of the lanes.
 template <class Arch, class W, class T>
-void pack_panel(W* dst, const T* b, Index ldb, Order order, Index row, Index depth, Index column, Index width, Index n) {
+MINIVIT_KERNEL void pack_panel(W* dst, const T* b, Index ldb, Order order, Index row, Index depth, Index column, Index width, Index n) {
   constexpr Index L = simd::lanes<T, Arch>;
   const Index valid = std::min(width, n - column);
   const auto convert = [](T value) {
@@ -88,7 +88,7 @@ void pack_panel(W* dst, const T* b, Index ldb, Order order, Index row, Index dep
 
 /// Packs all of B [k, n]. `dst` has packed_size<Arch, T>(k, n) elements.
 template <class Arch, class T, class W>
-void pack(W* dst, const T* b, Index ldb, Order order, Index k, Index n) {
+MINIVIT_KERNEL void pack(W* dst, const T* b, Index ldb, Order order, Index k, Index n) {
   for (Index column = 0; column < n;) {
     const Index width = panel_width<Arch, T>(n - column);
     pack_panel<Arch>(dst + k * column, b, ldb, order, 0, k, column, width, n);

@@ -46,7 +46,7 @@ inline simd::Batch<T, Arch> gelu_slope(const simd::Batch<T, Arch>& x) {
 
 /// y = gelu(x) for n elements; y == x is allowed.
 template <class Arch = simd::best, class T>
-inline void gelu(T* y, const T* x, Index n) {
+MINIVIT_KERNEL void gelu(T* y, const T* x, Index n) {
   simd::sweep<Arch, T>(n, [&](Index i, auto io, auto) { io.store(y + i, gelu(io.load(x + i))); });
 }
 
@@ -65,13 +65,13 @@ inline void touch_gelu_constants() {
 
 /// y = gelu(x) between bf16 numbers, with gelu_near.
 template <class Arch = simd::best>
-inline void gelu(bf16* y, const bf16* x, Index n) {
+MINIVIT_KERNEL void gelu(bf16* y, const bf16* x, Index n) {
   simd::sweep<Arch, float>(n, [&](Index i, auto io, auto) { io.store(y + i, gelu_near(io.load(x + i))); });
 }
 
 /// dx = dy * gelu'(x) for n elements; x, the input of the forward, may be bf16. dx == dy is allowed.
 template <class Arch = simd::best, class T, class X>
-inline void gelu_backward(T* dx, const T* dy, const X* x, Index n) {
+MINIVIT_KERNEL void gelu_backward(T* dx, const T* dy, const X* x, Index n) {
   simd::sweep<Arch, T>(n, [&](Index i, auto io, auto) { io.store(dx + i, io.load(dy + i) * gelu_slope(io.load(x + i))); });
 }
 

@@ -89,7 +89,7 @@ constexpr Index relation_scratch(const RelationShape& shape) {
 /// `weight` times the gradient to dstudent, which lies like student. (i, j) and (j, i) have transposed relations, so they share
 /// both products and both products of backward.
 template <class Arch, class T>
-double relation_cross_entropy(const RelationShape& shape, const T* student, Index lds, const T* teacher, Index ldt, T weight, T* dstudent,
+MINIVIT_KERNEL double relation_cross_entropy(const RelationShape& shape, const T* student, Index lds, const T* teacher, Index ldt, T weight, T* dstudent,
                               T* scratch) {
   using enum Order;
   const Index n = shape.tokens, square = aligned_count<T>(n * n);
@@ -143,7 +143,7 @@ constexpr Index cosine_scratch(Index tokens, Index student_width, Index teacher_
 /// Squared difference of cosine similarities of one image: rows of student [n, ws] and teacher [n, wt] scaled to unit length
 /// (norms below 1e-12 count as 1e-12), G = h h^T; returns sum (G_s - G_t)^2 and adds `weight` times the gradient to dstudent.
 template <class Arch, class T>
-double cosine_relation_error(Index n, const T* student, Index ws, const T* teacher, Index wt, T weight, T* dstudent, T* scratch) {
+MINIVIT_KERNEL double cosine_relation_error(Index n, const T* student, Index ws, const T* teacher, Index wt, T weight, T* dstudent, T* scratch) {
   using enum Order;
   using B = simd::Batch<T, Arch>;
   const B zero(T(0));

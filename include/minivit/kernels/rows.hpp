@@ -26,7 +26,7 @@ inline T sum_of(const simd::Batch<T, Arch> (&acc)[4]) {
 /// Rows start `ldx` and `ldy` elements apart. y == x is allowed; Y may be bf16. Preconditions: dim >= 1, eps > 0 when a row may be
 /// constant.
 template <class Arch = simd::best, class T, class Y>
-inline void layer_norm(Y* y, Index ldy, T* mean, T* rstd, const T* x, Index ldx, const T* weight, const T* bias, Index rows,
+MINIVIT_KERNEL void layer_norm(Y* y, Index ldy, T* mean, T* rstd, const T* x, Index ldx, const T* weight, const T* bias, Index rows,
                        Index dim, T eps) {
   using B = simd::Batch<T, Arch>;
   const T count = static_cast<T>(dim);
@@ -98,7 +98,7 @@ inline void layer_norm_backward_rows(T* dx, T* dweight, T* dbias, const T* dy, c
 /// order. `mean` and `rstd` are those that the forward stored. All rows are dense, `dim` elements apart. dx == dy is allowed
 /// without `accumulate_dx`.
 template <class Arch = simd::best, class T>
-inline void layer_norm_backward(T* dx, T* dweight, T* dbias, const T* dy, const T* x, const T* mean, const T* rstd,
+MINIVIT_KERNEL void layer_norm_backward(T* dx, T* dweight, T* dbias, const T* dy, const T* x, const T* mean, const T* rstd,
                                 const T* weight, Index rows, Index dim, bool accumulate_dx) {
   const Index fours = rows / 4 * 4;
   for (Index r = 0; r < fours; r += 4)
@@ -111,30 +111,26 @@ inline void layer_norm_backward(T* dx, T* dweight, T* dbias, const T* dy, const 
 
 namespace detail {
 
-/// softmax of one row of V registers, `tail` elements in the last one, which never leaves the registers. Sums as softmax() does.
-template <Index V, class Arch, class T>
-[[gnu::flatten]] inline void softmax_short(T* y, const T* x, Index tail) {
+/// softmax of one row of `registers` registers, 8 at most, with `tail` elements in the last one; `y` is written once. Sums as softmax()
+/// does.
+template <class Arch, class T>
+[[gnu::flatten]] inline void softmax_short(T* y, const T* x, Index registers, Index tail) {
   using B = simd::Batch<T, Arch>;
-  constexpr Index L = simd::lanes<T, Arch>, last = V - 1;
-  B e[V];
-#pragma GCC unroll 8
+  constexpr Index L = simd::lanes<T, Arch>;
+  const Index last = registers - 1, in_fours = (tail < L ? last : registers) / 4 * 4;
+  B e[8];
   for (Index v = 0; v < last; ++v) e[v] = simd::load<Arch>(x + v * L);
   e[last] = simd::load_partial(x + last * L, tail, B(-std::numeric_limits<T>::infinity()));
   B top = e[0];
-#pragma GCC unroll 8
-  for (Index v = 1; v < V; ++v) top = simd::max(top, e[v]);
+  for (Index v = 1; v < registers; ++v) top = simd::max(top, e[v]);
   const B largest(simd::largest(top));
-#pragma GCC unroll 8
-  for (Index v = 0; v < V; ++v) e[v] = simd::exp(e[v] - largest);
+#pragma GCC unroll 1
+  for (Index v = 0; v < registers; ++v) e[v] = simd::exp(e[v] - largest);
   B total[4] = {B(T(0)), B(T(0)), B(T(0)), B(T(0))};
-  const auto add = [&](auto in_fours) {
-#pragma GCC unroll 8
-    for (Index v = 0; v < V; ++v) total[v < in_fours ? v % 4 : 0] = total[v < in_fours ? v % 4 : 0] + e[v];
-  };
-  if (V % 4 == 0 && tail < L) add(std::integral_constant<Index, last / 4 * 4>{});
-  else add(std::integral_constant<Index, V / 4 * 4>{});
+  for (Index v = 0; v < in_fours; v += 4)
+    for (Index k = 0; k < 4; ++k) total[k] = total[k] + e[v + k];
+  for (Index v = in_fours; v < registers; ++v) total[0] = total[0] + e[v];
   const B factor(T(1) / sum_of<T, Arch>(total));
-#pragma GCC unroll 8
   for (Index v = 0; v < last; ++v) simd::store<Arch>(y + v * L, e[v] * factor);
   simd::store_partial<Arch>(y + last * L, e[last] * factor, tail);
 }
@@ -144,19 +140,15 @@ template <Index V, class Arch, class T>
 /// y = exp(x - largest) / sum of that, for each row of n elements; y == x is allowed. -infinity gives 0; a row that holds
 /// NaN or +infinity, or nothing but -infinity, becomes NaN as a whole, so that a fault is seen.
 template <class Arch = simd::best, class T>
-[[gnu::flatten]] inline void softmax(T* y, Index ldy, const T* x, Index ldx, Index rows, Index n) {  // flatten: exp is not called
+MINIVIT_KERNEL [[gnu::flatten]] void softmax(T* y, Index ldy, const T* x, Index ldx, Index rows, Index n) {  // flatten: exp is not called
   using B = simd::Batch<T, Arch>;
   if constexpr (std::is_same_v<T, float>) {
     constexpr Index L = simd::lanes<T, Arch>;
-    const bool done = [&]<Index... I>(std::integer_sequence<Index, I...>) {
-      const auto run = [&](auto registers) {
-        if (n <= (registers - 1) * L || n > registers * L) return false;
-        for (Index r = 0; r < rows; ++r) detail::softmax_short<registers, Arch>(y + r * ldy, x + r * ldx, n - (registers - 1) * L);
-        return true;
-      };
-      return (run(std::integral_constant<Index, I + 1>{}) || ...);
-    }(std::make_integer_sequence<Index, 8>{});
-    if (done) return;
+    const Index registers = (n + L - 1) / L;
+    if (1 <= registers && registers <= 8) {
+      for (Index r = 0; r < rows; ++r) detail::softmax_short<Arch>(y + r * ldy, x + r * ldx, registers, n - (registers - 1) * L);
+      return;
+    }
   }
   const B lowest(-std::numeric_limits<T>::infinity());
   for (Index r = 0; r < rows; ++r) {
@@ -178,7 +170,7 @@ template <class Arch = simd::best, class T>
 
 /// Gradient of softmax from its result y: dx = y * (dy - sum(dy * y)) for each row of n elements; dx == dy is allowed.
 template <class Arch = simd::best, class T>
-inline void softmax_backward(T* dx, Index lddx, const T* dy, Index lddy, const T* y, Index ldy, Index rows, Index n) {
+MINIVIT_KERNEL void softmax_backward(T* dx, Index lddx, const T* dy, Index lddy, const T* y, Index ldy, Index rows, Index n) {
   using B = simd::Batch<T, Arch>;
   for (Index r = 0; r < rows; ++r) {
     const T* const g = dy + r * lddy;
@@ -195,7 +187,7 @@ inline void softmax_backward(T* dx, Index lddx, const T* dy, Index lddy, const T
 /// dst += sum over rows of x, for each of n columns (the gradient of a bias). Rows are added eight at a time, so rounding
 /// grows with rows / 8.
 template <class Arch = simd::best, class T>
-inline void column_sum(T* dst, const T* x, Index ldx, Index rows, Index n) {
+MINIVIT_KERNEL void column_sum(T* dst, const T* x, Index ldx, Index rows, Index n) {
   const Index eights = rows / 8, rest = rows % 8;
   for (Index e = 0; e < eights; ++e) {
     const T* const in = x + 8 * e * ldx;

@@ -18,6 +18,18 @@ struct LinearOptions {
   bool gelu = false;            ///< GELU of the sum, exact but for products of words, where it is gelu_near
 };
 
+namespace detail {
+/// linear() of panels for layers of any size, so that a model has it once.
+template <class Arch, class T, class W>
+MINIVIT_KERNEL void packed_product(const T* x, const W* panels, const T* bias, T* y, Index rows, Index in, Index out,
+                                   const LinearOptions<T>& options, const Arena<T>& arena) {
+  arena.split(rows, rows_step, in * out, [&](Index first, Index count, int) {
+    const T* const residual = options.residual ? options.residual + first * out : nullptr;
+    kernels::gemm<Arch>(y + first * out, out, x + first * in, in, panels, count, out, in, kernels::Epilogue<T>{bias, residual, out, options.gelu});
+  });
+}
+}  // namespace detail
+
 /// y = act(x W^T + b + residual). `bias` may be null.
 template <class Arch, class T, int In, int Out, class W>
 constexpr void linear(View<const T, Dyn, In> x, View<W, Out, In> weight, const T* bias, View<T, Dyn, Out> y, Arena<T>& arena,
@@ -37,12 +49,7 @@ constexpr void linear(View<const T, Dyn, In> x, View<W, Out, In> weight, const T
 template <class Arch, class T, int In, int Out, class W, bool Both>
 constexpr void linear(View<const T, Dyn, In> x, const PackedMatrix<W, T, Arch, Out, In, Both>& weight, const T* bias,
                       View<T, Dyn, Out> y, Arena<T>& arena, LinearOptions<T> options = {}) {
-  if (arena.counting()) return;
-  arena.split(x.batch(), rows_step, Index{In} * Out, [&](Index first, Index count, int) {
-    const T* const residual = options.residual ? options.residual + first * Out : nullptr;
-    kernels::gemm<Arch>(y.data() + first * Out, Out, x.data() + first * In, In, weight.forward, count, Out, In,
-                        kernels::Epilogue<T>{bias, residual, Out, options.gelu});
-  });
+  if (!arena.counting()) detail::packed_product<Arch>(x.data(), weight.forward, bias, y.data(), x.batch(), In, Out, options, arena);
 }
 
 /// dx = dy W, or dx += dy W.

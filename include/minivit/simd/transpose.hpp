@@ -21,8 +21,8 @@ inline constexpr Index transpose_side =
 /// Word (c, r) of `to` = word (r, c) of `from`, for a tile of transpose_side<Arch> words a side; rows of `from` behind the first `rows` are
 /// not read and count as zero. Rows are `ldt` and `ldf` bytes apart. Precondition: transpose_side<Arch> > 0.
 template <class Arch>
-inline void transpose([[maybe_unused]] void* to, [[maybe_unused]] Index ldt, [[maybe_unused]] const void* from, [[maybe_unused]] Index ldf,
-                      [[maybe_unused]] Index rows) {
+MINIVIT_KERNEL void transpose([[maybe_unused]] void* to, [[maybe_unused]] Index ldt, [[maybe_unused]] const void* from, [[maybe_unused]] Index ldf,
+                              [[maybe_unused]] Index rows) {
   static_assert(transpose_side<Arch> > 0);
   [[maybe_unused]] const char* const source = static_cast<const char*>(from);
   [[maybe_unused]] char* const target = static_cast<char*>(to);

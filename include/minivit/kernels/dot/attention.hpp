@@ -55,14 +55,14 @@ struct DotAttentionBlock {
   }
 
   /// Packs `count` heads from `head`; the table with head 0.
-  void prepare(const bf16* qkv, Index ldq, const AttentionWeights<float>& w, Index head, Index count) const {
+  MINIVIT_KERNEL void prepare(const bf16* qkv, Index ldq, const AttentionWeights<float>& w, Index head, Index count) const {
     for (Index h = head; h < head + count; ++h)
       dot_pack(keys + h * key_size, qkv + shape.dim() + h * shape.head_dim, ldq, Order::transposed, shape.head_dim, shape.tokens);
     if (shape.relative && head == 0) dot_pack(table, w.table, shape.columns(), Order::plain, shape.head_dim, shape.columns());
   }
 
   /// scores[h, i, j] = (q_i . k_j + relative) / sqrt(D) + bias for `count` rows from `first`. Columns behind N may become anything.
-  void score(const bf16* qkv, Index ldq, Index first, Index count, const AttentionWeights<float>& w, const ScorePlanes<float>& p) const {
+  MINIVIT_KERNEL void score(const bf16* qkv, Index ldq, Index first, Index count, const AttentionWeights<float>& w, const ScorePlanes<float>& p) const {
     const Profile::Scope profile("attn scores");
     const Index D = shape.head_dim;
     const float scale = 1 / std::sqrt(static_cast<float>(D));
@@ -109,7 +109,7 @@ class DotAttention {
   }
 
   /// Packs keys and values of `count` heads from `head`, and with head 0 the table; qkv [N, 3 H D] with row stride ldq.
-  void prepare(const bf16* qkv, Index ldq, const AttentionWeights<float>& w, Index head, Index count) const {
+  MINIVIT_KERNEL void prepare(const bf16* qkv, Index ldq, const AttentionWeights<float>& w, Index head, Index count) const {
     const Profile::Scope profile("attn pack k, v");
     block_.prepare(qkv, ldq, w, head, count);
     for (Index h = head; h < head + count; ++h)
@@ -117,7 +117,7 @@ class DotAttention {
   }
 
   /// out [count, H D] (row stride ldo) for the query rows [first, first + count); count <= block_rows.
-  void rows(float* out, Index ldo, const bf16* qkv, Index ldq, Index first, Index count, const AttentionWeights<float>& w,
+  MINIVIT_KERNEL void rows(float* out, Index ldo, const bf16* qkv, Index ldq, Index first, Index count, const AttentionWeights<float>& w,
             const ScorePlanes<float>& p = {}) const {
     const Index padded = block_.padded, plane = block_.plane, used = count * padded;  // elements of a plane
     block_.score(qkv, ldq, first, count, w, p);                                                             // S  [H, rows, N]

@@ -32,7 +32,7 @@ class DotAttentionBackward {
 
   /// dqkv [N, 3 H D] (row stride ldq, as qkv) is overwritten; the gradients of the transformations are added to `g`, that of the
   /// position bias to p.dbias. dout [N, H D].
-  void run(float* dqkv, const AttentionGradients<float>& g, const float* dout, Index ldo, const bf16* qkv, Index ldq,
+  MINIVIT_KERNEL void run(float* dqkv, const AttentionGradients<float>& g, const float* dout, Index ldo, const bf16* qkv, Index ldq,
            const AttentionWeights<float>& w, const ScorePlanes<float>& p = {}) const {
     const Index N = s_.tokens, H = s_.heads, D = s_.head_dim, plane = block_.plane, padded = block_.padded;
     block_.prepare(qkv, ldq, w, 0, H);

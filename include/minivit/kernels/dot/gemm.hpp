@@ -59,7 +59,7 @@ inline void dot_finish(Y* c, Index ldc, const typename Dot<E>::Sum* sums, Index 
 
 /// All `columns` of a tile, for its rows from `row` on.
 template <class Arch, class E, class Y>
-inline void dot_finish_rows(Y* c, Index ldc, const typename Dot<E>::Sum* sums, Index lds, Index rows, Index row, Index column,
+MINIVIT_KERNEL void dot_finish_rows(Y* c, Index ldc, const typename Dot<E>::Sum* sums, Index lds, Index rows, Index row, Index column,
                             Index columns, const DotEpilogue& e) {
   constexpr Index L = simd::lanes<float, Arch>;
   Index i = 0;
@@ -110,7 +110,7 @@ void amx_gemm(Y* c, Index ldc, const typename Dot<E>::Left* a, Index lda, const 
 /// between k and that is finite. Order::transposed: word w of row r stands at a + (w * lda + r) * group (dot_pair_rows).
 /// Y: float, bf16 or 8-bit codes. C overlaps neither A nor B; C may be the residual.
 template <class Arch, Order AOrder = Order::plain, class E, class Y>
-void dot_gemm(Y* c, Index ldc, const typename Dot<E>::Left* a, Index lda, const E* packed, Index m, Index n, Index k,
+MINIVIT_KERNEL void dot_gemm(Y* c, Index ldc, const typename Dot<E>::Left* a, Index lda, const E* packed, Index m, Index n, Index k,
               const DotEpilogue& e = {}) {
   if constexpr (MINIVIT_HAS_AMX && AOrder == Order::plain && std::is_same_v<Arch, simd::best>)  // other Archs: to see what they do
     if (amx::available<E>()) return detail::amx_gemm<Arch, amx::Hardware>(c, ldc, a, lda, packed, m, n, k, e);

@@ -47,7 +47,7 @@ inline __m256i sixteen_bf16(const float* x) { return std::bit_cast<__m256i>(_mm5
 /// Words of two rows: word (w, j), at dst + 2 * (w * ld + j), holds x(2 w, j) and x(2 w + 1, j). A row behind the last one and the
 /// columns from n to `width` are zero. X: float or bf16.
 template <class X>
-void dot_pair_rows(bf16* dst, Index ld, const X* x, Index ldx, Index rows, Index n, Index width) {
+MINIVIT_KERNEL void dot_pair_rows(bf16* dst, Index ld, const X* x, Index ldx, Index rows, Index n, Index width) {
   for (Index w = 0; w < dot_words<bf16>(rows); ++w, dst += 2 * ld) {
     const X* const even = x + 2 * w * ldx;
     const X* const odd = 2 * w + 1 < rows ? even + ldx : nullptr;
@@ -70,7 +70,7 @@ void dot_pair_rows(bf16* dst, Index ld, const X* x, Index ldx, Index rows, Index
 
 /// Packs B [k, n] in bf16 from float or bf16 in memory. Order::plain: B(p, j) = b[p * ldb + j]; transposed: b[j * ldb + p].
 template <class X>
-void dot_pack(bf16* dst, const X* b, Index ldb, Order order, Index k, Index n) {
+MINIVIT_KERNEL void dot_pack(bf16* dst, const X* b, Index ldb, Order order, Index k, Index n) {
   const Index words = dot_words<bf16>(k);
   for (Index column = 0; column < n; column += dot_width) {
     const Index valid = std::min(dot_width, n - column), width = dot_columns(valid);
@@ -113,7 +113,7 @@ struct RowScale {
 /// output channel; a row of zeros gets scale 0. `scale` and `sum` (of the codes, for the zero points of the left operand)
 /// have dot_columns(n) elements.
 template <class T>
-void dot_pack_quantised(int8* dst, float* scale, float* sum, const T* w, Index k, Index n) {
+MINIVIT_KERNEL void dot_pack_quantised(int8* dst, float* scale, float* sum, const T* w, Index k, Index n) {
   for (Index j = 0; j < dot_columns(n); ++j) {
     float largest = 0;
     for (Index p = 0; j < n && p < k; ++p) largest = std::max(largest, std::abs(static_cast<float>(w[j * k + p])));

@@ -17,7 +17,7 @@ inline RowScale scale_of_range(float low, float high) {
 /// codes[i] = round(x[i] / scale) + zero in [0, 255], ties to even, for `n` values; codes up to `stride` are set to 0 (behind n the
 /// weights are zero). X: float or bf16. NaN gets code 0. Precondition: scale.scale is positive, or x is all 0.
 template <class Arch = simd::best, class X>
-inline void quantise_row(std::uint8_t* codes, const X* x, Index n, Index stride, RowScale scale) {
+MINIVIT_KERNEL void quantise_row(std::uint8_t* codes, const X* x, Index n, Index stride, RowScale scale) {
   using B = simd::Batch<float, Arch>;
   const B inverse(scale.scale > 0 ? 1 / scale.scale : 0.f), zero(scale.zero);
   simd::sweep<Arch, float>(n, [&](Index i, auto io, auto) { io.store(codes + i, simd::fma(io.load(x + i), inverse, zero)); });
@@ -27,7 +27,7 @@ inline void quantise_row(std::uint8_t* codes, const X* x, Index n, Index stride,
 /// The same with the range of the row itself, together with 0. A row with a NaN or an infinity gets a scale that is not finite, so
 /// that the result shows it.
 template <class Arch = simd::best, class X>
-inline RowScale quantise_row(std::uint8_t* codes, const X* x, Index n, Index stride) {
+MINIVIT_KERNEL RowScale quantise_row(std::uint8_t* codes, const X* x, Index n, Index stride) {
   using B = simd::Batch<float, Arch>;
   B lowest(0.f), highest(0.f), odd(0.f);
   simd::sweep<Arch, float>(n, [&](Index i, auto io, auto) {  // missing lanes are 0 and change nothing

@@ -71,7 +71,7 @@ inline void dot_tile_plain(typename Dot<E>::Sum* sums, const typename Dot<E>::Le
 /// sums [R, 16 V] = A . B for R rows of A and one panel of V registers. Order::plain: rows of A are `lda` values apart.
 /// Order::transposed: word w of row r is at a + (w * lda + r) * group.
 template <class Arch, Index R, Index V, Order AOrder, class E>
-inline void dot_tile(typename Dot<E>::Sum* sums, const typename Dot<E>::Left* a, Index lda, const E* b, Index words) {
+MINIVIT_KERNEL void dot_tile(typename Dot<E>::Sum* sums, const typename Dot<E>::Left* a, Index lda, const E* b, Index words) {
   if constexpr (!has_dot<Arch, E>) {
     detail::dot_tile_plain<V, E, AOrder>(sums, a, lda, b, words, R);
   } else {
