@@ -6,6 +6,7 @@
 
 #include <minivit/data/open.hpp>
 #include <minivit/io/checkpoint_info.hpp>
+#include <minivit/io/safetensors.hpp>
 #include <minivit/train/losses.hpp>
 
 #include <fmt/format.h>

@@ -6,6 +6,7 @@
 
 #include <minivit/data/preprocess.hpp>
 #include <minivit/io/checkpoint_info.hpp>
+#include <minivit/io/safetensors.hpp>
 
 #include <fmt/format.h>
 
