@@ -4,6 +4,10 @@
 
 #include <minivit/core/isa.hpp>
 
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <initializer_list>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -37,6 +41,35 @@ struct Problem {
   return out;
 }
 
+/// A piece of a message: a text, or a whole number in decimal. Does not own the text.
+class Piece {
+ public:
+  Piece(std::string_view text) : text_(text.data()), size_(text.size()) {}           ///< as it is. NOLINT: implicit by intent
+  Piece(const std::string& text) : Piece(std::string_view(text)) {}                  ///< likewise. NOLINT
+  Piece(const char* text) : Piece(std::string_view(text)) {}                         ///< likewise. NOLINT
+  template <std::integral T>
+  Piece(T number) : size_(static_cast<std::uint64_t>(number)), negative_(number < 0) {}  ///< its digits. NOLINT
+
+  /// Appends it.
+  void add_to(std::string& out) const {
+    if (text_ != nullptr) out.append(text_, static_cast<std::size_t>(size_));
+    else out += negative_ ? std::to_string(static_cast<std::int64_t>(size_)) : std::to_string(size_);
+  }
+
+ private:
+  const char* text_ = nullptr;  // null: a number
+  std::uint64_t size_;          // of the text, or the number
+  bool negative_ = false;
+};
+
+/// concat({"at most ", n, " bytes"}). One call and one string, where a chain of + is several of each and ten times as much code, most of
+/// it for the case that one of them has no memory.
+[[gnu::cold, gnu::noinline]] inline std::string concat(std::initializer_list<Piece> pieces) {
+  std::string out;
+  for (const Piece& piece : pieces) piece.add_to(out);
+  return out;
+}
+
 /// Every run-time failure of the library. `what()` is one line of at most about 500 characters.
 class Error : public std::runtime_error {
  public:
@@ -44,11 +77,11 @@ class Error : public std::runtime_error {
 
   /// "where: what: expected E, found F (hint)"
   [[gnu::cold]] static std::string message(const Problem& p) {
-    std::string text = printable(p.where, 200) + ": " + printable(p.what, 200);
-    if (!p.expected.empty()) text += ": expected " + printable(p.expected);
-    if (!p.found.empty()) text += std::string(p.expected.empty() ? ": " : ", ") + "found " + printable(p.found);
-    if (!p.hint.empty()) text += " (" + printable(p.hint, 200) + ")";
-    return text;
+    const auto part = [](const char* before, std::string_view text, std::size_t limit, const char* after) {
+      return text.empty() ? std::string() : concat({before, printable(text, limit), after});
+    };
+    return concat({printable(p.where, 200), ": ", printable(p.what, 200), part(": expected ", p.expected, 160, ""),
+                   part(p.expected.empty() ? ": found " : ", found ", p.found, 160, ""), part(" (", p.hint, 200, ")")});
   }
 };
 

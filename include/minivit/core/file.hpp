@@ -33,7 +33,7 @@ namespace detail {
 }
 
 [[noreturn, gnu::cold]] inline void fail_errno(std::string_view verb, const std::filesystem::path& path, int error) {
-  const std::string where = std::string(verb) + " " + path.string();
+  const std::string where = concat({verb, " ", path.string()});
   fail_with(where, std::generic_category().message(error));
 }
 
@@ -69,7 +69,7 @@ inline std::vector<std::byte> read_file(const std::filesystem::path& path, std::
   std::vector<std::byte> bytes;
   const auto check_size = [&](std::uint64_t size) {
     if (size <= limit) return;
-    const std::string most = "at most " + std::to_string(limit) + " bytes";
+    const std::string most = concat({"at most ", limit, " bytes"});
     const std::string got = std::to_string(size);
     detail::fail_with(where, "the file is too large", most, got);
   };

@@ -8,6 +8,7 @@
 
 #include <concepts>
 #include <functional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -67,6 +68,11 @@ struct ParameterInfo {
 
 /// All parameters of a model in the order of its slab, which is also the order of `visit`.
 using ParameterTable = std::vector<ParameterInfo>;
+
+/// Appends a row. Apart from those who visit parameters, who do it anew for each type of parameter.
+[[gnu::noinline]] inline void add_parameter(ParameterTable& table, const Name& name, std::span<const Index> shape, Index offset, Index size) {
+  table.push_back({name.str(), {shape.begin(), shape.end()}, offset, size});
+}
 
 /// A tensor of a checkpoint that is no parameter, because all its numbers follow from the config ("buffers" in PyTorch): a mask, a table
 /// of places. We do not write such tensors; where a file holds one, it must agree.

@@ -105,7 +105,7 @@ inline Image decode_jpeg(std::span<const std::byte> bytes, std::string_view name
   job.tolerant = tolerant;
   const bool good = jpeg_try(job, info);
   jpeg_destroy_decompress(&info);
-  const std::string where = "decode " + std::string(name);
+  const std::string where = concat({"decode ", name});
   if (!good) fail_with(where, "the image data is damaged", {}, job.message, "libjpeg's words");
   return image;
 }

@@ -125,7 +125,7 @@ inline Image decode_png(std::span<const std::byte> bytes, std::string_view name,
   png_infop info = png != nullptr ? png_create_info_struct(png) : nullptr;
   const bool good = info != nullptr && png_try(job, png, info);
   png_destroy_read_struct(&png, &info, nullptr);
-  const std::string where = "decode " + std::string(name);
+  const std::string where = concat({"decode ", name});
   if (!good) fail_with(where, "the image data is damaged", {}, job.message, "libpng's words");
   return image;
 }

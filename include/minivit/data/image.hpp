@@ -70,7 +70,7 @@ inline Image decode_image(std::span<const std::byte> bytes, std::string_view nam
     return turned(detail::decode_checked_png(bytes, name, header, options), header);
   }
   if (starts_with({'B', 'M'})) return detail::decode_bmp(in);
-  const std::string where = "decode " + std::string(name);
+  const std::string where = concat({"decode ", name});
   detail::fail_with(where, bytes.empty() ? "the file is empty" : "not an image", "a JPEG, PNG or BMP file");
 }
 
@@ -86,14 +86,14 @@ template <class Encode>
 std::vector<std::byte> encoded(const Image& image, std::string_view name, Encode&& encode) {
   if (image.width < 1 || image.height < 1 ||
       image.rgb.size() != static_cast<std::size_t>(image.width) * static_cast<std::size_t>(image.height) * 3)
-    detail::fail_with("write " + std::string(name), "the image's pixels do not match its size");
+    detail::fail_with(concat({"write ", name}), "the image's pixels do not match its size");
   std::vector<std::byte> out;
   const auto append = [](void* to, void* data, int size) {
     const auto* const from = static_cast<const std::byte*>(data);
     auto& bytes = *static_cast<std::vector<std::byte>*>(to);
     bytes.insert(bytes.end(), from, from + size);
   };
-  if (encode(append, &out) == 0) detail::fail_with("write " + std::string(name), "the image could not be encoded");
+  if (encode(append, &out) == 0) detail::fail_with(concat({"write ", name}), "the image could not be encoded");
   return out;
 }
 inline std::vector<std::byte> encode_png(const Image& image, std::string_view name) {

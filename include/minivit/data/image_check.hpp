@@ -51,8 +51,8 @@ class ByteReader {
   std::size_t at() const { return at_; }
   std::size_t left() const { return bytes_.size() - at_; }
   [[noreturn, gnu::cold]] void refuse(std::string_view what, std::string_view expected = {}, std::string_view found = {}) const {
-    const std::string where = "decode " + std::string(name_);
-    const std::string text = std::string(what) + " at byte " + std::to_string(at_);
+    const std::string where = concat({"decode ", name_});
+    const std::string text = concat({what, " at byte ", at_});
     detail::fail_with(where, text, expected, found);
   }
   void need(std::size_t n, std::string_view what) const {
@@ -86,7 +86,7 @@ class ByteReader {
   }
   /// Throws when the size is zero or beyond the limits.
   void check_size(std::int64_t width, std::int64_t height) const {
-    const std::string got = std::to_string(width) + " x " + std::to_string(height);
+    const std::string got = concat({width, " x ", height});
     if (width < 1 || height < 1 || width > max_image_side || height > max_image_side)
       refuse("the image has an impossible size", "sides of 1 to 16384 pixels", got);
     if (width * height > max_image_pixels) refuse("the image is too large", "at most 50 million pixels", got);
@@ -94,8 +94,8 @@ class ByteReader {
 
  private:
   [[noreturn, gnu::cold]] void refuse_end(std::size_t n, std::string_view what) const {
-    const std::string want = std::to_string(n) + " more bytes";
-    refuse(std::string("the file is cut off inside ") + std::string(what), want, std::to_string(left()));
+    const std::string want = concat({n, " more bytes"});
+    refuse(concat({"the file is cut off inside ", what}), want, std::to_string(left()));
   }
 
   std::span<const std::byte> bytes_;

@@ -123,7 +123,7 @@ inline Image resize_columns(const Image& in, int height, Interpolation kind) {
 inline Image resize(const Image& image, int width, int height, Interpolation kind = Interpolation::bicubic) {
   const auto sane = [](int n) { return n >= 1 && n <= detail::max_image_side; };
   if (!sane(width) || !sane(height)) {
-    const std::string found = std::to_string(width) + " x " + std::to_string(height);
+    const std::string found = concat({width, " x ", height});
     detail::fail_with("resize", "impossible size", "sides of 1 to 16384 pixels", found);
   }
   if (width == image.width && height == image.height) return image;
@@ -143,8 +143,8 @@ inline Image resize_shorter(const Image& image, int side, Interpolation kind = I
 /// Throws Error when the image is smaller than that.
 inline Image centre_crop(const Image& image, int side) {
   if (side < 1 || side > image.width || side > image.height) {
-    const std::string expected = "at least " + std::to_string(side) + " x " + std::to_string(side);
-    const std::string found = std::to_string(image.width) + " x " + std::to_string(image.height);
+    const std::string expected = concat({"at least ", side, " x ", side});
+    const std::string found = concat({image.width, " x ", image.height});
     detail::fail_with("centre crop", "the image is too small", expected, found);
   }
   const auto offset = [side](int n) { return (n - side) / 2 + ((n - side) % 4 == 3 ? 1 : 0); };  // half to even

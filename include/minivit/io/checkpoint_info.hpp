@@ -59,7 +59,7 @@ inline float json_float(const JsonValue& json) {
 inline void check_preprocessing(const Preprocessing& p, std::string_view where) {
   const auto refuse = [&](const char* field, const char* expected, float found) {
     fail({.where = where,
-          .what = std::string("preprocessing field '") + field + "' is wrong",
+          .what = concat({"preprocessing field '", field, "' is wrong"}),
           .expected = expected,
           .found = std::to_string(found)});
   };
@@ -99,7 +99,7 @@ inline std::string to_json(const Preprocessing& p, std::string_view where = "pre
 inline Preprocessing preprocessing_from_json(std::string_view text, std::string_view where) {
   const JsonValue document = parse_json_strict(text, where, 3);
   const auto wrong = [&](const std::string& field, const std::string& expected, const std::string& found) {
-    fail({.where = where, .what = "preprocessing field '" + field + "' is wrong", .expected = expected, .found = found});
+    fail({.where = where, .what = concat({"preprocessing field '", field, "' is wrong"}), .expected = expected, .found = found});
   };
   const auto* const fields = document.as<JsonValue::Object>();
   if (fields == nullptr) wrong("", "a JSON object", document.type());
@@ -139,7 +139,7 @@ inline Preprocessing preprocessing_from_json(std::string_view text, std::string_
 inline std::optional<AnyConfig> read_config(const StateDict& file) {
   const auto at = file.metadata().find(detail::config_key);
   if (at == file.metadata().end()) return std::nullopt;
-  return config_from_json(at->second, file.where() + ": " + detail::config_key);
+  return config_from_json(at->second, concat({file.where(), ": ", detail::config_key}));
 }
 
 /// Metadata of a file written by save(); what is absent keeps its default. Throws Error when a part is damaged or the number
@@ -147,7 +147,7 @@ inline std::optional<AnyConfig> read_config(const StateDict& file) {
 inline CheckpointInfo read_info(const StateDict& file) {
   CheckpointInfo info;
   for (const auto& [key, value] : file.metadata()) {
-    const std::string where = file.where() + ": " + printable(key, 40);
+    const std::string where = concat({file.where(), ": ", printable(key, 40)});
     if (key == detail::preprocessing_key) info.preprocessing = preprocessing_from_json(value, where);
     if (key == detail::model_key) info.model = value;
     if (key == detail::classes_key) {
@@ -171,7 +171,7 @@ inline std::map<std::string, std::string> metadata_of(const AnyConfig& config, c
   for (const auto& [key, value] : metadata)
     if (key.starts_with(detail::own_keys))
       fail({.where = where,
-            .what = "extra metadata key '" + printable(key, 60) + "' is reserved",
+            .what = concat({"extra metadata key '", printable(key, 60), "' is reserved"}),
             .hint = "choose another prefix"});
   metadata[detail::config_key] = to_json(config);
   metadata[detail::preprocessing_key] = to_json(info.preprocessing, where);

@@ -98,9 +98,9 @@ std::optional<E> enum_value(const std::pair<E, std::string_view> (&names)[N], co
   return std::nullopt;
 }
 template <class E, std::size_t N>
-std::string enum_choices(const std::pair<E, std::string_view> (&names)[N]) {
+[[gnu::cold]] std::string enum_choices(const std::pair<E, std::string_view> (&names)[N]) {
   std::string text;
-  for (const auto& [e, name] : names) text += (text.empty() ? "\"" : " or \"") + std::string(name) + "\"";
+  for (const auto& [e, name] : names) text += concat({text.empty() ? "\"" : " or \"", name, "\""});
   return text;
 }
 
@@ -108,7 +108,7 @@ std::string enum_choices(const std::pair<E, std::string_view> (&names)[N]) {
 inline std::string field_text(const ConfigField& field) {
   if (const auto* const number = std::get_if<int*>(&field.place)) return std::to_string(**number);
   if (const auto* const truth = std::get_if<bool*>(&field.place)) return **truth ? "true" : "false";
-  if (const auto* const pool = std::get_if<Pool*>(&field.place)) return '"' + enum_text(pool_names, **pool) + '"';
+  if (const auto* const pool = std::get_if<Pool*>(&field.place)) return json_string(enum_text(pool_names, **pool));
   const PerStage& stages = *std::get<PerStage*>(field.place);
   const auto end = std::find_if(stages.rbegin(), stages.rend(), [](int n) { return n != 0; }).base();
   return json_list(std::span(stages.begin(), end), [](int n) { return std::to_string(n); });
@@ -124,9 +124,9 @@ inline bool read_number(const JsonValue& json, int& value, int most) {
 
 /// Reads a field; returns what was expected when `json` is not that.
 inline std::string read_field(const JsonValue& json, const ConfigField& field) {
-  const std::string numbers = "whole number" + std::string(std::holds_alternative<int*>(field.place) ? "" : "s") + " from 1 to " +
-                              std::to_string(field.rule.most);
-  if (const auto* const number = std::get_if<int*>(&field.place)) return read_number(json, **number, field.rule.most) ? "" : "a " + numbers;
+  const int most = field.rule.most;
+  if (const auto* const number = std::get_if<int*>(&field.place))
+    return read_number(json, **number, most) ? std::string() : concat({"a whole number from 1 to ", most});
   if (const auto* const truth = std::get_if<bool*>(&field.place)) {
     const auto* const value = json.as<bool>();
     if (value != nullptr) **truth = *value;
@@ -141,8 +141,8 @@ inline std::string read_field(const JsonValue& json, const ConfigField& field) {
   const auto* const list = json.as<JsonValue::Array>();
   bool good = list != nullptr && !list->empty() && list->size() <= stages.size();
   stages = {};
-  for (std::size_t s = 0; good && s < list->size(); ++s) good = read_number((*list)[s], stages[s], field.rule.most);
-  return good ? "" : "an array of 1 to " + std::to_string(stages.size()) + " " + numbers;
+  for (std::size_t s = 0; good && s < list->size(); ++s) good = read_number((*list)[s], stages[s], most);
+  return good ? std::string() : concat({"an array of 1 to ", stages.size(), " whole numbers from 1 to ", most});
 }
 
 }  // namespace detail

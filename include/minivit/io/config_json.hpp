@@ -29,7 +29,7 @@ inline const JsonValue* find_field(const JsonValue& document, std::string_view n
 /// Throws Error for a part of `value` that is none of the `known` fields, holds none and is in none. `path` leads to `value`.
 inline void require_known(const JsonValue& value, const std::string& path, const std::set<const JsonValue*>& known, std::string_view where) {
   if (known.contains(&value)) return;
-  const auto below = [&](const std::string& name) { return path.empty() ? name : path + "/" + name; };
+  const auto below = [&](const std::string& name) { return path.empty() ? name : concat({path, "/", name}); };
   const auto* const object = value.as<JsonValue::Object>();
   const auto* const array = value.as<JsonValue::Array>();
   if (object != nullptr && !object->empty()) {
@@ -38,7 +38,7 @@ inline void require_known(const JsonValue& value, const std::string& path, const
     for (std::size_t i = 0; i < array->size(); ++i) require_known((*array)[i], below(std::to_string(i)), known, where);
   } else {
     fail({.where = where,
-          .what = "unknown config field '" + printable(path, 60) + "'",
+          .what = concat({"unknown config field '", printable(path, 60), "'"}),
           .hint = "was the file written by a newer version?"});
   }
 }
@@ -49,11 +49,11 @@ inline void read_fields(const JsonValue& document, const std::vector<ConfigField
   for (const ConfigField& field : fields) {
     const JsonValue* const value = find_field(document, field.name);
     if (value == nullptr && field.rule.optional) continue;
-    if (value == nullptr) fail({.where = where, .what = "config field '" + std::string(field.name) + "' is missing"});
+    if (value == nullptr) fail({.where = where, .what = concat({"config field '", field.name, "' is missing"})});
     known.insert(value);
     if (const std::string expected = read_field(*value, field); !expected.empty())
       fail({.where = where,
-            .what = "config field '" + std::string(field.name) + "' is wrong",
+            .what = concat({"config field '", field.name, "' is wrong"}),
             .expected = expected,
             .found = value->text()});
   }

@@ -39,11 +39,11 @@ class InputFile {
     }
     const os::Status status = os::status_of(file_);
     if (!status.regular)
-      fail({.where = where_, .what = "not a file", .expected = "a regular file", .found = std::string("a ") + status.kind});
+      fail({.where = where_, .what = "not a file", .expected = "a regular file", .found = concat({"a ", status.kind})});
     if (status.size > most_bytes)
       fail({.where = where_,
             .what = "the file is too large",
-            .expected = "at most " + std::to_string(most_bytes) + " bytes",
+            .expected = concat({"at most ", most_bytes, " bytes"}),
             .found = std::to_string(status.size),
             .hint = "the limit can be raised by the caller"});
     size_ = status.size;
@@ -70,12 +70,12 @@ class InputFile {
       const std::ptrdiff_t got = some(at, to);
       if (got < 0) {
         const std::string reason = os::last_error();
-        fail({.where = where_, .what = "cannot read byte " + std::to_string(at), .found = reason});
+        fail({.where = where_, .what = concat({"cannot read byte ", at}), .found = reason});
       }
       if (got == 0)
         fail({.where = where_,
               .what = "the file ends early",
-              .expected = std::to_string(size_) + " bytes",
+              .expected = concat({size_, " bytes"}),
               .found = std::to_string(at),
               .hint = "did another program write to it meanwhile?"});
       to = to.subspan(static_cast<std::size_t>(got));
@@ -102,7 +102,7 @@ class AtomicFile {
       fail({.where = where_,
             .what = "will not replace it",
             .expected = "a regular file",
-            .found = std::string("a ") + status.kind});
+            .found = concat({"a ", status.kind})});
     const std::size_t slash = target_.rfind('/');
     folder_ = slash == std::string::npos ? "." : target_.substr(0, slash + 1);
     if (slash != std::string::npos && slash + 1 == target_.size())

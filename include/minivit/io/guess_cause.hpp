@@ -77,7 +77,7 @@ inline constexpr auto foreign_parts = std::to_array<std::pair<std::string_view, 
 [[gnu::cold]] inline std::string common_prefix(const std::vector<std::string>& missing, const std::vector<std::string>& extra,
                                  const StateDict& file) {
   if (missing.empty()) return {};
-  const std::string ending = "." + missing.front();
+  const std::string ending = concat({".", missing.front()});
   int tried = 0;
   for (const std::string& name : extra) {
     if (!name.ends_with(ending)) continue;
@@ -111,8 +111,7 @@ inline constexpr auto foreign_parts = std::to_array<std::pair<std::string_view, 
     }(in_file, in_model);
     if (!known || in_file == in_model) return false;
     if (++count <= 3)
-      text += (count == 1 ? "other " : ", ") + std::string(what) + " (" + shown(in_file) + " in the file, " +
-              shown(in_model) + " in the model)";
+      text += concat({count == 1 ? "other " : ", ", what, " (", shown(in_file), " in the file, ", shown(in_model), " in the model)"});
     return true;
   };
   differ("channels", file.channels, model.channels);
@@ -140,16 +139,16 @@ inline constexpr auto foreign_parts = std::to_array<std::pair<std::string_view, 
                                const StateDict& file, bool can_replace_head, bool can_resample) {
   if (missing.empty() && extra.empty() && mismatched.empty()) return {};
   if (const std::string prefix = common_prefix(missing, extra, file); !prefix.empty())
-    return "names begin with '" + printable(prefix, 60) + "': ReadOptions::prefix (--prefix) removes it";
+    return concat({"names begin with '", printable(prefix, 60), "': ReadOptions::prefix (--prefix) removes it"});
   if (missing.empty() && any_has(extra, "optimiser.")) return "is this a training checkpoint?";
   for (const auto& [entry, tensors] : file.origin().other_entries)
     if (tensors > file.tensors().size() && missing.size() > table.size() / 2)
-      return "the file also holds " + (entry.empty() ? "an outermost dictionary" : "'" + printable(entry, 60) + "'") +
-             " with " + std::to_string(tensors) + " tensors: ReadOptions::entry (--entry) takes it";
+      return concat({"the file also holds ", entry.empty() ? "an outermost dictionary" : concat({"'", printable(entry, 60), "'"}), " with ", tensors,
+                     " tensors: ReadOptions::entry (--entry) takes it"});
   for (const std::string& left_out : file.origin().left_out)
     for (const std::string& name : missing)
-      if (left_out.starts_with(name + ": "))
-        return "'" + printable(name, 60) + "' cannot be read: " + printable(left_out.substr(name.size() + 2), 80);
+      if (left_out.starts_with(concat({name, ": "})))
+        return concat({"'", printable(name, 60), "' cannot be read: ", printable(left_out.substr(name.size() + 2), 80)});
   for (const auto& [part, sentence] : foreign_parts)
     if (any_has(extra, part)) return std::string(sentence);
 

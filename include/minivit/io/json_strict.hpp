@@ -59,7 +59,7 @@ class JsonHandler : public nlohmann::json_sax<nlohmann::json> {
   bool binary(Json::binary_t& /*value*/) final { return refuse("binary value", "", ""); }
   /// Called by the parser, which then stops.
   bool parse_error(std::size_t position, const std::string& token, const nlohmann::detail::exception& /*error*/) final {
-    if (!fault) fault = JsonFault{"not valid JSON", "", "'" + printable(token, 40) + "'", position};
+    if (!fault) fault = JsonFault{"not valid JSON", "", concat({"'", printable(token, 40), "'"}), position};
     return false;
   }
 

@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: MIT
-// JSON text, put together piece by piece: strings, lists, objects. The library formats single strings and numbers only: its lists and
-// objects allocate when they are destroyed, and a program in which that fails is ended.
+// JSON text, put together piece by piece: strings, lists, objects. The library's lists and objects are not used: they allocate when they are
+// destroyed, and a program in which that fails is ended.
 #pragma once
 
 #include <minivit/core/errors.hpp>
+#include <minivit/core/json_scalar.hpp>
 #include <minivit/io/json_strict.hpp>
 
-#include <nlohmann/json.hpp>
-
 #include <algorithm>
+#include <charconv>
+#include <cmath>
 #include <cstddef>
 #include <string>
 #include <string_view>
@@ -18,24 +19,30 @@
 namespace minivit::inline MINIVIT_ISA {
 
 namespace detail {
-/// A text in quotes, which must be valid UTF-8, or a number with all digits that count. Two functions, not one for each type: a value of the
-/// library takes long to compile.
-inline std::string json_text(const std::string& text) { return nlohmann::json(text).dump(); }
-inline std::string json_text(double number) { return nlohmann::json(number).dump(); }
+/// A number that was written with a fraction or an exponent, so that it is read as such again: "100.0", "1e-07", all digits that count.
+inline std::string double_text(double number) {
+  if (!std::isfinite(number)) return "null";
+  const double size = std::abs(number);
+  const bool plain = size == 0 || (size >= 1e-4 && size < 1e15);
+  char text[40];
+  const auto end = std::to_chars(text, text + sizeof text, number, plain ? std::chars_format::fixed : std::chars_format::scientific).ptr;
+  const std::string_view digits(text, static_cast<std::size_t>(end - text));
+  return concat({digits, plain && digits.find('.') == digits.npos ? ".0" : ""});
+}
 }  // namespace detail
 
 /// `text` as a JSON string with quotes. Throws Error, naming `where` and `what`, when it is not valid UTF-8.
 inline std::string json_quoted(const std::string& text, std::string_view where, std::string_view what) {
   if (const std::size_t at = find_invalid_utf8(text); at != std::string::npos)
-    fail({.where = where, .what = std::string(what) + " is not valid UTF-8 at byte " + std::to_string(at), .found = text});
-  return detail::json_text(text);
+    fail({.where = where, .what = concat({what, " is not valid UTF-8 at byte ", at}), .found = text});
+  return json_string(text);
 }
 
 /// [1,2,3] from a range of elements, of which text_of(element) gives the JSON text.
 template <class Range, class TextOf>
 std::string json_list(const Range& elements, TextOf&& text_of) {
   std::string text = "[";
-  for (const auto& element : elements) text += (text.size() > 1 ? "," : "") + text_of(element);
+  for (const auto& element : elements) text += concat({text.size() > 1 ? "," : "", text_of(element)});
   return text + "]";
 }
 
@@ -50,9 +57,9 @@ inline std::string json_object(std::vector<std::pair<std::string, std::string>> 
     const bool another = inside != open;
     if (another && !open.empty()) text += '}';
     if (text.back() != '{') text += ',';
-    if (another && !inside.empty()) text += '"' + inside.substr(0, inside.size() - 1) + "\":{";
+    if (another && !inside.empty()) text += concat({"\"", inside.substr(0, inside.size() - 1), "\":{"});
     open = inside;
-    text += '"' + name.substr(inside.size()) + "\":" + value;
+    text += concat({"\"", name.substr(inside.size()), "\":", value});
   }
   return text + (open.empty() ? "}" : "}}");
 }

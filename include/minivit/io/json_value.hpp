@@ -60,13 +60,13 @@ struct JsonValue {
     if (const auto* const v = as<bool>()) return *v ? "true" : "false";
     if (const auto* const v = as<std::uint64_t>()) return std::to_string(*v);
     if (const auto* const v = as<std::int64_t>()) return std::to_string(*v);
-    if (const auto* const v = as<double>()) return detail::json_text(*v);
-    if (const auto* const v = as<std::string>()) return detail::json_text(*v);
+    if (const auto* const v = as<double>()) return detail::double_text(*v);
+    if (const auto* const v = as<std::string>()) return json_string(*v);
     if (const auto* const v = as<Array>()) return json_list(*v, [](const JsonValue& element) { return element.text(); });
     const auto* const object = as<Object>();
     if (object == nullptr) return "null";
     std::string all = "{";
-    for (const auto& [name, member] : *object) all += (all.size() > 1 ? "," : "") + detail::json_text(name) + ":" + member.text();
+    for (const auto& [name, member] : *object) all += concat({all.size() > 1 ? "," : "", json_string(name), ":", member.text()});
     return all + "}";
   }
 };
@@ -89,7 +89,7 @@ class DocumentBuilder final : public JsonHandler {
   bool start_array(std::size_t /*size*/) override { return open({JsonValue::Array()}); }
   bool end_array() override { return close(); }
   bool key(std::string& name) override {
-    if (!open_.back().names.insert(name).second) return refuse("repeated key '" + printable(name, 60) + "'", "", "");
+    if (!open_.back().names.insert(name).second) return refuse(concat({"repeated key '", printable(name, 60), "'"}), "", "");
     std::get<JsonValue::Object>(open_.back().value->value).emplace_back(std::move(name), JsonValue());
     return true;
   }
@@ -104,7 +104,7 @@ class DocumentBuilder final : public JsonHandler {
   /// Puts a value where the parser is; null when there are too many.
   JsonValue* put(JsonValue value) {
     if (values_++ == most_values_) {
-      refuse("too many values", "at most " + std::to_string(most_values_), "more");
+      refuse("too many values", concat({"at most ", most_values_}), "more");
       return nullptr;
     }
     JsonValue* place = &document;
@@ -117,7 +117,7 @@ class DocumentBuilder final : public JsonHandler {
     return place;
   }
   bool open(JsonValue empty) {
-    if (open_.size() == most_depth_) return refuse("nested too deeply", "at most " + std::to_string(most_depth_) + " levels", "more");
+    if (open_.size() == most_depth_) return refuse("nested too deeply", concat({"at most ", most_depth_, " levels"}), "more");
     JsonValue* const value = put(std::move(empty));
     if (value == nullptr) return false;
     open_.push_back({value, {}});
@@ -138,7 +138,7 @@ class DocumentBuilder final : public JsonHandler {
 inline JsonValue parse_json_strict(std::string_view text, std::string_view where, std::size_t most_depth, std::size_t most_values = 10'000) {
   detail::DocumentBuilder builder(most_depth, most_values);
   if (const auto fault = parse_json_events(text, builder)) {
-    const std::string at = fault->position ? " at byte " + std::to_string(*fault->position) : "";
+    const std::string at = fault->position ? concat({" at byte ", *fault->position}) : "";
     fail({.where = where, .what = fault->what + at, .expected = fault->expected, .found = fault->found});
   }
   return std::move(builder.document);

@@ -38,11 +38,11 @@ void copy_parameters(const StateDict& file, const ParameterTable& table, T* slab
   }
 }
 [[noreturn, gnu::cold]] inline void fail_load(const LoadReport& report, std::string_view where, std::size_t parameters) {
-  const std::string what = "tensors do not fit the model, " + report.counts();
+  const std::string what = concat({"tensors do not fit the model, ", report.counts()});
   const std::string found = report.details(2);
   fail({.where = where,
         .what = what,
-        .expected = "its " + std::to_string(parameters) + " parameters by name and shape",
+        .expected = concat({"its ", parameters, " parameters by name and shape"}),
         .found = found,
         .hint = report.hint});
 }
@@ -65,7 +65,7 @@ LoadReport report_of(const StateDict& file, const LoadOptions& options = {}) {
   const auto fixed = fixed_tensors_of<Model>();
   LoadReport report = compare(Model::parameter_table(), file, {}, fixed, options);
   detail::each_wrong_tensor(file, fixed, [&](const FixedTensor& tensor, const WrongElement& e) {
-    report.mismatched.push_back(tensor.name + ": expected " + e.expected + " at " + e.place + ", found " + e.found);
+    report.mismatched.push_back(concat({tensor.name, ": expected ", e.expected, " at ", e.place, ", found ", e.found}));
   });
   return report;
 }
@@ -110,7 +110,7 @@ inline WeightsSource checked_source(const StateDict& file, const AnyConfig& conf
     if (const auto difference = first_difference(config, adapted_config(*in_file, config, options)))
       fail({.where = file.where(),
             .what = difference->field == "family" ? "the file holds a model of another family"
-                                                  : "the file holds another model: config field '" + difference->field + "' differs",
+                                                  : concat({"the file holds another model: config field '", difference->field, "' differs"}),
             .expected = difference->first,
             .found = difference->second,
             .hint = hint_for(difference->field)});
@@ -124,7 +124,7 @@ inline WeightsSource checked_source(const StateDict& file, const AnyConfig& conf
 inline void check_fixed_tensors(const StateDict& file, const std::vector<FixedTensor>& fixed) {
   each_wrong_tensor(file, fixed, [&](const FixedTensor& tensor, const WrongElement& e) {
     fail({.where = file.where(),
-          .what = "tensor " + in_quotes(tensor.name) + " is not what the model's config says, at element " + e.place,
+          .what = concat({"tensor ", in_quotes(tensor.name), " is not what the model's config says, at element ", e.place}),
           .expected = e.expected,
           .found = e.found,
           .hint = "it follows from image, window and shift: is this a checkpoint of another geometry?"});

@@ -29,17 +29,16 @@ struct LoadReport {
   bool ok() const { return missing.empty() && extra.empty() && mismatched.empty(); }
 
   /// "2 missing, 0 extra, 1 mismatched"
-  std::string counts() const {
-    return std::to_string(missing.size()) + " missing, " + std::to_string(extra.size()) + " extra, " +
-           std::to_string(mismatched.size()) + " mismatched";
+  [[gnu::cold]] std::string counts() const {
+    return concat({missing.size(), " missing, ", extra.size(), " extra, ", mismatched.size(), " mismatched"});
   }
   /// At most `most` entries of each list on one line.
-  std::string details(std::size_t most) const {
+  [[gnu::cold]] std::string details(std::size_t most) const {
     std::string text;
     each_list([&](const char* title, const std::vector<std::string>& names) {
       if (names.empty()) return;
-      text += (text.empty() ? "" : "; ") + std::string(title);
-      for (std::size_t i = 0; i < names.size() && i < most; ++i) text += (i ? ", " : " ") + printable(names[i], 160);
+      text += concat({text.empty() ? "" : "; ", title});
+      for (std::size_t i = 0; i < names.size() && i < most; ++i) text += concat({i ? ", " : " ", printable(names[i], 160)});
       if (names.size() > most) text += ", ...";
     });
     return text;
@@ -79,7 +78,7 @@ inline LoadReport compare(const ParameterTable& table, const StateDict& file, st
   std::set<std::string_view> known;
   bool can_replace_head = false, can_resample = false;
   const auto differs = [&](const std::string& name, const std::vector<Index>& shape, const TensorInfo& tensor) {
-    report.mismatched.push_back(name + ": expected " + shape_text(shape) + ", found " + shape_text(tensor.shape));
+    report.mismatched.push_back(concat({name, ": expected ", shape_text(shape), ", found ", shape_text(tensor.shape)}));
   };
   for (const ParameterInfo& p : table) {
     known.insert(p.name);

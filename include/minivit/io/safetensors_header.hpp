@@ -60,8 +60,8 @@ class HeaderHandler final : public JsonHandler {
   std::string where() const {
     if (at_ == At::start || at_ == At::root || at_ == At::end) return {};
     if (at_ == At::metadata_value || at_ == At::metadata) return std::string(metadata_key);
-    if (at_ == At::metadata_text) return std::string(metadata_key) + " key " + in_quotes(metadata_name_);
-    return "tensor " + in_quotes(tensors.back().name);
+    if (at_ == At::metadata_text) return concat({metadata_key, " key ", in_quotes(metadata_name_)});
+    return concat({"tensor ", in_quotes(tensors.back().name)});
   }
 
   bool null() override { return unexpected("null"); }
@@ -71,7 +71,7 @@ class HeaderHandler final : public JsonHandler {
   bool number_unsigned(Json::number_unsigned_t value) override {
     if (at_ == At::shape) {
       ClaimedTensor& tensor = tensors.back();
-      if (tensor.axes == most_axes) return refuse("too many axes", "at most " + std::to_string(most_axes), "more");
+      if (tensor.axes == most_axes) return refuse("too many axes", concat({"at most ", most_axes}), "more");
       tensor.shape[tensor.axes++] = value;
       return true;
     }
@@ -96,7 +96,7 @@ class HeaderHandler final : public JsonHandler {
       at_ = At::record;
       return true;
     }
-    return unexpected("the text " + in_quotes(value));
+    return unexpected(concat({"the text ", in_quotes(value)}));
   }
   bool start_object(std::size_t /*size*/) override {
     switch (at_) {
@@ -186,7 +186,7 @@ class HeaderHandler final : public JsonHandler {
       at_ = At::offsets_value, repeated = std::exchange(tensor.has_offsets, true);
     else
       return refuse("unknown field", "'dtype', 'shape' or 'data_offsets'", in_quotes(name));
-    return !repeated || refuse("repeated field", "each field once", "'" + name + "' twice");
+    return !repeated || refuse("repeated field", "each field once", concat({"'", name, "' twice"}));
   }
   bool unexpected(std::string_view found) {
     const char* what = "wrong value";
@@ -216,7 +216,7 @@ class HeaderHandler final : public JsonHandler {
 [[noreturn, gnu::cold]] inline void fail_tensor(std::string_view where, std::string_view name, std::string_view what,
                                      std::string_view expected, std::string_view found, std::string_view hint = damaged_file) {
   fail({.where = where,
-        .what = "tensor " + in_quotes(name) + ": " + std::string(what),
+        .what = concat({"tensor ", in_quotes(name), ": ", what}),
         .expected = expected,
         .found = found,
         .hint = hint});
@@ -240,7 +240,7 @@ inline TensorSize tensor_size(DType dtype, std::span<const std::uint64_t> shape,
   if (!bits || !fits) fail_tensor(where, name, "shape is too large", "a size below 2^63 bits", shape_text(shape));
   if (*bits % 8 != 0)
     fail_tensor(where, name, "does not end on a byte", "a multiple of 8 bits",
-                std::to_string(*bits) + " bits of " + std::string(name_of(dtype)));
+                concat({*bits, " bits of ", name_of(dtype)}));
   return {*elements, *bits / 8};
 }
 
@@ -255,13 +255,13 @@ inline std::vector<TensorInfo> check_layout(std::vector<ClaimedTensor> claimed, 
     const ClaimedTensor& t = claimed[i];
     const auto [begin, end] = t.offsets;
     if (end < begin || end > data_bytes)
-      fail_tensor(where, t.name, "wrong data_offsets", "begin <= end <= " + std::to_string(data_bytes),
+      fail_tensor(where, t.name, "wrong data_offsets", concat({"begin <= end <= ", data_bytes}),
                   shape_text(t.offsets), end > data_bytes ? "the file is cut short or damaged" : damaged_file);
     const TensorSize size = tensor_size(t.dtype, t.extents(), t.name, where);
     if (size.bytes != end - begin)
       fail_tensor(where, t.name, "size differs from shape and dtype",
-                  std::to_string(size.bytes) + " bytes for " + std::string(name_of(t.dtype)) + " " + shape_text(t.extents()),
-                  std::to_string(end - begin) + " bytes");
+                  concat({size.bytes, " bytes for ", name_of(t.dtype), " ", shape_text(t.extents())}),
+                  concat({end - begin, " bytes"}));
   }
   // names decide nothing: equal offsets are empty or refused
   const auto by_place = sorted(claimed.size(), [&](std::size_t a, std::size_t b) { return claimed[a].offsets < claimed[b].offsets; });
@@ -273,7 +273,7 @@ inline std::vector<TensorInfo> check_layout(std::vector<ClaimedTensor> claimed, 
     const auto [begin, end] = t.offsets;
     if (begin != covered)
       fail_tensor(where, t.name, begin < covered ? "overlaps the tensor before it" : "leaves a hole before it",
-                  "begin at byte " + std::to_string(covered), std::to_string(begin));
+                  concat({"begin at byte ", covered}), std::to_string(begin));
     covered = end;
     const TensorSize size = tensor_size(t.dtype, t.extents(), t.name, where);
     TensorInfo& info = tensors.emplace_back();
@@ -287,7 +287,7 @@ inline std::vector<TensorInfo> check_layout(std::vector<ClaimedTensor> claimed, 
   if (covered != data_bytes)
     fail({.where = where,
           .what = "the data does not end with the last tensor",
-          .expected = std::to_string(covered) + " bytes of data",
+          .expected = concat({covered, " bytes of data"}),
           .found = std::to_string(data_bytes),
           .hint = damaged_file});
   return tensors;
@@ -300,9 +300,9 @@ inline std::vector<TensorInfo> check_layout(std::vector<ClaimedTensor> claimed, 
 inline SafeTensorsHeader parse_safetensors_header(std::string_view text, std::uint64_t data_bytes, std::string_view where) {
   detail::HeaderHandler handler;
   if (const auto fault = parse_json_events(text, handler)) {
-    std::string what = handler.where();
-    what += (what.empty() ? "header: " : ": ") + fault->what;
-    if (fault->position) what += " at byte " + std::to_string(8 + *fault->position) + " of the file";
+    const std::string place = handler.where();
+    std::string what = concat({place, place.empty() ? "header: " : ": ", fault->what});
+    if (fault->position) what = concat({what, " at byte ", 8 + *fault->position, " of the file"});
     fail({.where = where, .what = what, .expected = fault->expected, .found = fault->found, .hint = detail::damaged_file});
   }
   return {detail::check_layout(std::move(handler.tensors), data_bytes, where), std::move(handler.metadata)};

@@ -37,7 +37,7 @@ class SafeTensors : public StateDict {
 
   /// The same from a file that was just opened; `path` stands in messages.
   static SafeTensors from(InputFile& file, const std::string& path, const Limits& limits = {}) {
-    const std::string where = "read " + detail::shown_path(path);
+    const std::string where = concat({"read ", detail::shown_path(path)});
     std::array<std::byte, 8> prefix{};
     if (file.size() >= prefix.size()) file.read(prefix);
     const std::uint64_t length = header_length(prefix, file.size(), limits, where);
@@ -57,7 +57,7 @@ class SafeTensors : public StateDict {
 
   /// The same from memory; `name` stands for the file in messages.
   static SafeTensors parse(std::span<const std::byte> bytes, std::string_view name, const Limits& limits = {}) {
-    const std::string where = "read " + detail::shown_path(name);
+    const std::string where = concat({"read ", detail::shown_path(name)});
     std::array<std::byte, 8> prefix{};
     if (bytes.size() >= prefix.size()) std::memcpy(prefix.data(), bytes.data(), prefix.size());
     const std::uint64_t length = header_length(prefix, bytes.size(), limits, where);
@@ -94,13 +94,13 @@ class SafeTensors : public StateDict {
     if (length > limits.header_bytes)
       fail({.where = where,
             .what = "header length in bytes 0 to 7 is too large",
-            .expected = "at most " + std::to_string(limits.header_bytes),
+            .expected = concat({"at most ", limits.header_bytes}),
             .found = std::to_string(length),
             .hint = "is this a safetensors file?"});
     if (length > file_bytes - prefix.size())
       fail({.where = where,
             .what = "header goes past the end of the file",
-            .expected = "at most " + std::to_string(file_bytes - prefix.size()) + " bytes",
+            .expected = concat({"at most ", file_bytes - prefix.size(), " bytes"}),
             .found = std::to_string(length),
             .hint = "the file is cut short or damaged"});
     return length;
@@ -111,7 +111,7 @@ class SafeTensors : public StateDict {
     fail({.where = where,
           .what = "header: wrong first byte, byte 8 of the file",
           .expected = "'{'",
-          .found = length == 0 ? "an empty header" : "'" + printable(text.substr(0, 1)) + "'",
+          .found = length == 0 ? "an empty header" : concat({"'", printable(text.substr(0, 1)), "'"}),
           .hint = "is this a safetensors file?"});
   }
 

@@ -63,9 +63,9 @@ class StateDict {
   const TensorInfo& at(std::string_view name) const {
     if (const TensorInfo* const tensor = find(name)) return *tensor;
     fail({.where = where_,
-          .what = "no tensor " + detail::in_quotes(name),
-          .found = std::to_string(tensors_.size()) + " other tensors" +
-                   (tensors_.empty() ? "" : ", the first is " + detail::in_quotes(tensors_.front().name))});
+          .what = concat({"no tensor ", detail::in_quotes(name)}),
+          .found = concat({tensors_.size(), " other tensors",
+                            tensors_.empty() ? "" : concat({", the first is ", detail::in_quotes(tensors_.front().name)})})});
   }
 
   /// The tensor's bytes as in the file, little-endian, of any alignment. Precondition: `tensor` is one of tensors() and
@@ -73,7 +73,7 @@ class StateDict {
   std::span<const std::byte> bytes(const TensorInfo& tensor) const {
     if (!tensor.in_one_piece())
       fail({.where = where_,
-            .what = "tensor " + detail::in_quotes(tensor.name) + " does not stand in one piece",
+            .what = concat({"tensor ", detail::in_quotes(tensor.name), " does not stand in one piece"}),
             .hint = "use packed()"});
     return {place(tensor), static_cast<std::size_t>(tensor.bytes)};
   }
@@ -102,7 +102,7 @@ class StateDict {
     }
     if (!converted)
       fail({.where = where_,
-            .what = "tensor " + detail::in_quotes(tensor.name) + ": dtype cannot be used here",
+            .what = concat({"tensor ", detail::in_quotes(tensor.name), ": dtype cannot be used here"}),
             .expected = std::is_floating_point_v<T> ? "F32, F16, BF16 or F64" : std::string(name_of(dtype_for<T>())),
             .found = std::string(name_of(tensor.dtype)),
             .hint = "convert the tensor before saving it"});
@@ -138,7 +138,7 @@ class StateDict {
     for (std::size_t i = 1; i < by_name_.size(); ++i)
       if (tensors_[by_name_[i]].name == tensors_[by_name_[i - 1]].name)
         fail({.where = where_,
-              .what = "tensor " + detail::in_quotes(tensors_[by_name_[i]].name) + ": repeated name",
+              .what = concat({"tensor ", detail::in_quotes(tensors_[by_name_[i]].name), ": repeated name"}),
               .expected = "each name once",
               .found = "two tensors"});
   }
@@ -167,7 +167,7 @@ class StateDict {
     }
     const auto size = static_cast<std::uint64_t>(data_.size());
     if (!inside || reach > size || static_cast<std::uint64_t>(tensor.offset) > size - reach)
-      fail({.where = where_, .what = "tensor " + detail::in_quotes(tensor.name) + " does not belong to this file"});
+      fail({.where = where_, .what = concat({"tensor ", detail::in_quotes(tensor.name), " does not belong to this file"})});
     return data_.data() + tensor.offset;
   }
 

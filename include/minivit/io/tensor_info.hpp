@@ -29,15 +29,15 @@ struct TensorInfo {
 
 /// "[10, 192]"
 template <class Shape>
-std::string shape_text(const Shape& shape) {
+[[gnu::cold]] std::string shape_text(const Shape& shape) {
   std::string text = "[";
-  for (const auto extent : shape) text += (text.size() > 1 ? ", " : "") + std::to_string(extent);
+  for (const auto extent : shape) text += concat({text.size() > 1 ? ", " : "", extent});
   return text + "]";
 }
 
 namespace detail {
 inline std::string in_quotes(std::string_view name) {
-  return "'" + printable(name, 80) + "'";
+  return concat({"'", printable(name, 80), "'"});
 }
 }  // namespace detail
 

@@ -47,7 +47,7 @@ inline simd::Batch<T, Arch> gelu_slope(const simd::Batch<T, Arch>& x) {
 /// y = gelu(x) for n elements; y == x is allowed.
 template <class Arch = simd::best, class T>
 MINIVIT_KERNEL void gelu(T* y, const T* x, Index n) {
-  simd::sweep<Arch, T>(n, [&](Index i, auto io, auto) { io.store(y + i, gelu(io.load(x + i))); });
+  simd::each<Arch, T>(n, [&](Index i, auto io) { io.store(y + i, gelu(io.load(x + i))); });
 }
 
 /// Applies gelu to NaN once. The compiler chooses erf's NaN by a masked load of a constant; on Zen 4 such a load costs hundreds of
@@ -66,13 +66,13 @@ inline void touch_gelu_constants() {
 /// y = gelu(x) between bf16 numbers, with gelu_near.
 template <class Arch = simd::best>
 MINIVIT_KERNEL void gelu(bf16* y, const bf16* x, Index n) {
-  simd::sweep<Arch, float>(n, [&](Index i, auto io, auto) { io.store(y + i, gelu_near(io.load(x + i))); });
+  simd::each<Arch, float>(n, [&](Index i, auto io) { io.store(y + i, gelu_near(io.load(x + i))); });
 }
 
 /// dx = dy * gelu'(x) for n elements; x, the input of the forward, may be bf16. dx == dy is allowed.
 template <class Arch = simd::best, class T, class X>
 MINIVIT_KERNEL void gelu_backward(T* dx, const T* dy, const X* x, Index n) {
-  simd::sweep<Arch, T>(n, [&](Index i, auto io, auto) { io.store(dx + i, io.load(dy + i) * gelu_slope(io.load(x + i))); });
+  simd::each<Arch, T>(n, [&](Index i, auto io) { io.store(dx + i, io.load(dy + i) * gelu_slope(io.load(x + i))); });
 }
 
 /// dst += src for n elements.

@@ -179,8 +179,9 @@ struct Attention {
   }
 
   /// How tokens are cut into windows.
-  constexpr ops::Windowing windowing() const {
-    return A.windowed() ? ops::Windowing{order(), masked ? Index{A.shift} : Index{0}} : ops::Windowing{};
+  constexpr auto windowing() const {
+    if constexpr (A.windowed()) return ops::Windowing{order(), masked ? Index{A.shift} : Index{0}};
+    else return ops::WholeImages{};
   }
 
  private:

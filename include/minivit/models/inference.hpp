@@ -57,7 +57,7 @@ class Inference {
     if (batch > max_batch_)
       fail({.where = "Inference",
             .what = "the batch is too large",
-            .expected = "at most " + std::to_string(max_batch_),
+            .expected = concat({"at most ", max_batch_}),
             .found = std::to_string(batch),
             .hint = "construct it with a larger max_batch"});
     const Index together = images_together(batch), apart = batch - together;
@@ -111,7 +111,7 @@ class Inference {
       matrix.seen = nullptr;
     });
     if (!damaged.empty())
-      fail({.where = "Inference::calibrate", .what = "the input of '" + damaged + "' is not finite", .hint = "are the weights or images damaged?"});
+      fail({.where = "Inference::calibrate", .what = concat({"the input of '", damaged, "' is not finite"}), .hint = "are the weights or images damaged?"});
     range = ranges.begin();
     weights_.visit_matrices([&](const Name&, auto& matrix) {
       matrix.input = kernels::scale_of_range(range->low, range->high);

@@ -90,8 +90,7 @@ class Network {
       Index offset = 0;
       Net net;
       Net::visit(net, Name{}, [&](const Name& name, const auto& p) {
-        const auto shape = p.shape();
-        rows.push_back({name.str(), {shape.begin(), shape.end()}, offset, p.size()});
+        add_parameter(rows, name, p.shape(), offset, p.size());
         offset += aligned_count<T>(p.size());
       });
       return rows;

@@ -25,15 +25,16 @@ class PackedWeights {
     W* panel = panels_.data();
     T* vector = vectors_.data();
     std::size_t row = 0;
+    jobs_.reserve(Model::parameter_table().size());
     Net::visit(net_, Name{}, [&](const Name&, auto& p) {
       using P = std::remove_reference_t<decltype(p)>;
       const Index offset = Model::parameter_table()[row++].offset;
       if constexpr (is_matrix<P>) {
-        jobs_.push_back({&p, panel, offset, 0, [](void* matrix, W* memory, const T* source) { static_cast<P*>(matrix)->pack(memory, source); }});
+        add({&p, panel, offset, 0, [](void* matrix, W* memory, const T* source) { static_cast<P*>(matrix)->pack(memory, source); }});
         panel += P::size();
       } else {
         p = P(vector);
-        jobs_.push_back({vector, nullptr, offset, p.size(), nullptr});
+        add({vector, nullptr, offset, p.size(), nullptr});
         vector += aligned_count<T>(p.size());
       }
     });
@@ -85,6 +86,8 @@ class PackedWeights {
       else std::copy_n(source, count, static_cast<T*>(target));
     }
   };
+
+  [[gnu::noinline]] void add(const Job& job) { jobs_.push_back(job); }  // called for each type of parameter
 
   template <class P>
   static constexpr bool is_matrix = requires { typename P::Element; };

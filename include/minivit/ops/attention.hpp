@@ -11,7 +11,8 @@
 
 namespace minivit::inline MINIVIT_ISA::ops {
 
-/// How the tokens of an image are cut into windows that attend apart. The default, a map without a side, means whole images.
+/// How the tokens of an image are cut into windows that attend apart. The default, a map without a side, means whole images. Where that is
+/// known to the compiler and there is no position bias either, WholeImages says the same with less code.
 struct Windowing {
   kernels::WindowMap map{};  ///< side 0: no windows
   Index mask_shift = 0;  ///< not 0: tokens that a roll by this much would bring together do not see each other (kernels::window_mask)
@@ -27,6 +28,18 @@ struct Windowing {
     if (!reorders()) return f(Index{0}, b * N + first, count);
     const Index image = b / map.windows(), begin = b % map.windows() * N + first;
     map.each_run(begin, count, [&](Index row, Index token, Index n) { f(row - begin, image * map.side * map.side + token, n); });
+  }
+};
+
+/// Windowing of models that know neither windows nor a position bias.
+struct WholeImages {
+  static constexpr bool windowed() { return false; }   ///< never
+  static constexpr bool reorders() { return false; }   ///< never
+  constexpr operator Windowing() const { return {}; }  ///< the same, at run time. NOLINT: implicit by intent
+  /// One run: all rows from `first`.
+  template <class F>
+  static constexpr void each_run(Index b, Index N, Index first, Index count, F&& f) {
+    f(Index{0}, b * N + first, count);
   }
 };
 
@@ -72,9 +85,19 @@ class WindowPlanes {
   const T* masks_ = nullptr;  // [3, N, stride]: right border, lower border, both
 };
 
+/// Those of whole images: none.
+template <class T>
+struct NoPlanes {
+  constexpr NoPlanes(const kernels::AttentionShape&, const kernels::AttentionWeights<T>&, WholeImages, Index, bool, Arena<T>&) {}
+  constexpr kernels::ScorePlanes<T> operator[](Index) const { return {}; }
+  constexpr void add_gradient(T*) const {}
+};
+template <class Arch, class T, class Cut>
+using PlanesOf = std::conditional_t<std::is_same_v<Cut, WholeImages>, NoPlanes<T>, WindowPlanes<Arch, T>>;
+
 /// The rows of image or window b of x [.., D], which lies as results do, in the order of the queries: themselves, or copied to `memory`.
-template <int D, class T>
-constexpr const T* query_rows(const T* x, Index b, Index N, const Windowing& windowing, T* memory) {
+template <int D, class T, class Cut>
+constexpr const T* query_rows(const T* x, Index b, Index N, const Cut& windowing, T* memory) {
   if (!windowing.reorders()) return x + b * N * D;
   windowing.each_run(b, N, 0, N, [&](Index row, Index place, Index count) { std::copy_n(x + place * D, count * D, memory + row * D); });
   return memory;
@@ -82,9 +105,9 @@ constexpr const T* query_rows(const T* x, Index b, Index N, const Windowing& win
 
 /// All images or windows through `Kernel`. emit(kernel, qkv, planes, b, first, count, worker) computes the rows [first, first + count) of
 /// number b. When there are enough of them each is computed by one thread, else the arena's threads share its heads and then its rows.
-template <class Arch, class Kernel, class T, class U, int N, int D3, class Emit>
+template <class Arch, class Kernel, class T, class U, int N, int D3, class Cut, class Emit>
 constexpr void attention_images(View<const U, Dyn, N, D3> qkv, const kernels::AttentionShape& shape,
-                                const kernels::AttentionWeights<T>& weights, Arena<T>& arena, const Windowing& windowing, Emit&& emit) {
+                                const kernels::AttentionWeights<T>& weights, Arena<T>& arena, const Cut& windowing, Emit&& emit) {
   using kernels::detail::Cutter;
   Cutter<T> whole(nullptr), shared(nullptr);
   (void)Kernel(whole, shape).worker(shared);
@@ -93,7 +116,7 @@ constexpr void attention_images(View<const U, Dyn, N, D3> qkv, const kernels::At
   const Index other_size = batch >= workers ? whole.used() : shared.used();
   T* const scratch = arena.raw(std::max(whole.used(), reference));
   T* const others = arena.raw((workers - 1) * other_size);
-  const WindowPlanes<Arch, T> planes(shape, weights, windowing, Kernel::stride(shape), false, arena);
+  const PlanesOf<Arch, T, Cut> planes(shape, weights, windowing, Kernel::stride(shape), false, arena);
   if (arena.counting()) return;
   const auto memory_of = [&](int worker) { return Cutter<T>(worker == 0 ? scratch : others + (worker - 1) * other_size); };
   const auto rows = [&](const Kernel& kernel, Index b, Index begin, Index count, int worker) {
@@ -127,9 +150,9 @@ constexpr void attention_images(View<const U, Dyn, N, D3> qkv, const kernels::At
 
 /// out [B * N, D] from qkv [B, N, 3 D]: of B images, or of B windows in window order, of which each row is written where its token stands in
 /// its map. Preconditions: shape agrees with the extents; with windows N is their number of tokens and B a multiple of windowing.map.windows().
-template <class Arch, int D, class T, int N, int D3>
+template <class Arch, int D, class T, int N, int D3, class Cut = Windowing>
 constexpr void attention(View<const T, Dyn, N, D3> qkv, View<T, Dyn, D> out, const kernels::AttentionShape& shape,
-                         const kernels::AttentionWeights<T>& weights, Arena<T>& arena, const Windowing& windowing = {}) {
+                         const kernels::AttentionWeights<T>& weights, Arena<T>& arena, const Cut& windowing = {}) {
   static_assert(D3 == 3 * D);
   using Kernel = kernels::AttentionForward<Arch, T>;
   const auto scope = arena.scratch();
@@ -140,7 +163,7 @@ constexpr void attention(View<const T, Dyn, N, D3> qkv, View<T, Dyn, D> out, con
   };
   if (std::is_constant_evaluated() && !arena.counting()) {
     T* const scratch = arena.raw(kernels::attention_scratch<Arch, T>(shape));
-    const detail::WindowPlanes<Arch, T> planes(shape, weights, windowing, Kernel::stride(shape), false, arena);
+    const detail::PlanesOf<Arch, T, Cut> planes(shape, weights, windowing, Kernel::stride(shape), false, arena);
     for (Index b = 0; b < qkv.batch(); ++b) {
       T* const context = windowing.reorders() ? contexts : out.data() + b * N * D;
       kernels::reference::attention<T>(context, D, qkv[b].data(), D3, shape, weights, scratch, planes[b]);
@@ -159,16 +182,16 @@ constexpr void attention(View<const T, Dyn, N, D3> qkv, View<T, Dyn, D> out, con
 
 /// dqkv, in the order of qkv, is overwritten; gradients of the transformations are added. dout, [B * N, D] or [B, N, D], lies as attention()
 /// wrote.
-template <class Arch, class T, int N, int D3, int... Rows>
+template <class Arch, class T, int N, int D3, int... Rows, class Cut = Windowing>
 constexpr void attention_backward(View<const T, Dyn, Rows...> dout, View<const T, Dyn, N, D3> qkv, View<T, Dyn, N, D3> dqkv,
                                   const kernels::AttentionShape& shape, const kernels::AttentionWeights<T>& weights,
-                                  const kernels::AttentionGradients<T>& gradients, Arena<T>& arena, const Windowing& windowing = {}) {
+                                  const kernels::AttentionGradients<T>& gradients, Arena<T>& arena, const Cut& windowing = {}) {
   constexpr int D = D3 / 3;
   static_assert(D3 == 3 * D && ((Rows * ...) == D || (Rows * ...) == N * D));
   const auto scope = arena.scratch();
   T* const scratch = arena.raw(kernels::attention_backward_scratch<Arch, T>(shape));
   T* const memory = arena.raw(windowing.reorders() ? N * D : 0);
-  const detail::WindowPlanes<Arch, T> planes(shape, weights, windowing, kernels::AttentionForward<Arch, T>::stride(shape), true, arena);
+  const detail::PlanesOf<Arch, T, Cut> planes(shape, weights, windowing, kernels::AttentionForward<Arch, T>::stride(shape), true, arena);
   if (arena.counting()) return;
   for (Index b = 0; b < qkv.batch(); ++b)
     kernels::attention_backward<Arch, T>(dqkv[b].data(), gradients, detail::query_rows<D>(dout.data(), b, N, windowing, memory), D,

@@ -11,9 +11,9 @@ namespace minivit::inline MINIVIT_ISA::ops {
 
 /// out [B * N] rows of D from qkv [B, N, 3 D] in bf16, of images or windows as in ops/attention.hpp. Preconditions as there; the shape's
 /// head_dim is even.
-template <class Arch, int D, int N, int D3, WordRows Rows>
+template <class Arch, int D, int N, int D3, WordRows Rows, class Cut = Windowing>
 constexpr void attention(View<const bf16, Dyn, N, D3> qkv, Rows out, const kernels::AttentionShape& shape,
-                         const kernels::AttentionWeights<float>& weights, Arena<float>& arena, const Windowing& windowing = {}) {
+                         const kernels::AttentionWeights<float>& weights, Arena<float>& arena, const Cut& windowing = {}) {
   static_assert(D3 == 3 * D);
   using Kernel = kernels::DotAttention<Arch>;
   const auto scope = arena.scratch();
@@ -30,9 +30,9 @@ constexpr void attention(View<const bf16, Dyn, N, D3> qkv, Rows out, const kerne
 }
 
 /// The same from float32, where bf16 products have no instruction.
-template <class Arch, int D, int N, int D3, WordRows Rows>
+template <class Arch, int D, int N, int D3, WordRows Rows, class Cut = Windowing>
 constexpr void attention(View<const float, Dyn, N, D3> qkv, Rows out, const kernels::AttentionShape& shape,
-                         const kernels::AttentionWeights<float>& weights, Arena<float>& arena, const Windowing& windowing = {}) {
+                         const kernels::AttentionWeights<float>& weights, Arena<float>& arena, const Cut& windowing = {}) {
   const auto scope = arena.scratch();
   const auto context = arena.template take<Dyn, D>(qkv.batch() * N);
   attention<Arch, D>(qkv, context, shape, weights, arena, windowing);
@@ -42,10 +42,10 @@ constexpr void attention(View<const float, Dyn, N, D3> qkv, Rows out, const kern
 
 /// dqkv, in the order of qkv, is overwritten; gradients of the transformations are added. dout, [B * N, D] or [B, N, D], lies as attention()
 /// wrote.
-template <class Arch, int N, int D3, int... Rows>
+template <class Arch, int N, int D3, int... Rows, class Cut = Windowing>
 constexpr void attention_backward(View<const float, Dyn, Rows...> dout, View<const bf16, Dyn, N, D3> qkv, View<float, Dyn, N, D3> dqkv,
                                   const kernels::AttentionShape& shape, const kernels::AttentionWeights<float>& weights,
-                                  const kernels::AttentionGradients<float>& gradients, Arena<float>& arena, const Windowing& windowing = {}) {
+                                  const kernels::AttentionGradients<float>& gradients, Arena<float>& arena, const Cut& windowing = {}) {
   constexpr int D = D3 / 3;
   static_assert(D3 == 3 * D && ((Rows * ...) == D || (Rows * ...) == N * D));
   const auto scope = arena.scratch();
@@ -53,7 +53,7 @@ constexpr void attention_backward(View<const float, Dyn, Rows...> dout, View<con
   (void)kernels::DotAttentionBackward<Arch>(count, shape);
   float* const scratch = arena.raw(count.used());
   float* const memory = arena.raw(windowing.reorders() ? N * D : 0);
-  const detail::WindowPlanes<Arch, float> planes(shape, weights, windowing, kernels::DotAttention<Arch>::stride(shape), true, arena);
+  const detail::PlanesOf<Arch, float, Cut> planes(shape, weights, windowing, kernels::DotAttention<Arch>::stride(shape), true, arena);
   if (arena.counting()) return;
   kernels::detail::Cutter<float> cut(scratch);
   const kernels::DotAttentionBackward<Arch> kernel(cut, shape);

@@ -47,4 +47,14 @@ inline void sweep(Index n, F&& f) {
   if (i < n) f(i, Part<T, Arch>{n - i}, integral_constant<int, 0>{});
 }
 
+/// The same for work in which no element waits for another and which is long enough that a loop around it costs nothing: f(i, io), not four
+/// times over.
+template <class Arch, class T, class F>
+inline void each(Index n, F&& f) {
+  constexpr Index step = lanes<T, Arch>;
+  Index i = 0;
+  for (; i + step <= n; i += step) f(i, Whole<T, Arch>{});
+  if (i < n) f(i, Part<T, Arch>{n - i});
+}
+
 }  // namespace minivit::inline MINIVIT_ISA::simd
