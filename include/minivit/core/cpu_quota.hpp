@@ -3,7 +3,7 @@
 // (cpu.cfs_quota_us). oneTBB honours affinity masks and not quotas; threads beyond the quota only wait for each other.
 #pragma once
 
-#include <minivit/core/isa.hpp>
+#include <minivit/core/errors.hpp>
 
 #include <algorithm>
 #include <charconv>
@@ -35,8 +35,8 @@ inline int processors(long long quota, long long period) {
 }
 /// Of the group in `folder` alone.
 [[gnu::cold]] inline int group_quota(const std::string& folder, bool version_1) {
-  if (version_1) return processors(leading_number(first_line(folder + "/cpu.cfs_quota_us")), leading_number(first_line(folder + "/cpu.cfs_period_us")));
-  const std::string line = first_line(folder + "/cpu.max");
+  if (version_1) return processors(leading_number(first_line(concat({folder, "/cpu.cfs_quota_us"}))), leading_number(first_line(concat({folder, "/cpu.cfs_period_us"}))));
+  const std::string line = first_line(concat({folder, "/cpu.max"}));
   const std::size_t space = line.find(' ');
   return space == line.npos ? 0 : processors(leading_number(line), leading_number(std::string_view(line).substr(space + 1)));
 }
@@ -51,12 +51,12 @@ inline int processors(long long quota, long long period) {
   for (std::string line; std::getline(in, line);) {  // "0::/user/app", or of version 1 "4:cpu,cpuacct:/user/app"
     const std::size_t first = line.find(':'), second = line.find(':', first + 1);
     if (first == line.npos || second == line.npos) continue;
-    const std::string controllers = line.substr(first + 1, second - first - 1), all = "," + controllers + ",";
+    const std::string controllers = line.substr(first + 1, second - first - 1), all = concat({",", controllers, ","});
     const bool version_1 = !controllers.empty();
     if (version_1 && all.find(",cpu,") == all.npos) continue;
-    const std::string mount = version_1 ? root + "/" + controllers : root;
+    const std::string mount = version_1 ? concat({root, "/", controllers}) : root;
     for (std::string group = line.substr(second + 1);; group.resize(group.rfind('/'))) {
-      const int quota = detail::group_quota(mount + group, version_1);
+      const int quota = detail::group_quota(concat({mount, group}), version_1);
       if (quota > 0 && (least == 0 || quota < least)) least = quota;
       if (group.find('/') == group.npos) break;
     }

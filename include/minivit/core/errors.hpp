@@ -51,9 +51,18 @@ class Piece {
   Piece(T number) : size_(static_cast<std::uint64_t>(number)), negative_(number < 0) {}  ///< its digits. NOLINT
 
   /// Appends it.
-  void add_to(std::string& out) const {
-    if (text_ != nullptr) out.append(text_, static_cast<std::size_t>(size_));
-    else out += negative_ ? std::to_string(static_cast<std::int64_t>(size_)) : std::to_string(size_);
+  [[gnu::cold, gnu::noinline]] void add_to(std::string& out) const {
+    if (text_ != nullptr) {
+      out.append(text_, static_cast<std::size_t>(size_));
+      return;
+    }
+    char digits[21];
+    std::size_t first = sizeof digits;
+    std::uint64_t left = negative_ ? 0 - size_ : size_;
+    do digits[--first] = static_cast<char>('0' + left % 10);
+    while ((left /= 10) > 0);
+    if (negative_) digits[--first] = '-';
+    out.append(digits + first, sizeof digits - first);
   }
 
  private:

@@ -52,22 +52,27 @@ class Profile {
     explicit constexpr Scope(const char* name) {
       if (std::is_constant_evaluated()) return;
       profile_ = active();
-      if (!profile_) return;
-      profile_->tick();
-      outer_ = profile_->current_;
-      profile_->current_ = profile_->row(name);
-      ++profile_->current_->calls;
+      if (profile_) begin(name);
     }
     Scope(const Scope&) = delete;
     Scope& operator=(const Scope&) = delete;
     /// Goes on with the outer scope.
     constexpr ~Scope() {
-      if (!profile_) return;
-      profile_->tick();
-      profile_->current_ = outer_;
+      if (profile_) end();
     }
 
    private:
+    // Apart, because scopes stand in every op and hardly ever anybody records.
+    [[gnu::cold, gnu::noinline]] void begin(const char* name) {
+      profile_->tick();
+      outer_ = profile_->current_;
+      profile_->current_ = profile_->row(name);
+      ++profile_->current_->calls;
+    }
+    [[gnu::cold, gnu::noinline]] void end() {
+      profile_->tick();
+      profile_->current_ = outer_;
+    }
     Profile* profile_ = nullptr;
     Row* outer_ = nullptr;
   };

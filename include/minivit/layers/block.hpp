@@ -116,7 +116,8 @@ struct Block {
     ConstTokens y;                                                      ///< [B, N, D] output
   };
 
-  /// y = layer(x); x and y do not overlap. The result's views live as long as the scope in which the caller called.
+  /// y = layer(x); x and y do not overlap. The result's views live as long as the scope in which the caller called. `drop` is looked at only
+  /// where S trains.
   constexpr Saved forward(ConstTokens x, Tokens y, Arena<T>& arena, const DropPath<T>& drop = {}) const {
     Saved saved{};
     saved.x = x;
@@ -125,7 +126,8 @@ struct Block {
     const kernels::WindowMap order = attention().order();
     saved.norm1 = norms(shared, own).norm1.forward(rows(x), arena, shared.attn.qkv.input_rows(), order_of(order));
     saved.attn = attention().forward(saved.norm1.y, drop.attn ? nullptr : x.data(), middle, arena);
-    if (drop.attn) ops::add_scaled_branch<T, N, D>(x, drop.attn, middle, arena);
+    if constexpr (S::trains)
+      if (drop.attn) ops::add_scaled_branch<T, N, D>(x, drop.attn, middle, arena);
     saved.middle = middle;
     // local = norm(middle) + conv(norm(middle))
     if constexpr (B.local_conv) saved.local = own.local.forward(saved.middle, arena);
@@ -133,7 +135,8 @@ struct Block {
     const ConstTokens in = mlp_input(saved);
     saved.norm2 = norms(shared, own).norm2.forward(rows(in), arena, shared.mlp.fc1.input_rows());
     saved.mlp = shared.mlp.forward(saved.norm2.y, drop.mlp ? nullptr : in.data(), y.template reshape<Dyn, D>(), arena);
-    if (drop.mlp) ops::add_scaled_branch<T, N, D>(in, drop.mlp, y, arena);
+    if constexpr (S::trains)
+      if (drop.mlp) ops::add_scaled_branch<T, N, D>(in, drop.mlp, y, arena);
     saved.y = y;
     return saved;
   }

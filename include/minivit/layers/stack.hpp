@@ -62,7 +62,8 @@ struct Stack {
     for (int l = 0; l < Depth; ++l) {
       const auto at = static_cast<std::size_t>(l);
       const auto y = arena.keeps() ? arena.template take<Dyn, N, D>(B_) : buffers[static_cast<std::size_t>((l + 1) % 2)];
-      if (arena.keeps()) saved.drop[at] = depth.draw(place.first + l, place.layers, B_, arena);
+      if constexpr (S::trains)
+        if (arena.keeps()) saved.drop[at] = depth.draw(place.first + l, place.layers, B_, arena);
       const auto inside = arena.recomputes() ? arena.scratch() : arena.scope();  // then of the layer's own views only x and y live on
       saved.layers[at] = layer(l).forward(in, y, arena, saved.drop[at]);
       watch.forward(place.first + l, saved.layers[at], arena);
