@@ -90,8 +90,7 @@ void blocked(T* c, Index ldc, const T* a, Index lda, Index m, Index n, Index k, 
         if (vectors == 3) panel<Arch, 3, AOrder>(target, ldc, ai, lda, b, rows, depth, tail, bias, start, lds);
         else if (vectors == 2) panel<Arch, 2, AOrder>(target, ldc, ai, lda, b, rows, depth, tail, bias, start, lds);
         else panel<Arch, 1, AOrder>(target, ldc, ai, lda, b, rows, depth, tail, bias, start, lds);
-        if (last && e.gelu)
-          for (Index r = 0; r < rows; ++r) gelu<Arch>(target + r * ldc, target + r * ldc, columns);
+        if (last && e.gelu) gelu_rows<Arch>(target, ldc, rows, columns);
         column += width;
       }
     }
