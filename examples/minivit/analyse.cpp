@@ -11,6 +11,7 @@
 
 #include <minivit/analysis/cka.hpp>
 #include <minivit/analysis/distance.hpp>
+#include <minivit/data/image_write.hpp>
 #include <minivit/io/checkpoint_info.hpp>
 #include <minivit/train/plot.hpp>
 

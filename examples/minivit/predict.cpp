@@ -4,6 +4,7 @@
 #include "engine.hpp"
 #include "registry.hpp"
 
+#include <minivit/data/image_write.hpp>
 #include <minivit/data/open.hpp>
 #include <minivit/io/checkpoint_info.hpp>
 #include <minivit/io/safetensors.hpp>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The students that share the teacher's weights: three, five and all fifteen layers on one set.
+// The students that share the teacher's weights: five, all fifteen and three layers on one set.
 #include "rows.hpp"
 
 namespace study {
@@ -7,8 +7,8 @@ namespace study {
 bool run_students(const Context& c) {
   using namespace mv::presets;
   const auto row = [&]<mv::ViTConfig C>(const char* name) { return student_row<mv::ViT<C>, Teacher>(c, name, student_recipe(), "teacher"); };
-  return row.template operator()<mini_vit_lite_patch4_32>("student_third") && row.template operator()<mini_vit_lite_repeat15_patch4_32>("student_ninth") &&
-         row.template operator()<mini_vit_lite_repeat5_patch4_32>("student_quarter");
+  return row.template operator()<mini_vit_lite_repeat5_patch4_32>("student_quarter") && row.template operator()<mini_vit_lite_repeat15_patch4_32>("student_ninth") &&
+         row.template operator()<mini_vit_lite_patch4_32>("student_third");
 }
 
 }  // namespace study

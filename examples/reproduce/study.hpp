@@ -62,19 +62,20 @@ bool run_row(const Context& c, const std::string& row, std::uint64_t seed, const
   const mv::Dataset train = mv::with_side(*c.train, Student::config.image), test = mv::with_side(*c.test, Student::config.image);
   fs::create_directories(c.output / "logs");
   fs::create_directories(c.output / "weights");
+  const mv::Index batch = std::min(recipe.batch, train.size());  // less only when the study is tried on a handful of images
   mv::FitOptions fit{.epochs = c.most_epochs > 0 ? std::min(c.most_epochs, recipe.epochs) : recipe.epochs};
-  fit.loader = {.batch = recipe.batch, .seed = seed, .shuffle = true, .drop_last = true, .augment = recipe.augment};
+  fit.loader = {.batch = batch, .seed = seed, .shuffle = true, .drop_last = true, .augment = recipe.augment};
   fit.log = (c.output / "logs" / (result.stem().string() + ".jsonl")).string();
   fit.checkpoint = weights.string() + ".training";
   fit.resume = true;
   const mv::Augmentation& a = recipe.augment;
   fit.settings = fmt::format("{} seed {} epochs {} batch {} lr {} to {} warmup {} drop path {} average {} padding {} flip {} aa {} erasing {} mixup {} cutmix {} of {} "
-                             "smoothing {}", row, seed, fit.epochs, recipe.batch, recipe.lr, recipe.last_lr, recipe.warmup_epochs, recipe.drop_path, recipe.average, a.padding,
+                             "smoothing {}", row, seed, fit.epochs, batch, recipe.lr, recipe.last_lr, recipe.warmup_epochs, recipe.drop_path, recipe.average, a.padding,
                              a.flip, a.rand_augment ? mv::to_text(*a.rand_augment) : "none", a.erasing.probability, a.mixup, a.cutmix, a.mix_probability, a.smoothing);
   fit.info = {.preprocessing = recipe.augment.preprocessing, .class_names = train.class_names, .model = row};
   fit.validation = &test;
   fit.evaluate_every = 5;
-  const mv::Index per_epoch = train.size() / recipe.batch, steps = fit.epochs * per_epoch;
+  const mv::Index per_epoch = train.size() / batch, steps = fit.epochs * per_epoch;
   const mv::TrainerOptions<Loss> options{
       .loss = loss,
       .optimiser = {.weight_decay = 0.05, .clip_norm = 1},
@@ -106,7 +107,7 @@ bool run_row(const Context& c, const std::string& row, std::uint64_t seed, const
   const auto raw = mv::evaluate(student, test, recipe.augment.preprocessing, c.threads);
   nlohmann::json out{{"row", row}, {"seed", seed}, {"parameters", Student::parameters}, {"macs", Student::macs}, {"epochs", fit.epochs},
                      {"accuracy", last.accuracy}, {"loss", last.loss}, {"accuracy_of_raw_weights", raw.accuracy},
-                     {"training_seconds", training_seconds(fit.log, per_epoch * recipe.batch)}};
+                     {"training_seconds", training_seconds(fit.log, per_epoch * batch)}};
   for (mv::Index k = 0; k < Student::config.classes; ++k) out["recall"].push_back(last.confusion.recall(k));
   const std::string text = out.dump(2) + "\n";
   mv::write_file_atomically(result, text);

@@ -30,6 +30,7 @@
 #endif
 
 #if __has_include(<range/v3/all.hpp>) && (__has_include(<stb/stb_image.h>) || __has_include(<stb_image.h>))
+#include <minivit/data/image_write.hpp>
 #include <minivit/data/loader.hpp>
 #include <minivit/data/open.hpp>
 #if __has_include(<nlohmann/json.hpp>)

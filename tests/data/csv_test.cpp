@@ -3,6 +3,7 @@
 #include "../scratch.hpp"
 
 #include <minivit/core/random.hpp>
+#include <minivit/data/image_write.hpp>
 #include <minivit/data/open.hpp>
 
 namespace mv = minivit;

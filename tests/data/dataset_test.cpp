@@ -2,10 +2,12 @@
 #include "../catch.hpp"
 #include "../scratch.hpp"
 
+#include <minivit/data/image_write.hpp>
 #include <minivit/data/open.hpp>
 
 #include <cstdlib>
 #include <set>
+#include <span>
 
 namespace mv = minivit;
 namespace fs = std::filesystem;
@@ -66,6 +68,21 @@ TEST_CASE("cifar: labels and planes of the binary files, in order", "[data]") {
   const auto small = mv::open_dataset(folder.path().string(), mv::Split::test, 16);
   CHECK(small.side == 16);
   CHECK(small.picture(0) == mv::resize(mv::load_cifar10(folder.path(), mv::Split::test).picture(0), 16, 16));
+}
+
+TEST_CASE("cifar: names of classes from the file beside the records, when it has ten", "[data]") {
+  const Folder folder;
+  save(folder.path() / "test_batch.bin", records(1));
+  const auto names = [&](const std::string& text) {
+    mv::write_file(folder.path() / "batches.meta.txt", std::as_bytes(std::span(text)));
+    return mv::load_cifar10(folder.path(), mv::Split::test).class_names;
+  };
+  const std::vector<std::string> letters{"a", "b", "c", "d", "e", "f", "g", "h", "i", "jay"};
+  CHECK(names("a\nb\nc\nd\ne\nf\ng\nh\ni\njay\n") == letters);
+  CHECK(names("\na\r\nb\r\nc\nd\n\n\ne\nf\ng\nh\ni\njay\n\n") == letters);
+  CHECK(names("a\nb\nc\nd\ne\nf\ng\nh\ni\njay") == letters);
+  CHECK(names("a\nb\n") == mv::cifar10_class_names());
+  CHECK(names("") == mv::cifar10_class_names());
 }
 
 TEST_CASE("cifar: wrong sizes, wrong labels and missing files are refused by name", "[data]") {

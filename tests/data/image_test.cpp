@@ -4,6 +4,7 @@
 
 #include <minivit/core/random.hpp>
 #include <minivit/data/image.hpp>
+#include <minivit/data/image_write.hpp>
 
 #include <cstdlib>
 #include <filesystem>
@@ -190,6 +191,31 @@ TEST_CASE("image: impossible and huge sizes are refused before decoding", "[data
         large[i + k + 1] = std::byte{0x58};
       }
   CHECK(refusal(large).find("too little data") != std::string::npos);
+}
+
+TEST_CASE("image: a JPEG needs a bit of data for each of its units, of 8 x 8 or 16 x 16 pixels", "[data]") {
+  const auto find_marker = [](const Bytes& file, std::size_t from, unsigned char code) {
+    while (file[from] != std::byte{0xFF} || file[from + 1] != std::byte{code}) ++from;
+    return from;
+  };
+  for (const auto& [quality, side] : {std::pair{95, 8u}, std::pair{90, 16u}}) {  // stb writes colours at full and at half resolution
+    Bytes file = mv::detail::encode_jpeg(gradient(21, 14), "test", quality);
+    const std::size_t frame = find_marker(file, 2, 0xC0), header = find_marker(file, frame, 0xDA);
+    const std::size_t scan = header + 2 + std::to_integer<std::size_t>(file[header + 3]), end = find_marker(file, scan, 0xD9);
+    const auto with_size = [&](std::size_t width, std::size_t height) {
+      Bytes out = file;
+      for (const auto& [at, value] : {std::pair{frame + 5, height}, std::pair{frame + 7, width}}) {
+        out[at] = static_cast<std::byte>(value >> 8);
+        out[at + 1] = static_cast<std::byte>(value & 255);
+      }
+      return refusal(out);
+    };
+    const std::size_t most = (end - scan) * side;  // eight rows of units
+    REQUIRE(most + side <= 16384);
+    CHECK(with_size(most, 8 * side).find("too little data") == std::string::npos);
+    CHECK(with_size(most + 1, 8 * side).find("too little data") != std::string::npos);
+    CHECK(with_size(most, 8 * side + 1).find("too little data") != std::string::npos);
+  }
 }
 
 TEST_CASE("image: a chunk that claims more bytes than the file has is refused", "[data]") {

@@ -8,7 +8,7 @@ reproduce=${1:-}
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 fail() { echo "reproduce_test: $*" >&2; exit 1; }
-try=("$reproduce" --data synthetic --count 128 --most-epochs 1 --output "$work/study")
+try=("$reproduce" --data synthetic --count 32 --most-epochs 1 --output "$work/study")
 
 # Stopped as soon as the teacher is there, or before.
 "${try[@]}" > "$work/first.txt" 2> "$work/first.err" &

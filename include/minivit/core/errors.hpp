@@ -42,13 +42,14 @@ struct Problem {
 }
 
 /// A piece of a message: a text, or a whole number in decimal. Does not own the text.
-class Piece {
+class TextPiece {
  public:
-  Piece(std::string_view text) : text_(text.data()), size_(text.size()) {}           ///< as it is. NOLINT: implicit by intent
-  Piece(const std::string& text) : Piece(std::string_view(text)) {}                  ///< likewise. NOLINT
-  Piece(const char* text) : Piece(std::string_view(text)) {}                         ///< likewise. NOLINT
+  TextPiece(std::string_view text) : text_(text.empty() ? "" : text.data()), size_(text.size()) {}  ///< as it is. NOLINT: implicit by intent
+  TextPiece(const std::string& text) : TextPiece(std::string_view(text)) {}                         ///< likewise. NOLINT
+  TextPiece(const char* text) : TextPiece(std::string_view(text)) {}                                ///< likewise. NOLINT
   template <std::integral T>
-  Piece(T number) : size_(static_cast<std::uint64_t>(number)), negative_(number < 0) {}  ///< its digits. NOLINT
+    requires(!std::same_as<T, bool> && !std::same_as<T, char>)
+  TextPiece(T number) : size_(static_cast<std::uint64_t>(number)), negative_(number < 0) {}  ///< its digits. NOLINT
 
   /// Appends it.
   [[gnu::cold, gnu::noinline]] void add_to(std::string& out) const {
@@ -58,7 +59,7 @@ class Piece {
     }
     char digits[21];
     std::size_t first = sizeof digits;
-    std::uint64_t left = negative_ ? 0 - size_ : size_;
+    std::uint64_t left = negative_ ? ~size_ + 1 : size_;
     do digits[--first] = static_cast<char>('0' + left % 10);
     while ((left /= 10) > 0);
     if (negative_) digits[--first] = '-';
@@ -73,9 +74,9 @@ class Piece {
 
 /// concat({"at most ", n, " bytes"}). One call and one string, where a chain of + is several of each and ten times as much code, most of
 /// it for the case that one of them has no memory.
-[[gnu::cold, gnu::noinline]] inline std::string concat(std::initializer_list<Piece> pieces) {
+[[gnu::cold, gnu::noinline]] inline std::string concat(std::initializer_list<TextPiece> pieces) {
   std::string out;
-  for (const Piece& piece : pieces) piece.add_to(out);
+  for (const TextPiece& piece : pieces) piece.add_to(out);
   return out;
 }
 

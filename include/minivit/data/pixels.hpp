@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Image: 8-bit RGB pixels in memory. Reading and writing them as files is image.hpp's.
+// Image: 8-bit RGB pixels in memory. As files: image.hpp reads them, image_write.hpp writes them.
 #pragma once
 
 #include <minivit/core/view.hpp>
