@@ -44,5 +44,5 @@ int main(int argc, char** argv) try {
   }
 } catch (const mv::Error& error) {
   std::fprintf(stderr, "%s\n", error.what());
-  return 1;
+  return 2;
 }

@@ -43,5 +43,5 @@ int main() try {
   std::printf("%.1f s; guessing would give 10 %%\n", report.seconds);
 } catch (const mv::Error& error) {
   std::fprintf(stderr, "%s\n", error.what());
-  return 1;
+  return 2;
 }

@@ -56,5 +56,5 @@ int main() try {
   print("student", Student::parameters, mv::fit(second, train, options));
 } catch (const mv::Error& error) {
   std::fprintf(stderr, "%s\n", error.what());
-  return 1;
+  return 2;
 }
