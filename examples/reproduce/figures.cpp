@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
-// The paper's two figures for the ablation: how large gradients are while a model is trained, and how like the layers of the unshared
-// model a model's layers are. Drawn from what the rows left behind.
+// Test accuracy over the epochs of every row, and the paper's two figures for the ablation: how large gradients are while a model is trained,
+// and how like the layers of the unshared model a model's layers are. Drawn from what the rows left behind.
 #include "rows.hpp"
 
 #include <cmath>
+#include <set>
 
 namespace study {
 namespace {
@@ -49,6 +50,31 @@ mv::Series alignment(const Context& c, const std::string& row, mv::Features<Unsh
 }
 
 }  // namespace
+
+void draw_accuracy(const fs::path& folder) {
+  mv::Chart main{.title = "Teachers and students: test accuracy of the moving average", .x_title = "epoch", .y_title = "%", .series = {}};
+  mv::Chart ablation{.title = "Ablation, seed 1: test accuracy of the moving average", .x_title = "epoch", .y_title = "%", .series = {}};
+  const std::string ending = "_seed1.jsonl";
+  std::set<std::string> logs;  // by name: rows keep their places and colours
+  if (fs::is_directory(folder / "logs"))
+    for (const auto& entry : fs::directory_iterator(folder / "logs"))
+      if (const std::string name = entry.path().filename().string(); name.ends_with(ending)) logs.insert(name);
+  for (const std::string& log : logs) {
+    mv::Series line{.name = log.substr(0, log.size() - ending.size()), .x = {}, .y = {}};
+    std::ifstream in(folder / "logs" / log);
+    for (std::string text; std::getline(in, text);) {
+      const auto epoch = nlohmann::json::parse(text);
+      if (!epoch.contains("average_accuracy")) continue;
+      line.x.push_back(epoch.at("epoch").get<double>() + 1);
+      line.y.push_back(100 * epoch.at("average_accuracy").get<double>());
+    }
+    if (!line.x.empty()) (line.name.starts_with("ablation") ? ablation : main).series.push_back(std::move(line));
+  }
+  std::vector<mv::Chart> panels;
+  for (mv::Chart* const chart : {&main, &ablation})
+    if (!chart->series.empty()) panels.push_back(std::move(*chart));
+  if (!panels.empty()) mv::write_svg(folder / "accuracy.svg", panels);
+}
 
 void draw_figures(const Context& c) {
   std::vector<mv::Chart> panels;

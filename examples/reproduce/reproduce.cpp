@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The CIFAR-10 study of MiniViT's claims, one command: teacher, students, ablation, Swins. Runs may be stopped (Ctrl-C) and go on with
-// the same command; what is finished is not run again. At the end, and with --table at any time, prints the table of what there is.
+// the same command; what is finished is not run again. At the end, and with --table at any time, prints the table of what there is and draws
+// accuracy.svg.
 #include "../exit_code.hpp"
 #include "rows.hpp"
 
@@ -53,7 +54,7 @@ int run(int argc, char** argv) {
   app.add_option("--threads", context.threads, "Threads; 0: all that the process may use")->check(CLI::Range(0, 4096));
   app.add_option("--most-epochs", context.most_epochs, "Shortens every run, to try the program; results are then no results")->check(CLI::Range(0, 100000));
   app.add_option("--count", count, "At most this many images of each split, likewise to try it")->check(CLI::Range(0, 1 << 30));
-  app.add_flag("--table", table, "Only print the table of what there is");
+  app.add_flag("--table", table, "Only print the table of what there is, and draw it");
   app.footer("Examples:\n  reproduce --data cifar10 --output reproduction\n  reproduce --data synthetic --count 256 --most-epochs 1 --output trial\n  reproduce --output reproduction --table");
   try {
     app.parse(argc, argv);
@@ -75,6 +76,7 @@ int run(int argc, char** argv) {
       return 130;
     }
   }
+  draw_accuracy(output);
   print_table(output);
   return 0;
 }

@@ -103,6 +103,8 @@ bool run_teacher(const Context& c);
 bool run_ablation(const Context& c);
 bool run_students(const Context& c);
 bool run_swins(const Context& c);
+/// accuracy.svg, of the rows that have a log in `folder`.
+void draw_accuracy(const fs::path& folder);
 /// gradient_norms.svg and alignment.svg, once every row of the ablation has its result.
 void draw_figures(const Context& c);
 

@@ -8,13 +8,19 @@ does not compile does not count. Which faults are taken depends on --seed only. 
 a fault that has its line is not tried again: stop it with Ctrl-C and go on with the same command. --table prints what there is.
 """
 import argparse
+import itertools
 import json
+import os
+import queue
 import random
 import re
 import shutil
 import subprocess
 import sys
 import tempfile
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -42,6 +48,8 @@ TESTS = {
     "data/csv.hpp": ["data/csv_test.cpp"],
     "data/cifar.hpp": ["data/dataset_test.cpp"],
 }
+PRELUDE = ["xsimd/xsimd.hpp", "oneapi/tbb/parallel_for.h", "oneapi/tbb/task_arena.h", "nlohmann/json.hpp", "filesystem", "fstream", "functional", "map", "optional", "random",
+           "set", "span", "string", "thread", "variant", "vector"]
 SWAPS = {" < ": " <= ", " <= ": " < ", " > ": " >= ", " >= ": " > ", " == ": " != ", " != ": " == ", " && ": " || ", " || ": " && ",
          " + ": " - ", " - ": " + ", " * ": " + "}
 SKIPPED = re.compile(r"^\s*(//|#|using |namespace |template|static_assert|enum )")
@@ -74,26 +82,44 @@ def faults_of(header):
             yield number, ""
 
 
-def compile_and_run(work, header, changed, main, compiler):
-    copy = work / "include" / "minivit" / header
-    original = copy.read_text()
-    copy.write_text(changed)
-    try:
-        for test in TESTS[header]:
-            program = work / "test"
-            built = subprocess.run([*compiler, f"-I{work / 'include'}", f"-I{ROOT / 'tests'}", str(ROOT / "tests" / test), str(main), "-ljpeg", "-lpng", "-ltbb",
-                                    "-o", str(program)], capture_output=True)
-            if built.returncode != 0:
-                return "does not compile"
-            try:
-                limit = "ulimit -v 8000000; exec \"$0\" --abort"
-                if subprocess.run(["bash", "-c", limit, str(program)], capture_output=True, timeout=120, cwd=work).returncode != 0:
-                    return "caught"
-            except subprocess.TimeoutExpired:
-                return "caught"
-        return "survived"
-    finally:
-        copy.write_text(original)
+class Bench:
+    """Folders with a copy of the headers each, in which faults are tried side by side."""
+
+    def __init__(self, folder, compiler, jobs):
+        flags = ["-std=c++20", "-O0", "-w", "-march=x86-64", "-DMINIVIT_WITH_LIBJPEG", "-DMINIVIT_WITH_LIBPNG", f'-DMINIVIT_TEST_FIXTURES="{ROOT / "tests" / "fixtures"}"']
+        # What no fault changes is parsed once.
+        prelude, self.catch_main = folder / "prelude.hpp", folder / "main.o"
+        prelude.write_text(f'#include "{ROOT / "tests" / "catch.hpp"}"\n' + "".join(f"#include <{name}>\n" for name in PRELUDE))
+        subprocess.run([compiler, *flags, "-x", "c++-header", str(prelude), "-o", f"{prelude}.gch"], check=True)
+        subprocess.run([compiler, *flags, "-c", str(ROOT / "tests" / "catch_main.cpp"), "-o", str(self.catch_main)], check=True)
+        self.compiler = [compiler, *flags, "-include", str(prelude)]
+        self.free = queue.Queue()
+        for job in range(jobs):
+            shutil.copytree(ROOT / "include", folder / str(job) / "include")
+            self.free.put(folder / str(job))
+
+    def try_fault(self, header, changed):
+        work = self.free.get()
+        copy = work / "include" / "minivit" / header
+        original = copy.read_text()
+        copy.write_text(changed)
+        try:
+            return next((r for r in (self.run_test(work, test) for test in TESTS[header]) if r != "survived"), "survived")
+        finally:
+            copy.write_text(original)
+            self.free.put(work)
+
+    def run_test(self, work, test):
+        program = work / "test"
+        sources = [str(ROOT / "tests" / test), str(self.catch_main)]
+        if subprocess.run([*self.compiler, f"-I{work / 'include'}", f"-I{ROOT / 'tests'}", *sources, "-ljpeg", "-lpng", "-ltbb", "-o", str(program)],
+                          capture_output=True).returncode != 0:
+            return "does not compile"
+        try:
+            limited = ["bash", "-c", "ulimit -v 8000000; exec \"$0\" --abort", str(program)]
+            return "survived" if subprocess.run(limited, capture_output=True, timeout=120, cwd=work).returncode == 0 else "caught"
+        except subprocess.TimeoutExpired:
+            return "caught"
 
 
 def table(log):
@@ -113,7 +139,8 @@ def main():
     options.add_argument("--count", type=int, default=200, help="faults that compile (200)")
     options.add_argument("--seed", type=int, default=1, help="which faults are taken (1)")
     options.add_argument("--log", type=Path, default=ROOT / "build" / "mutation.jsonl", help="results (build/mutation.jsonl)")
-    options.add_argument("--compiler", default="g++", help="g++ or clang++")
+    options.add_argument("--compiler", default="g++", help="g++ or another that reads its precompiled headers (g++)")
+    options.add_argument("--jobs", type=int, default=os.cpu_count(), help="faults tried at the same time (as many as processors)")
     options.add_argument("--table", action="store_true", help="only print what there is")
     o = options.parse_args()
     if o.table:
@@ -122,26 +149,32 @@ def main():
     done = {(r["header"], r["line"], r["new"]): r["result"] for r in map(json.loads, o.log.read_text().splitlines())} if o.log.exists() else {}
     faults = [(header, number, new) for header in TESTS for number, new in faults_of(header)]
     random.Random(o.seed).shuffle(faults)
-    compiler = [o.compiler, "-std=c++20", "-O0", "-w", "-march=x86-64-v3", "-DMINIVIT_WITH_LIBJPEG", "-DMINIVIT_WITH_LIBPNG",
-                f'-DMINIVIT_TEST_FIXTURES="{ROOT / "tests" / "fixtures"}"']
-    with tempfile.TemporaryDirectory() as folder:
-        work = Path(folder)
-        shutil.copytree(ROOT / "include", work / "include")
-        catch_main = work / "main.o"
-        subprocess.run([*compiler, "-c", str(ROOT / "tests" / "catch_main.cpp"), "-o", str(catch_main)], check=True)
-        counted = 0
-        for header, number, new in faults:
-            if counted == o.count:
-                break
+    faults = iter(faults)
+    writing, counted, start, tried = threading.Lock(), 0, time.monotonic(), 0
+    with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(o.jobs) as pool:
+        bench = Bench(Path(folder), o.compiler, o.jobs)
+
+        def result_of(fault):
+            nonlocal counted, tried
+            header, number, new = fault
             lines = (INCLUDE / header).read_text().splitlines()
             result = done.get((header, number + 1, new))
-            if result is None:
-                old, lines[number] = lines[number], new
-                result = compile_and_run(work, header, "\n".join(lines) + "\n", catch_main, compiler)
+            known = result is not None
+            old, lines[number] = lines[number], new
+            if not known:
+                result = bench.try_fault(header, "\n".join(lines) + "\n")
+            with writing:
+                counted += result != "does not compile"
+                if known:
+                    return
+                tried += 1
                 with o.log.open("a") as log:
                     log.write(json.dumps({"header": header, "line": number + 1, "old": old, "new": new, "result": result}) + "\n")
-                print(f"{counted + (result != 'does not compile'):>4}/{o.count}  {result:<18}{header}:{number + 1}", file=sys.stderr)
-            counted += result != "does not compile"
+                left = (time.monotonic() - start) / tried * (o.count - counted) / 60
+                print(f"{counted:>4}/{o.count}  {result:<18}{header}:{number + 1}  {left:.0f} min left", file=sys.stderr)
+
+        while some := list(itertools.islice(faults, o.count - counted)):  # those that do not compile are made up for by the next
+            list(pool.map(result_of, some))
     table(o.log)
 
 

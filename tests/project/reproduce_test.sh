@@ -28,7 +28,7 @@ rows=$(grep -c '^| [a-z]' "$work/table.txt" || true)
 [ "$(ls "$work"/study/*.json | wc -l)" = 20 ] || fail "expected 20 results: $(ls "$work/study")"
 grep -q '^| ablation_1_shared | [0-9]* | [0-9.]* M | 2 |' "$work/table.txt" || fail "the ablation needs two seeds"
 head -1 "$work/study/logs/ablation_5_features_seed1.jsonl" | grep -q '"attention": [0-9.]*, "hidden": [0-9.]*' || fail "the log lacks the feature terms"
-for figure in gradient_norms alignment; do grep -q '5_features' "$work/study/$figure.svg" || fail "$figure.svg is not drawn"; done
+for figure in accuracy gradient_norms alignment; do grep -q '5_features' "$work/study/$figure.svg" || fail "$figure.svg is not drawn"; done
 [ -s "$work/study/logs/ablation_1_shared_seed1_gradients.jsonl" ] || fail "gradient norms are missing"
 ls "$work"/study/weights/*.training > /dev/null 2>&1 && fail "a finished row left its checkpoint behind"
 
