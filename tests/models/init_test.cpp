@@ -6,6 +6,9 @@
 #include <minivit/models/swin.hpp>
 #include <minivit/models/vit.hpp>
 
+#include <algorithm>
+#include <cmath>
+
 namespace mv = minivit;
 using mv::Index;
 using mv::InitRule;
@@ -17,6 +20,31 @@ TEST_CASE("initialise: fan-in is what one output of a convolution sums up, for i
   CHECK(mv::fan_in(table[1], table) == 48);
   CHECK(mv::fan_in(table[2], table) == 49);
   CHECK(mv::fan_in(table[3], table) == 49);
+}
+
+TEST_CASE("initialise: every parameter follows its rule, and the seed decides all", "[model]") {
+  using Model = mv::ViT<mv::presets::mini_vit_nano_patch4_32>;
+  Model a, b, c;
+  mv::initialise(a, 1);
+  mv::initialise(b, 1);
+  mv::initialise(c, 2);
+  CHECK(std::equal(a.data(), a.data() + a.size(), b.data()));
+  CHECK_FALSE(std::equal(a.data(), a.data() + a.size(), c.data()));
+  for (const auto& p : Model::parameter_table()) {
+    INFO(p.name);
+    const float* const v = a.data() + p.offset;
+    double sum = 0, squares = 0;
+    for (mv::Index i = 0; i < p.size; ++i) {
+      sum += static_cast<double>(v[i]);
+      squares += static_cast<double>(v[i]) * static_cast<double>(v[i]);
+    }
+    const double n = static_cast<double>(p.size), mean = sum / n, rms = std::sqrt(squares / n);
+    if (p.name.ends_with("lookup_table_weight") || (p.name.ends_with(".bias") && p.name != "patch_embed.proj.bias")) CHECK(rms == 0);
+    else if (p.shape.size() == 1 && p.name != "patch_embed.proj.bias") CHECK((mean == 1 && rms == 1));
+    else if (p.name.starts_with("patch_embed")) CHECK(rms == Approx(1 / std::sqrt(48.0) / std::sqrt(3.0)).epsilon(0.15));  // uniform +-b: b / sqrt(3); 96 numbers
+    else if (p.size >= 500) CHECK(rms == Approx(0.02).epsilon(0.1));  // std of the estimate: 1 / sqrt(2 n) = 3 %
+    else CHECK((rms > 0.005 && rms < 0.04));  // nine numbers of a head mixing
+  }
 }
 
 TEST_CASE("initialise: every parameter of a Mini-Swin follows its rule", "[model]") {

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <minivit/core/errors.hpp>
+#include <minivit/core/view.hpp>
 #include <minivit/train/json_line.hpp>
 
 #include <cerrno>
