@@ -4,6 +4,7 @@
 #include "../scratch.hpp"
 
 #include <minivit/core/random.hpp>
+#include <minivit/data/decode_stb.hpp>
 #include <minivit/data/decoders.hpp>
 #include <minivit/data/image.hpp>
 
