@@ -26,10 +26,11 @@ inline void weights(Bytes bytes) {
   });
 }
 
+using ViT = mv::ViT<mv::ViTConfig{.image = 8, .patch = 4, .dim = 4, .depth = 2, .heads = 2, .mlp_ratio = 1, .classes = 2, .sharing = {.repeat = 2, .mix_heads = true}}>;
+using Swin = mv::Swin<mv::SwinConfig{.image = 8, .patch = 2, .dim = 4, .depths = {2, 1}, .heads = {1, 2}, .blocks = {2, 1}, .window = 2, .mlp_ratio = 1, .classes = 2}>;
+
 /// The same, loaded into small models with everything adapted that may be.
 inline void model(Bytes bytes) {
-  using ViT = mv::ViT<mv::ViTConfig{.image = 8, .patch = 4, .dim = 4, .depth = 2, .heads = 2, .mlp_ratio = 1, .classes = 2, .sharing = {.repeat = 2, .mix_heads = true}}>;
-  using Swin = mv::Swin<mv::SwinConfig{.image = 8, .patch = 2, .dim = 4, .depths = {2, 1}, .heads = {1, 2}, .blocks = {2, 1}, .window = 2, .mlp_ratio = 1, .classes = 2}>;
   refuse_or_accept([&] {
     const mv::StateDict file = mv::parse_weights(bytes, input_name);
     const mv::LoadOptions adapted{.replace_head = true, .resample = true};

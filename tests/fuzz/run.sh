@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 # run.sh SECONDS [TARGET...]: fuzzes the readers of strangers' bytes with libFuzzer under the address and undefined-behaviour sanitizers,
-# beginning with the pictures and weights of tests/fixtures and the corpus. Inputs that reach new code are added to tests/fuzz/corpus/TARGET.tar,
+# beginning with seeds.sh and the corpus. Inputs that reach new code are added to tests/fuzz/corpus/TARGET.tar,
 # as few and as small as do; then all of it is read once more under clang's checks of unsigned overflow and lost bits. Needs clang 19
 # (Debian: clang-19 libclang-rt-19-dev). TARGET: weights model pickle settings image lists
 set -euo pipefail
@@ -14,13 +14,7 @@ targets=("$@")
 out=build/fuzz
 mkdir -p "$out"
 
-seeds() {  # seeds TARGET: files to begin with
-  case $1 in
-    weights | model) find tests/fixtures -name '*.pth' -size -16k; find tests/fixtures -name 'mini_swin_share_only*.safetensors' -size -100k ;;
-    image) find tests/fixtures/images -name '*.png' -o -name '*.jpg' -o -name '*.bmp' ;;
-    *) ;;
-  esac
-}
+bash tests/fuzz/seeds.sh "$out/seeds"
 
 build() {  # build NAME SANITIZERS...: of $target
   clang++-19 -std=c++20 -O1 -g -march=x86-64-v3 -DMINIVIT_NO_TBB "${@:2}" -fno-sanitize-recover=all -DTARGET="$target" -DTARGETS="\"$header\"" \
@@ -36,15 +30,16 @@ for target in "${targets[@]}"; do
   esac
   build "$target" -fsanitize=fuzzer,address,undefined
   corpus=$out/corpus/$target archive=tests/fuzz/corpus/$target.tar
-  mkdir -p "$corpus" "$out/found/$target" "$out/seeds/$target"
+  mkdir -p "$corpus" "$out/found/$target"
   [ ! -e "$archive" ] || tar -xf "$archive" -C "$corpus"
-  while read -r seed; do cp "$seed" "$out/seeds/$target/"; done < <(seeds "$target")
   if ! "$out/$target" -max_total_time="$seconds" -timeout=5 -rss_limit_mb=2048 -max_len=65536 -print_final_stats=1 -artifact_prefix="$out/$target-" \
       "$out/found/$target" "$corpus" "$out/seeds/$target" > "$out/$target.log" 2>&1; then
     echo "run.sh: $target: FOUND something: $(ls "$out/$target-"* 2> /dev/null | tr '\n' ' ')"
     failed=1
   fi
-  "$out/$target" -merge=1 -max_len=2048 "$corpus" "$out/found/$target" "$out/seeds/$target" >> "$out/$target.log" 2>&1 || failed=1
+  most=2048
+  [ "$target" != model ] || most=4800  # a whole model, however small, takes that
+  "$out/$target" -merge=1 -max_len="$most" "$corpus" "$out/found/$target" "$out/seeds/$target" >> "$out/$target.log" 2>&1 || failed=1
   printf 'src:/usr/*\n' > "$out/not_ours.txt"  # hash functions of the standard library overflow on purpose
   build "integer-$target" -fsanitize=fuzzer,integer,implicit-conversion -fsanitize-ignorelist="$out/not_ours.txt"
   if ! "$out/integer-$target" -runs=0 "$corpus" "$out/seeds/$target" > "$out/integer-$target.log" 2>&1; then

@@ -152,8 +152,10 @@ void multiplex_weights(Student& student, const Teacher& teacher, const Multiplex
       std::copy_n(teacher.data() + source->offset, to.size, out);
     } else if (options.group == GroupStart::average) {
       std::fill_n(out, to.size, T{0});
-      for (int r = 0; r < R; ++r)
-        for (Index i = 0; i < to.size; ++i) out[i] += teacher.data()[from(first + r)->offset + i] / T(R);
+      for (int r = 0; r < R; ++r) {
+        const T* const layer = teacher.data() + from(first + r)->offset;
+        for (Index i = 0; i < to.size; ++i) out[i] += layer[i] / T(R);
+      }
     }
   }
 }
