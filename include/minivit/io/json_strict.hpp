@@ -4,6 +4,7 @@
 #pragma once
 
 #include <minivit/core/errors.hpp>
+#include <minivit/core/json_scalar.hpp>
 
 #include <nlohmann/json.hpp>
 
@@ -18,24 +19,10 @@ namespace minivit::inline MINIVIT_ISA {
 /// Position of the first byte that does not belong to well-formed UTF-8 (RFC 3629: no overlong forms, no surrogates, at
 /// most U+10FFFF), or npos.
 constexpr std::size_t find_invalid_utf8(std::string_view text) {
-  const auto byte = [&](std::size_t i) { return static_cast<unsigned>(static_cast<unsigned char>(text[i])); };
-  for (std::size_t i = 0; i < text.size();) {
-    const unsigned first = byte(i);
-    const std::size_t length = first < 0x80   ? 1
-                               : first < 0xC2 ? 0
-                               : first < 0xE0 ? 2
-                               : first < 0xF0 ? 3
-                               : first < 0xF5 ? 4
-                                              : 0;
-    if (length == 0 || length > text.size() - i) return i;
-    for (std::size_t k = 1; k < length; ++k)
-      if ((byte(i + k) & 0xC0u) != 0x80u) return i;
-    if (length > 2) {
-      const unsigned second = byte(i + 1);
-      if ((first == 0xE0 && second < 0xA0) || (first == 0xED && second > 0x9F)) return i;
-      if ((first == 0xF0 && second < 0x90) || (first == 0xF4 && second > 0x8F)) return i;
-    }
-    i += length;
+  for (std::size_t at = 0; at < text.size();) {
+    const std::size_t length = detail::utf8_length(text.substr(at));
+    if (length == 0) return at;
+    at += length;
   }
   return std::string_view::npos;
 }
