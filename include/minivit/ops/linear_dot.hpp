@@ -106,10 +106,8 @@ constexpr void linear_weight_gradient(View<const T, Dyn, Out> dy, Bf16Rows<In> x
   bf16* const left = take_as<bf16>(arena, kernels::dot_stride<bf16>(rows) * Out);
   bf16* const right = take_as<bf16>(arena, kernels::dot_packed_size<bf16>(rows, In));
   if (arena.counting() || rows == 0) return;
-  kernels::dot_pair_rows(left, Out, dy.data(), Out, rows, Out, Out);
   kernels::dot_pack(right, x.data, x.stride, kernels::Order::plain, rows, In);
-  kernels::dot_gemm<Arch, kernels::Order::transposed>(dweight.data(), In, left, Out, right, Out, In, rows,
-                                                      {.residual = dweight.data(), .ldr = In});
+  kernels::dot_gemm_transposed<Arch>(dweight.data(), In, dy.data(), Out, left, right, Out, In, rows, {.residual = dweight.data(), .ldr = In});
   if (dbias) kernels::column_sum<Arch>(dbias, dy.data(), Out, rows, Index{Out});
 }
 

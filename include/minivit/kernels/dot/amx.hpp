@@ -3,8 +3,6 @@
 // that multiplies a tile of A (16 rows by 16 words) with a tile of packed B (16 words by 16 columns). The panels of pack.hpp are in
 // the order that tiles want. Whether the processor has AMX and the kernel grants it (arch_prctl) is asked once at run time;
 // the instructions are written out, so no compiler flag is needed.
-//
-// Weight gradients, whose A lies in words of two rows, do not come here: a tile needs its rows one after the other.
 #pragma once
 
 #include <minivit/kernels/dot/element.hpp>

@@ -98,9 +98,8 @@ class DotAttentionBackward {
   /// dst [N, D] (row stride ldd) = or += scale * p^T x for `count` rows of p (a plane) and of x in bf16 (row stride ldx).
   void add_transposed(float* dst, Index ldd, const float* p, const bf16* x, Index ldx, Index count, bool accumulate, float scale) const {
     const Index N = s_.tokens, D = s_.head_dim;
-    dot_pair_rows(left_, N, p, block_.padded, count, N, N);
     dot_pack(right_, x, ldx, Order::plain, count, D);
-    dot_gemm<Arch, Order::transposed>(dst, ldd, left_, N, right_, N, D, count, {.residual = accumulate ? dst : nullptr, .ldr = ldd, .scale = scale});
+    dot_gemm_transposed<Arch>(dst, ldd, p, block_.padded, left_, right_, N, D, count, {.residual = accumulate ? dst : nullptr, .ldr = ldd, .scale = scale});
   }
 
   /// Head h of S = (q / sqrt(D)) (k + table) + bias, given dS [count, N'].
@@ -121,9 +120,8 @@ class DotAttentionBackward {
                                                        [&](Index j, Index bucket) { dproducts_[r * columns + bucket] += ds[r * padded + j]; });
     detail::round_rows<Arch>(rows_, stride, dproducts_, columns, count, columns, stride);
     dot_gemm<Arch>(dq, ldq, rows_, stride, table_t_, count, D, columns, {.residual = dq, .ldr = ldq, .scale = scale});
-    dot_pair_rows(left_, D, q, ldq, count, D, D);
     dot_pack(right_, dproducts_, columns, Order::plain, count, columns);
-    dot_gemm<Arch, Order::transposed>(g.table, columns, left_, D, right_, D, columns, count, {.residual = g.table, .ldr = columns, .scale = scale});
+    dot_gemm_transposed<Arch>(g.table, columns, q, ldq, left_, right_, D, columns, count, {.residual = g.table, .ldr = columns, .scale = scale});
   }
 
   AttentionShape s_;

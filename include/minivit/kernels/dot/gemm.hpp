@@ -67,9 +67,9 @@ MINIVIT_KERNEL void dot_finish_rows(Y* c, Index ldc, const typename Dot<E>::Sum*
   if (i < columns) dot_finish<Arch, E>(c, ldc, sums + i, lds, rows, row, column + i, simd::Part<float, Arch>{columns - i}, e);
 }
 
-/// Rows of A that take half of L2, a multiple of `step`.
-constexpr Index dot_block_rows(Index words, Index step) {
-  const Index fit = (Index{512} << 10) / (words * 4);
+/// Rows of A that take `bytes`, a multiple of `step`.
+constexpr Index dot_block_rows(Index words, Index step, Index bytes) {
+  const Index fit = bytes / (words * 4);
   return std::max(step, fit / step * step);
 }
 
@@ -84,7 +84,7 @@ void dot_block(Y* c, Index ldc, const typename Dot<E>::Left* a, Index lda, const
 /// The same product through tiles of AMX.
 template <class Arch, class Tiles, class E, class Y>
 void amx_gemm(Y* c, Index ldc, const typename Dot<E>::Left* a, Index lda, const E* packed, Index m, Index n, Index k, const DotEpilogue& e) {
-  const Index words = dot_words<E>(k), block = dot_block_rows(words, amx::block_rows);
+  const Index words = dot_words<E>(k), block = dot_block_rows(words, amx::block_rows, Index{24} << 10);
   alignas(64) typename Dot<E>::Sum sums[static_cast<std::size_t>(amx::block_rows * dot_width)];
   Index configured = 0;
   for (Index first = 0; first < m; first += block) {
@@ -114,7 +114,7 @@ MINIVIT_KERNEL void dot_gemm(Y* c, Index ldc, const typename Dot<E>::Left* a, In
               const DotEpilogue& e = {}) {
   if constexpr (MINIVIT_HAS_AMX && AOrder == Order::plain && std::is_same_v<Arch, simd::best>)  // other Archs: to see what they do
     if (amx::available<E>()) return detail::amx_gemm<Arch, amx::Hardware>(c, ldc, a, lda, packed, m, n, k, e);
-  const Index words = dot_words<E>(k), block = detail::dot_block_rows(words, dot_rows);
+  const Index words = dot_words<E>(k), block = detail::dot_block_rows(words, dot_rows, Index{512} << 10);
   for (Index first = 0; first < m; first += block) {
     const Index last = std::min(m, first + block);
     for (Index column = 0; column < n; column += dot_width) {
@@ -134,6 +134,22 @@ MINIVIT_KERNEL void dot_gemm(Y* c, Index ldc, const typename Dot<E>::Left* a, In
       run(std::integral_constant<Index, 1>{});
     }
   }
+}
+
+/// C [m, n] = epilogue(X^T B), X [k, m] in float or bf16 rounded to bf16, B [k, n] packed. `memory`: m * dot_stride<bf16>(k) values. AMX
+/// wants the rows of its left operand one after the other, and turning X costs less than what it saves; registers take words of two
+/// rows as they come.
+template <class Arch, class X>
+MINIVIT_KERNEL void dot_gemm_transposed(float* c, Index ldc, const X* x, Index ldx, bf16* memory, const bf16* packed, Index m, Index n, Index k,
+                                        const DotEpilogue& e = {}) {
+  if constexpr (MINIVIT_HAS_AMX && std::is_same_v<Arch, simd::best>)
+    if (amx::available<bf16>()) {
+      const Index stride = dot_stride<bf16>(k);
+      dot_transpose(memory, stride, x, ldx, k, m);
+      return dot_gemm<Arch>(c, ldc, memory, stride, packed, m, n, k, e);
+    }
+  dot_pair_rows(memory, m, x, ldx, k, m, m);
+  dot_gemm<Arch, Order::transposed>(c, ldc, memory, m, packed, m, n, k, e);
 }
 
 }  // namespace minivit::inline MINIVIT_ISA::kernels

@@ -68,6 +68,27 @@ MINIVIT_KERNEL void dot_pair_rows(bf16* dst, Index ld, const X* x, Index ldx, In
   }
 }
 
+/// The transpose of X [k, m] as rows of a left operand, `ldd` >= dot_stride<bf16>(k) values apart: row j holds column j of X, zero behind
+/// k up to the whole word. X: float or bf16.
+template <class X>
+MINIVIT_KERNEL void dot_transpose(bf16* dst, Index ldd, const X* x, Index ldx, Index k, Index m) {
+  constexpr Index side = dot_half;
+  alignas(64) bf16 words[2 * side * side];  // [word of a row of dst, row of dst]
+  for (Index p = 0; p < k; p += 2 * side)
+    for (Index j = 0; j < m; j += side) {
+      const Index rows = std::min(2 * side, k - p), columns = std::min(side, m - j);
+      dot_pair_rows(words, side, x + p * ldx + j, ldx, rows, columns, side);
+      bf16* const to = dst + j * ldd + p;
+      if constexpr (simd::transpose_side<simd::best> == side)
+        if (rows > 2 * side - 2 && columns == side) {
+          simd::transpose<simd::best>(to, ldd * 2, words, side * 4, side);
+          continue;
+        }
+      for (Index c = 0; c < columns; ++c)
+        for (Index w = 0; w < dot_words<bf16>(rows); ++w) std::memcpy(to + c * ldd + 2 * w, words + 2 * (w * side + c), 4);
+    }
+}
+
 /// Packs B [k, n] in bf16 from float or bf16 in memory. Order::plain: B(p, j) = b[p * ldb + j]; transposed: b[j * ldb + p].
 template <class X>
 MINIVIT_KERNEL void dot_pack(bf16* dst, const X* b, Index ldb, Order order, Index k, Index n) {
