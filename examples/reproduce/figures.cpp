@@ -24,15 +24,13 @@ int half_of(const std::string& part, bool shared) {
 /// The norm of the gradient of half a model's layers, after each epoch.
 mv::Series gradient_norms(const Context& c, const std::string& row, int which) {
   mv::Series line{.name = row.substr(std::string_view("ablation_").size()), .x = {}, .y = {}};
-  std::ifstream in(c.output / "logs" / (row + "_seed1_gradients.jsonl"));
-  for (std::string text; std::getline(in, text);) {
-    const auto epoch = nlohmann::json::parse(text);
+  each_epoch(c.output / "logs" / (row + "_seed1_gradients.jsonl"), [&](const nlohmann::json& epoch) {
     double squares = 0;
     for (const auto& [part, norm] : epoch.items())
       if (half_of(part, row != unshared) == which) squares += norm.get<double>() * norm.get<double>();
     line.x.push_back(epoch.at("epoch").get<double>() + 1);
     line.y.push_back(std::sqrt(squares));
-  }
+  });
   return line;
 }
 
@@ -61,13 +59,11 @@ void draw_accuracy(const fs::path& folder) {
       if (const std::string name = entry.path().filename().string(); name.ends_with(ending)) logs.insert(name);
   for (const std::string& log : logs) {
     mv::Series line{.name = log.substr(0, log.size() - ending.size()), .x = {}, .y = {}};
-    std::ifstream in(folder / "logs" / log);
-    for (std::string text; std::getline(in, text);) {
-      const auto epoch = nlohmann::json::parse(text);
-      if (!epoch.contains("average_accuracy")) continue;
+    each_epoch(folder / "logs" / log, [&](const nlohmann::json& epoch) {
+      if (!epoch.contains("average_accuracy")) return;
       line.x.push_back(epoch.at("epoch").get<double>() + 1);
       line.y.push_back(100 * epoch.at("average_accuracy").get<double>());
-    }
+    });
     if (!line.x.empty()) (line.name.starts_with("ablation") ? ablation : main).series.push_back(std::move(line));
   }
   std::vector<mv::Chart> panels;

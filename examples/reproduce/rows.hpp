@@ -5,11 +5,13 @@
 #include "recipes.hpp"
 
 #include <functional>
+#include <type_traits>
 
 namespace study {
 
-/// The teacher and the students of the main table: 15 layers of width 128, with local convolutions.
+/// The teachers, both with local convolutions: 15 layers of width 128; three stages of 64, 128 and 256.
 using Teacher = mv::ViT<mv::presets::vit_lite_patch4_32>;
+using SwinTeacher = mv::Swin<mv::presets::swin_lite_patch2_window4_32>;
 /// Part of the teacher's epochs are spent on smaller images: 37 tokens of the 65.
 constexpr mv::ViTConfig at_24(mv::ViTConfig c) {
   c.image = 24;
@@ -21,7 +23,14 @@ constexpr mv::SwinConfig at_24(mv::SwinConfig c) {
   c.window = 3;
   return c;
 }
-using TeacherAt24 = mv::ViT<at_24(Teacher::config)>;
+template <mv::ViTConfig C>
+std::type_identity<mv::ViT<C>> model_of();
+template <mv::SwinConfig C>
+std::type_identity<mv::Swin<C>> model_of();
+/// The same model for images of 24 x 24.
+template <class Model>
+using At24 = typename decltype(model_of<at_24(Model::config)>())::type;
+using TeacherAt24 = At24<Teacher>;
 
 /// The ablation is run on a smaller model and on images of 24 x 24, so that each step can have two seeds: 12 layers of width 96, six on
 /// one set of weights, without local convolutions, which count among MiniViT's transformations.
@@ -81,20 +90,27 @@ bool distil_row(const Context& c, const std::string& row, std::uint64_t seed, co
   });
 }
 
-/// A student that shares its teacher's weights: it begins with their averages, its transformations with the identity, and learns from all
-/// that the teacher says.
-template <class Student, class T>
-bool student_row(const Context& c, const std::string& row, const Recipe& recipe, const std::string& teacher) {
-  return distil_row<Student, T>(c, row, 1, recipe, distillation<Student, T>, teacher,
-                                [](Student& student, const T& model) { student = mv::multiplex<Student::config>(model); });
+/// A model that learns from images of 24 x 24, then, with position embeddings or bias tables resampled, from whole ones.
+template <class Model>
+bool teacher_rows(const Context& c, const std::string& row, const TwoParts& recipe) {
+  using Small = At24<Model>;
+  const std::string first = row + "_at_24";
+  return train_row<Small>(c, first, 1, recipe.small) && train_row<Model>(c, row, 1, recipe.whole, [&](Model& model) {
+           model = mv::at_resolution<Model::config>(mv::load<Small>(weights_file(c, first, 1).string()));
+         });
 }
 
-/// A teacher, first on small images, then, with position embeddings or bias tables resampled, on whole ones.
-template <class Model, class Small>
-bool teacher_rows(const Context& c, const std::string& row) {
+/// A student that shares its teacher's weights, in the same two parts: it begins with their averages, its transformations with the
+/// identity, and learns from all that the teacher says.
+template <class Student, class T>
+bool student_rows(const Context& c, const std::string& row, const TwoParts& recipe, const std::string& teacher) {
+  using Small = At24<Student>;
+  using SmallTeacher = At24<T>;
   const std::string first = row + "_at_24";
-  return train_row<Small>(c, first, 1, small_images_recipe()) && train_row<Model>(c, row, 1, teacher_recipe(), [&](Model& model) {
-           model = mv::at_resolution<Model::config>(mv::load<Small>(weights_file(c, first, 1).string()));
+  return distil_row<Small, SmallTeacher>(c, first, 1, recipe.small, distillation<Small, SmallTeacher>, teacher + "_at_24",
+                                         [](Small& student, const SmallTeacher& model) { student = mv::multiplex<Small::config>(model); }) &&
+         distil_row<Student, T>(c, row, 1, recipe.whole, distillation<Student, T>, teacher, [&](Student& student, const T&) {
+           student = mv::at_resolution<Student::config>(mv::load<Small>(weights_file(c, first, 1).string()));
          });
 }
 

@@ -46,11 +46,17 @@ inline nlohmann::json read_json(const fs::path& path) {
   return nlohmann::json::parse(in);
 }
 
+/// Calls f(epoch) for every line of a log.
+template <class F>
+void each_epoch(const fs::path& log, F&& f) {
+  std::ifstream in(log);
+  for (std::string line; std::getline(in, line);) f(nlohmann::json::parse(line));
+}
+
 /// Seconds of training in a log: what a run took, however often it was stopped.
 inline double training_seconds(const fs::path& log, mv::Index images) {
-  std::ifstream in(log);
   double seconds = 0;
-  for (std::string line; std::getline(in, line);) seconds += static_cast<double>(images) / nlohmann::json::parse(line).at("images_per_s").get<double>();
+  each_epoch(log, [&](const nlohmann::json& epoch) { seconds += static_cast<double>(images) / epoch.at("images_per_s").get<double>(); });
   return seconds;
 }
 

@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: MIT
-// The other family with the same budgets: a Swin as teacher, a Mini-Swin as its student.
+// The other family: a Swin as teacher, and a Mini-Swin that has one block in each stage.
 #include "rows.hpp"
 
 namespace study {
 
 bool run_swins(const Context& c) {
-  using namespace mv::presets;
-  using SwinTeacher = mv::Swin<swin_lite_patch2_window4_32>;
-  return teacher_rows<SwinTeacher, mv::Swin<at_24(SwinTeacher::config)>>(c, "swin_teacher") &&
-         student_row<mv::Swin<mini_swin_lite_patch2_window4_32>, SwinTeacher>(c, "swin_student", student_recipe(), "swin_teacher");
+  using Student = mv::Swin<mv::presets::mini_swin_lite_patch2_window4_32>;
+  return teacher_rows<SwinTeacher>(c, "swin_teacher", teacher_recipe(14, 9)) &&
+         student_rows<Student, SwinTeacher>(c, "swin_student", student_recipe(6, 3), "swin_teacher");
 }
 
 }  // namespace study

@@ -45,6 +45,10 @@ constexpr ViTConfig lite(ViTConfig c) {
   c.sharing.local_conv = true;
   return c;
 }
+constexpr SwinConfig lite(SwinConfig c) {
+  c.transformations.local_conv = true;
+  return c;
+}
 constexpr ViTConfig distilled(ViTConfig c) {
   c.distilled = true;
   return c;
@@ -136,9 +140,9 @@ inline constexpr SwinConfig mini_swin_base_patch4_window7_224 = detail::mini(swi
 inline constexpr SwinConfig mini_swin_base_patch4_window12_384 = detail::at_384(mini_swin_base_patch4_window7_224);
 
 /// For 32x32 images: a teacher and its student, as vit_lite and mini_vit_lite are.
-inline constexpr SwinConfig swin_lite_patch2_window4_32 = detail::small_image_swin(64, 2, {2, 6, 2, 0});
-/// 1.2 M parameters instead of 2.1.
-inline constexpr SwinConfig mini_swin_lite_patch2_window4_32 = detail::mini(swin_lite_patch2_window4_32, {1, 2, 1, 0});
+inline constexpr SwinConfig swin_lite_patch2_window4_32 = detail::lite(detail::small_image_swin(64, 2, {2, 6, 2, 0}));
+/// Each stage on one set of weights: 0.94 M parameters instead of 2.2.
+inline constexpr SwinConfig mini_swin_lite_patch2_window4_32 = detail::mini(swin_lite_patch2_window4_32, {1, 1, 1, 0});
 
 /// How images are prepared. MiniViT's code takes int(256 / 224 * image) for every size, which is the default of
 /// Preprocessing; timm takes 0.9 for DeiT and Swin at 224 and the whole picture at 384, so a teacher and its student may
