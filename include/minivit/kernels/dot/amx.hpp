@@ -90,10 +90,24 @@ inline constexpr Index tile_rows = 16;              ///< rows of A and C in a ti
 inline constexpr Index tile_words = 16;             ///< words of K in a tile of A or B
 inline constexpr Index block_rows = 2 * tile_rows;  ///< of A that `block` takes at most
 
+/// The words of a panel behind the last whole tile of them, filled up with zeros.
+template <int V, class E>
+struct PanelRest {
+  alignas(64) std::byte data[tile_words * V * dot_half * 4];
+  /// Takes them from `panel`, which has `words`; nothing when they fill whole tiles.
+  PanelRest(const E* panel, Index words) {
+    const Index rest = words % tile_words, bytes = rest * V * dot_half * 4;
+    if (rest == 0) return;
+    std::memcpy(data, panel + (words - rest) * V * dot_half * Dot<E>::group, static_cast<std::size_t>(bytes));
+    std::memset(data + bytes, 0, sizeof data - static_cast<std::size_t>(bytes));
+  }
+};
+
 /// sums [count, 32] = A [count, words] . panel [words, 16 V] for count <= 32 rows, `lda` values apart. The rows of `tiles` were
 /// configured for `count`. Words that fill only a part of a tile are multiplied from padded copies.
 template <class Tiles, int V, class E>
-void block(typename Dot<E>::Sum* sums, const typename Dot<E>::Left* a, Index lda, const E* panel, Index words, Index count) {
+void block(typename Dot<E>::Sum* sums, const typename Dot<E>::Left* a, Index lda, const E* panel, const PanelRest<V, E>& panel_rest, Index words,
+           Index count) {
   constexpr Index group = Dot<E>::group, panel_row = V * dot_half * 4, sums_row = dot_width * 4;  // bytes
   const bool lower = count > tile_rows;  // tiles 0 to 3: C, two by two; 4, 5: A; 6, 7: B
   const auto step = [&](const void* left, Index left_row, const void* right) {
@@ -120,10 +134,12 @@ void block(typename Dot<E>::Sum* sums, const typename Dot<E>::Left* a, Index lda
   Index w = 0;
   for (; w + tile_words <= words; w += tile_words) step(a + w * group, row_bytes, panel + w * V * dot_half * group);
   if (const Index rest = words - w; rest > 0) {
-    alignas(64) std::byte left[block_rows * 64] = {}, right[tile_words * panel_row] = {};
-    for (Index r = 0; r < count; ++r) std::memcpy(left + r * 64, a + r * lda + w * group, static_cast<std::size_t>(rest * 4));
-    std::memcpy(right, panel + w * V * dot_half * group, static_cast<std::size_t>(rest * panel_row));
-    step(left, 64, right);
+    alignas(64) std::byte left[block_rows * 64];
+    for (Index r = 0; r < count; ++r) {
+      std::memset(left + r * 64, 0, 64);
+      std::memcpy(left + r * 64, a + r * lda + w * group, static_cast<std::size_t>(rest * 4));
+    }
+    step(left, 64, panel_rest.data);
   }
   Tiles::template store<0>(sums, sums_row);
   if constexpr (V == 2) Tiles::template store<1>(sums + dot_half, sums_row);

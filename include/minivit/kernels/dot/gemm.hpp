@@ -81,24 +81,32 @@ void dot_block(Y* c, Index ldc, const typename Dot<E>::Left* a, Index lda, const
   dot_finish_rows<Arch, E>(c, ldc, sums, V * dot_half, R, row, column, columns, e);
 }
 
+/// Rows [first, last) of one panel of the product through tiles of AMX, which are configured for `count` rows, all that A has or 32: the
+/// last tile then begins before its first new row, because another shape costs more than rows multiplied twice.
+template <class Arch, class Tiles, int V, class E, class Y>
+void amx_panel(Y* c, Index ldc, const typename Dot<E>::Left* a, Index lda, const E* panel, Index words, Index first, Index last, Index count,
+               Index column, Index columns, const DotEpilogue& e) {
+  alignas(64) typename Dot<E>::Sum sums[static_cast<std::size_t>(amx::block_rows * dot_width)];
+  const amx::PanelRest<V, E> rest(panel, words);
+  for (Index r = first; r < last; r += count) {
+    const Index start = std::min(r, last - count), known = r - start;
+    amx::block<Tiles, V, E>(sums, a + start * lda, lda, panel, rest, words, count);
+    dot_finish_rows<Arch, E>(c, ldc, sums + known * dot_width, dot_width, count - known, r, column, columns, e);
+  }
+}
+
 /// The same product through tiles of AMX.
 template <class Arch, class Tiles, class E, class Y>
 void amx_gemm(Y* c, Index ldc, const typename Dot<E>::Left* a, Index lda, const E* packed, Index m, Index n, Index k, const DotEpilogue& e) {
-  const Index words = dot_words<E>(k), block = dot_block_rows(words, amx::block_rows, Index{24} << 10);
-  alignas(64) typename Dot<E>::Sum sums[static_cast<std::size_t>(amx::block_rows * dot_width)];
-  Index configured = 0;
+  const Index words = dot_words<E>(k), block = dot_block_rows(words, amx::block_rows, Index{24} << 10), count = std::min(m, amx::block_rows);
+  amx::configure<Tiles>(count);
   for (Index first = 0; first < m; first += block) {
     const Index last = std::min(m, first + block);
     for (Index column = 0; column < n; column += dot_width) {
       const E* const panel = packed + column * words * Dot<E>::group;
       const Index columns = std::min(dot_width, n - column);
-      for (Index r = first; r < last; r += amx::block_rows) {
-        const Index count = std::min(amx::block_rows, last - r);
-        if (count != configured) amx::configure<Tiles>(configured = count);
-        if (columns > dot_half) amx::block<Tiles, 2, E>(sums, a + r * lda, lda, panel, words, count);
-        else amx::block<Tiles, 1, E>(sums, a + r * lda, lda, panel, words, count);
-        dot_finish_rows<Arch, E>(c, ldc, sums, dot_width, count, r, column, columns, e);
-      }
+      if (columns > dot_half) amx_panel<Arch, Tiles, 2, E>(c, ldc, a, lda, panel, words, first, last, count, column, columns, e);
+      else amx_panel<Arch, Tiles, 1, E>(c, ldc, a, lda, panel, words, first, last, count, column, columns, e);
     }
   }
   Tiles::release();
