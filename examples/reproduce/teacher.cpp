@@ -4,6 +4,6 @@
 
 namespace study {
 
-bool run_teacher(const Context& c) { return teacher_rows<Teacher>(c, "teacher", teacher_recipe(14, 9)); }
+bool run_teacher(const Context& c) { return teacher_rows<Teacher>(c, "teacher", teacher_recipe(14, 12)); }
 
 }  // namespace study

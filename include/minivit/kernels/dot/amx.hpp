@@ -93,7 +93,7 @@ inline constexpr Index block_rows = 2 * tile_rows;  ///< of A that `block` takes
 /// The words of a panel behind the last whole tile of them, filled up with zeros.
 template <int V, class E>
 struct PanelRest {
-  alignas(64) std::byte data[tile_words * V * dot_half * 4];
+  alignas(64) std::byte data[tile_words * V * dot_half * 4];  ///< one tile of words; not set when there is no rest
   /// Takes them from `panel`, which has `words`; nothing when they fill whole tiles.
   PanelRest(const E* panel, Index words) {
     const Index rest = words % tile_words, bytes = rest * V * dot_half * 4;
