@@ -18,10 +18,15 @@ echo "Building the program minivit with all its models: about 20 minutes of proc
 echo "after Ctrl-C, 'cmake --build --preset release --target minivit_cli' goes on."
 cmake --build --preset release --target minivit_cli
 
+echo
+echo "The model in the box knows the ten classes of CIFAR-10 and takes pictures of any size. A test pattern of this project is to it:"
+build/release/bin/minivit classify tests/fixtures/images/jpeg_large.jpg
+
 cat <<EOF
 
 What next:
-  build/release/bin/minivit models                  the models in the box
+  build/release/bin/minivit classify PHOTO.jpg      your own pictures
+  build/release/bin/minivit models                  the models it knows
   build/release/bin/minivit train --help            train one on your own images
   docs/tutorials/from_zero.md                       from zero to your own classifier
 EOF

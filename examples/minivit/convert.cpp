@@ -21,7 +21,7 @@ namespace {
 struct ConvertOptions {
   std::string input, output, model;
   mv::LoadOptions load{};
-  bool as_is = false;
+  bool as_is = false, bf16 = false;
 };
 
 /// The preset that is meant: named, or in the metadata, or the only one that the tensors fit. Nothing when it is a config of the user's own.
@@ -68,11 +68,9 @@ void convert(const ConvertOptions& o) {
   if (!file.metadata().contains(mv::detail::preprocessing_key)) info.preprocessing = mv::presets::preprocessing_of(model->name).value_or(mv::Preprocessing{});
   if (!source.report().replaced.empty()) info.class_names.clear();  // of other classes
   const std::string where = "write " + mv::detail::shown_path(o.output);
-  mv::require_finite(*model->parameters, slab.data(), where);
-  std::vector<mv::TensorToWrite> tensors;
-  mv::append_parameters(tensors, *model->parameters, slab.data());
-  mv::write_safetensors(o.output, tensors, mv::metadata_of(model->config, info, where));
-  fmt::print("{}: {}, {} tensors from {}\n", o.output, model->name, tensors.size(), file.origin().container);
+  const mv::StoredParameters stored(*model->parameters, slab.data(), o.bf16 ? mv::Stored::bf16 : mv::Stored::as_they_are, where);
+  mv::write_safetensors(o.output, stored.tensors(), mv::metadata_of(model->config, info, where));
+  fmt::print("{}: {}, {} tensors from {}\n", o.output, model->name, stored.tensors().size(), file.origin().container);
   for (const auto& name : source.report().replaced) fmt::print("new: {}\n", name);
   for (const auto& name : source.report().resampled) fmt::print("resampled: {}\n", name);
 }
@@ -88,10 +86,12 @@ void add_convert(CLI::App& app) {
   add_read_options(sub, o->load.read);
   sub->add_flag("--replace-head", o->load.replace_head, "Start a new head when the number of classes differs");
   sub->add_flag("--resample", o->load.resample, "Resample positions when the size of images or windows differs");
-  sub->add_flag("--as-is", o->as_is, "Write every tensor with its own type, whatever model it belongs to: for configs of your own");
+  auto* const bf16 = sub->add_flag("--bf16", o->bf16, "Round the weights to bf16: half of the bytes");
+  sub->add_flag("--as-is", o->as_is, "Write every tensor with its own type, whatever model it belongs to: for configs of your own")->excludes(bf16);
   sub->add_option("--seed", o->load.seed, "Of a new head")->capture_default_str();
   sub->footer("Examples:\n  minivit convert mini_deit_tiny.pth mini_deit.safetensors\n"
-              "  minivit convert swin_base_patch4_window7_224.pth swin.safetensors --model swin_base_patch4_window12_384 --resample");
+              "  minivit convert swin_base_patch4_window7_224.pth swin.safetensors --model swin_base_patch4_window12_384 --resample\n"
+              "  minivit convert student.safetensors small.safetensors --bf16");
   sub->callback([o] { convert(*o); });
 }
 

@@ -104,6 +104,29 @@ TEST_CASE("checkpoint: a model in double reads a file in float, and saves its ow
   CHECK(std::ranges::equal(load<Model>(folder / "b").slab, filled().slab));
 }
 
+TEST_CASE("checkpoint: saved in bf16, every number is the nearest one", "[io]") {
+  const Folder folder;
+  Model model = filled();
+  model.data()[16] = 1.00390625f;   // halfway between two: the even one is 1
+  model.data()[17] = 1.01171875f;   // likewise, 1.015625
+  model.data()[18] = -1.0039064f;  // beyond the middle: -1.0078125
+  save(model, folder / "narrow", {.class_names = {"a", "b"}}, Stored::bf16);
+  const SafeTensors file = SafeTensors::open(folder / "narrow");
+  for (const TensorInfo& t : file.tensors()) CHECK(t.dtype == DType::BF16);
+  const Model loaded = load<Model>(folder / "narrow");
+  CHECK(loaded.data()[16] == 1);
+  CHECK(loaded.data()[17] == 1.015625f);
+  CHECK(loaded.data()[18] == -1.0078125f);
+  for (const ParameterInfo& p : Model::parameter_table())
+    for (Index i = p.offset; i < p.offset + p.size; ++i) CHECK(std::abs(loaded.data()[i] - model.data()[i]) <= std::abs(model.data()[i]) / 256);
+  save(loaded, folder / "again", {.class_names = {"a", "b"}}, Stored::bf16);
+  CHECK(get(folder / "again") == get(folder / "narrow"));
+
+  model.data()[16] = std::numeric_limits<float>::max();  // rounds to infinity
+  CHECK(contains(message_of([&] { save(model, folder / "narrow", {}, Stored::bf16); }), "qkv.weight' is not finite at element 0"));
+  CHECK(get(folder / "again") == get(folder / "narrow"));
+}
+
 TEST_CASE("checkpoint: files without our metadata load by name and shape", "[io]") {
   CHECK(message_after([](auto&) {}) == "");
 }

@@ -119,6 +119,10 @@ ok "51 tensors, 19290 elements" "$program" inspect student_of_mine.safetensors
 refused 2 "no preset has these tensors" "$program" convert "$fixtures/checkpoint_mini_deit_zip.pth" refused.safetensors
 ok "vit_nano_patch4_32" "$program" convert teacher.safetensors again.safetensors
 cmp teacher.safetensors again.safetensors || { echo "FAILED: convert changed a file of ours"; failed=1; }
+ok "vit_nano_patch4_32" "$program" convert teacher.safetensors half.safetensors --bf16
+[ "$(stat -c %s half.safetensors)" -lt 1420000 ] || { echo "FAILED: --bf16 did not halve the file"; failed=1; }
+ok "test accuracy" "$program" eval --weights half.safetensors "${small[@]}"
+refused 2 "--as-is" "$program" convert teacher.safetensors refused.safetensors --bf16 --as-is
 refused 2 "config field 'sharing.repeat' differs" "$program" convert teacher.safetensors refused.safetensors --model mini_vit_nano_patch4_32
 refused 1 "missing blocks.0.block.attn.qkv.weight" "$program" inspect teacher.safetensors --model mini_vit_nano_patch4_32
 refused 2 "no dictionary 'ema' in the file: found 'model' (51 tensors)" "$program" inspect "$fixtures/checkpoint_mini_deit_zip.pth" --entry ema

@@ -8,6 +8,7 @@
 #include <minivit/io/safetensors_writer.hpp>
 
 #include <cmath>
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -35,6 +36,38 @@ void append_parameters(std::vector<TensorToWrite>& tensors, const ParameterTable
     tensors.push_back({std::string(prefix) + parameter.name, dtype_for<T>(), parameter.shape, slab + parameter.offset});
 }
 
+/// In which type parameters are written.
+enum class Stored {
+  as_they_are,  ///< the model's own
+  bf16,         ///< rounded to the nearest: half of the bytes of float32, each number within 0.4 % of what it was
+};
+
+/// Parameters as they are to be written. Lives until the file is written.
+class StoredParameters {
+ public:
+  /// Of a slab, which must live as long. Throws Error, naming the parameter, when a number is not finite, or not in bf16.
+  template <class T>
+  StoredParameters(const ParameterTable& table, const T* slab, Stored stored, std::string_view where) {
+    require_finite(table, slab, where);
+    append_parameters(tensors_, table, slab);
+    if (stored == Stored::as_they_are) return;
+    const Index n = table.empty() ? 0 : table.back().offset + table.back().size;
+    narrow_ = Buffer<std::uint16_t>(n);
+    Buffer<float> rounded(n);
+    for (Index i = 0; i < n; ++i) rounded.data()[i] = bfloat16_to_float(narrow_.data()[i] = float_to_bfloat16(static_cast<float>(slab[i])));
+    require_finite(table, rounded.data(), where);
+    for (std::size_t i = 0; i < tensors_.size(); ++i) {
+      tensors_[i].dtype = DType::BF16;
+      tensors_[i].data = narrow_.data() + table[i].offset;
+    }
+  }
+  const std::vector<TensorToWrite>& tensors() const { return tensors_; }  ///< all of them
+
+ private:
+  std::vector<TensorToWrite> tensors_;
+  Buffer<std::uint16_t> narrow_{0};
+};
+
 /// `Model model = load<Model>("mine.safetensors");`, or a .pth file; `load<Model>("deit_tiny.pth", {.replace_head = true})` for other classes.
 template <Checkpointable Model>
 Model load(const std::string& path, const LoadOptions& options = {}) {
@@ -42,14 +75,12 @@ Model load(const std::string& path, const LoadOptions& options = {}) {
 }
 
 /// Writes the model and what belongs to it in one step: after an error the old file is intact. Throws Error; also when a
-/// parameter is not finite or the number of class names is not config.classes.
+/// parameter is not finite or the number of class names is not config.classes. load() reads every `stored`.
 template <Checkpointable Model>
-void save(const Model& model, const std::string& path, const CheckpointInfo& info = {}) {
+void save(const Model& model, const std::string& path, const CheckpointInfo& info = {}, Stored stored = Stored::as_they_are) {
   const std::string where = "write " + detail::shown_path(path);
-  require_finite(Model::parameter_table(), model.data(), where);
-  std::vector<TensorToWrite> tensors;
-  append_parameters(tensors, Model::parameter_table(), model.data());
-  write_safetensors(path, tensors, metadata_of(Model::config, info, where));
+  const StoredParameters parameters(Model::parameter_table(), model.data(), stored, where);
+  write_safetensors(path, parameters.tensors(), metadata_of(Model::config, info, where));
 }
 
 }  // namespace minivit::inline MINIVIT_ISA
