@@ -12,6 +12,8 @@ inline mv::Augmentation strong(mv::Index padding) {
   return {.padding = padding, .flip = true, .rand_augment = mv::RandAugment{.magnitude = 6}, .erasing = {.probability = 0.1},
           .smoothing = 0.1, .preprocessing = mv::presets::small_images};
 }
+/// For runs of a few epochs.
+inline mv::Augmentation light(mv::Index padding) { return {.padding = padding, .flip = true, .smoothing = 0.1, .preprocessing = mv::presets::small_images}; }
 /// Every model learns from images of 24 x 24 first, at half of the time per image, then from whole ones, at one rate over both parts.
 struct TwoParts {
   Recipe small, whole;
@@ -21,11 +23,11 @@ inline TwoParts teacher_recipe(mv::Index small, mv::Index whole) {
           .whole = {.epochs = whole, .batch = 128, .lr = 8e-4, .warmup_epochs = 0.5, .average = 0.999, .augment = strong(4)}};
 }
 inline TwoParts student_recipe(mv::Index small, mv::Index whole) {
-  return {.small = {.epochs = small, .batch = 128, .lr = 1.5e-3, .last_lr = 8e-4, .warmup_epochs = 0.5, .average = 0.998, .augment = strong(3)},
-          .whole = {.epochs = whole, .batch = 128, .lr = 8e-4, .warmup_epochs = 0.2, .average = 0.998, .augment = strong(4)}};
+  return {.small = {.epochs = small, .batch = 128, .lr = 1.5e-3, .last_lr = 8e-4, .warmup_epochs = 0.5, .average = 0.998, .augment = light(3)},
+          .whole = {.epochs = whole, .batch = 128, .lr = 8e-4, .warmup_epochs = 0.2, .average = 0.998, .augment = light(4)}};
 }
 inline Recipe ablation_recipe() {
-  return {.epochs = 12, .batch = 128, .lr = 1.5e-3, .warmup_epochs = 1, .augment = {.padding = 3, .flip = true, .smoothing = 0.1, .preprocessing = mv::presets::small_images}};
+  return {.epochs = 12, .batch = 128, .lr = 1.5e-3, .warmup_epochs = 1, .augment = light(3)};
 }
 
 }  // namespace study
