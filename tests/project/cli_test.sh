@@ -67,6 +67,7 @@ cmp one.safetensors two.safetensors || { echo "FAILED: weights depend on the num
 "$program" samples --count 3 --output pictures > pictures.txt
 ok "%" "$program" classify --weights student.safetensors $(cat pictures.txt)
 ok '"probability"' "$program" classify --weights student.safetensors --json --top 2 $(head -1 pictures.txt)
+ok "automobile" "$program" classify --top 10 "$fixtures/images/jpeg_large.jpg"  # the model in the box
 
 # pictures in folders and in a list, with a broken one; labels follow the classes in the weights file
 echo "path,label" > list.csv
