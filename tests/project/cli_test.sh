@@ -35,7 +35,7 @@ ok "minivit" "$program" --version
 for word in instructions threads "images: JPEG by" "PNG by" flags; do ok "$word" "$program" --version; done
 for sub in models inspect convert forward classify preprocess samples eval train distill bench analyse; do
   ok "Usage" "$program" "$sub" --help
-  for option in $("$program" "$sub" --help | sed '/^Example/,$d' | grep -o -e '^ *--*[a-z, -]*' | grep -o -e '--[a-z-]*'); do  # the page knows each option
+  for option in $("$program" "$sub" --help | sed '/^Example/,$d' | grep -o -e '^ *--*[a-z0-9, -]*' | grep -o -e '--[a-z0-9-]*'); do  # the page knows each option
     [ "$option" = --help ] || grep -q -e "\`$option\`" "$page" || { echo "FAILED: $page lacks $option of $sub"; failed=1; }
   done
 done
@@ -122,7 +122,7 @@ ok "vit_nano_patch4_32" "$program" convert teacher.safetensors again.safetensors
 cmp teacher.safetensors again.safetensors || { echo "FAILED: convert changed a file of ours"; failed=1; }
 ok "vit_nano_patch4_32" "$program" convert teacher.safetensors half.safetensors --bf16
 [ "$(stat -c %s half.safetensors)" -lt 1420000 ] || { echo "FAILED: --bf16 did not halve the file"; failed=1; }
-ok "test accuracy" "$program" eval --weights half.safetensors "${small[@]}"
+ok '"accuracy"' "$program" eval --weights half.safetensors --data synthetic --count 200 --json
 refused 2 "--as-is" "$program" convert teacher.safetensors refused.safetensors --bf16 --as-is
 refused 2 "config field 'sharing.repeat' differs" "$program" convert teacher.safetensors refused.safetensors --model mini_vit_nano_patch4_32
 refused 1 "missing blocks.0.block.attn.qkv.weight" "$program" inspect teacher.safetensors --model mini_vit_nano_patch4_32
