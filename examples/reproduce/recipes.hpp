@@ -8,12 +8,12 @@
 namespace study {
 
 /// Augmentation for runs of some twenty epochs and more. Stronger (magnitude 7, cutmix on 40 % of the batches) left a plain ViT at 54 % after ten.
-inline mv::Augmentation strong(mv::Index padding) {
+inline mv::Augmentation strong(int padding) {
   return {.padding = padding, .flip = true, .rand_augment = mv::RandAugment{.magnitude = 6}, .erasing = {.probability = 0.1},
           .smoothing = 0.1, .preprocessing = mv::presets::small_images};
 }
 /// For runs of a few epochs.
-inline mv::Augmentation light(mv::Index padding) { return {.padding = padding, .flip = true, .smoothing = 0.1, .preprocessing = mv::presets::small_images}; }
+inline mv::Augmentation light(int padding) { return {.padding = padding, .flip = true, .smoothing = 0.1, .preprocessing = mv::presets::small_images}; }
 /// Every model learns from images of 24 x 24 first, at half of the time per image, then from whole ones, at one rate over both parts.
 struct TwoParts {
   Recipe small, whole;
