@@ -109,7 +109,7 @@ TEST_CASE("checkpoint: saved in bf16, every number is the nearest one", "[io]") 
   Model model = filled();
   model.data()[16] = 1.00390625f;   // halfway between two: the even one is 1
   model.data()[17] = 1.01171875f;   // likewise, 1.015625
-  model.data()[18] = -1.0039064f;  // beyond the middle: -1.0078125
+  model.data()[18] = -1.0039064f;   // beyond the middle: -1.0078125
   save(model, folder / "narrow", {.class_names = {"a", "b"}}, Stored::bf16);
   const SafeTensors file = SafeTensors::open(folder / "narrow");
   for (const TensorInfo& t : file.tensors()) CHECK(t.dtype == DType::BF16);

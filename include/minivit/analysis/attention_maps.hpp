@@ -49,10 +49,7 @@ LayerMaps<T> layer_maps(const Attn& attn, const T* qkv, const Threads& threads) 
   constexpr kernels::AttentionShape shape = Attn::config.shape();
   constexpr Index N = Attn::N, W = Attn::W, H = shape.heads;
   const auto weights = attn.weights();
-  const ops::Windowing windowing = [&]() -> ops::Windowing {
-    if constexpr (std::is_same_v<decltype(attn.windowing()), ops::Windowing>) return attn.windowing();
-    else return {};  // whole images
-  }();
+  const ops::Windowing windowing = attn.windowing();
   const kernels::WindowMap& order = windowing.map;
 
   std::vector<T> bias(weights.bias_table ? H * W * W : 0), masks(windowing.mask_shift > 0 ? 4 * W * W : 0);  // [H, W, W], [border, W, W]

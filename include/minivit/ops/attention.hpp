@@ -33,7 +33,8 @@ struct Windowing {
 
 /// Windowing of models that know neither windows nor a position bias.
 struct WholeImages {
-  static constexpr bool reorders() { return false; }  ///< never
+  static constexpr bool reorders() { return false; }   ///< never
+  constexpr operator Windowing() const { return {}; }  ///< the same, at run time. NOLINT: implicit by intent
   /// One run: all rows from `first`.
   template <class F>
   static constexpr void each_run(Index b, Index N, Index first, Index count, F&& f) {
