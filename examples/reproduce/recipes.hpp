@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// How long each group of rows is trained and what is done to its images. Chosen for two cores without matrix units; see
-// docs/results for what they took.
+// How long each group of rows is trained and what is done to its images. Chosen for two cores; see docs/results
+// for what they took.
 #pragma once
 
 #include "study.hpp"

@@ -24,8 +24,8 @@ wait "$pid" || status=$?
 
 "${try[@]}" > "$work/table.txt" 2> "$work/second.err" || fail "the study did not finish: $(tail -3 "$work/second.err")"
 rows=$(grep -c '^| [a-z]' "$work/table.txt" || true)
-[ "$rows" = 15 ] || fail "the table has $((rows - 1)) rows, expected 14: $(cat "$work/table.txt")"  # and its title
-[ "$(ls "$work"/study/*.json | wc -l)" = 20 ] || fail "expected 20 results: $(ls "$work/study")"
+[ "$rows" = 17 ] || fail "the table has $((rows - 1)) rows, expected 16: $(cat "$work/table.txt")"  # and its title
+[ "$(ls "$work"/study/*.json | wc -l)" = 22 ] || fail "expected 22 results: $(ls "$work/study")"
 grep -q '^| ablation_1_shared | [0-9]* | [0-9.]* M | 2 |' "$work/table.txt" || fail "the ablation needs two seeds"
 head -1 "$work/study/logs/ablation_5_features_seed1.jsonl" | grep -q '"attention": [0-9.]*, "hidden": [0-9.]*' || fail "the log lacks the feature terms"
 for figure in accuracy gradient_norms alignment; do grep -q '5_features' "$work/study/$figure.svg" || fail "$figure.svg is not drawn"; done
