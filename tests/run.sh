@@ -21,6 +21,9 @@ esac
 
 bash cmake/install_packages.sh "${install_options[@]}"
 
+# What ccache has from another clone serves this one.
+export CCACHE_BASEDIR=$PWD CCACHE_NOHASHDIR=1
+
 # One compiler takes up to 1.5 GB.
 jobs=$(nproc)
 if [ -r /proc/meminfo ]; then

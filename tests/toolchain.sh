@@ -36,7 +36,7 @@ out=build/toolchain/$(printf '%s' "$compiler $level $serial $xsimd $catch2" | md
 [ -n "$keep" ] || rm -rf "$out"
 mkdir -p "$out/include"
 read -ra flags <<< "$level"
-flags+=(-std=c++20 -DMINIVIT_TEST_FIXTURES="\"$PWD/tests/fixtures\"" -Wall -Wextra -Wconversion -Wshadow -Werror)
+flags+=(-std=c++20 -Wall -Wextra -Wconversion -Wshadow -Werror)
 [[ $compiler == *clang* ]] || flags+=(-Wno-restrict -Wno-stringop-overflow -Wno-maybe-uninitialized)  # as CMake does: false alarms of g++ 12
 libraries=(-pthread)
 if [ -n "$serial" ]; then flags+=(-DMINIVIT_NO_TBB); else libraries+=(-ltbb); fi
@@ -62,6 +62,7 @@ compile() {  # compile SOURCE: to an object, unless it is there
 
 echo "toolchain.sh: $("$compiler" --version | head -1), $level${serial:+, without oneTBB}${xsimd:+, xsimd of $xsimd}${catch2:+, Catch2 of $catch2}"
 [ -e "$out/main.o" ] || "$compiler" "${flags[@]}" -w -isystem "$out/include" -c "$main" -o "$out/main.o"
+"$compiler" "${flags[@]}" -DMINIVIT_TEST_FIXTURES="\"$PWD/tests/fixtures\"" -c tests/fixtures.cpp -o "$out/fixtures.o"
 failed=0
 for floor in "${floors[@]}"; do
   sources=(tests/"$floor"/*_test.cpp) objects=()
@@ -73,7 +74,7 @@ for floor in "${floors[@]}"; do
   done
   for job in $(jobs -p); do wait "$job" || failed=1; done
   [ "$failed" -eq 0 ] || { echo "toolchain.sh: $floor does not compile" >&2; exit 1; }
-  "$compiler" "$out/main.o" "${objects[@]}" -o "$out/test_$floor" "${libraries[@]}"
+  "$compiler" "$out/main.o" "$out/fixtures.o" "${objects[@]}" -o "$out/test_$floor" "${libraries[@]}"
   if summary=$("${run[@]}" "$out/test_$floor" 2>&1); then
     echo "$floor: $(tail -2 <<< "$summary" | grep -o 'All tests.*\|[0-9]* assert.*')"
   else

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Pictures of every kind against what Pillow 9.4 makes of them: fixtures/images, written by make_pillow_vectors.py.
 #include "../catch.hpp"
+#include "../fixtures.hpp"
 #include "../scratch.hpp"
 
 #include <minivit/core/random.hpp>
@@ -18,7 +19,7 @@ namespace fs = std::filesystem;
 namespace {
 using Bytes = std::vector<std::byte>;
 
-const fs::path images = fs::path(MINIVIT_TEST_FIXTURES) / "images";
+const fs::path images = fixtures::path("images");
 
 struct Expected {
   std::string name;

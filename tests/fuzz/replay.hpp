@@ -2,6 +2,8 @@
 // Feeds a target its corpus: a tar archive (POSIX ustar) of plain files, as run.sh writes it.
 #pragma once
 
+#include "../fixtures.hpp"
+
 #include <minivit/core/file.hpp>
 
 #include <charconv>
@@ -15,7 +17,7 @@ namespace fuzz {
 template <class Target>
 int replay(const std::string& name, Target&& target) {
   constexpr std::size_t block = 512, size_at = 124, size_digits = 11, type_at = 156;
-  const auto path = std::filesystem::path(MINIVIT_TEST_FIXTURES).parent_path() / "fuzz" / "corpus" / (name + ".tar");
+  const auto path = std::filesystem::path(fixtures::folder()).parent_path() / "fuzz" / "corpus" / (name + ".tar");
   const auto archive = minivit::read_file(path, 64 << 20);
   const auto* const text = reinterpret_cast<const char*>(archive.data());
   int count = 0;

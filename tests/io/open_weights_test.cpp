@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Files of every kind are told apart by their content. Fixtures of this project's names are written under the names of other projects and
 // must come back as they were.
+#include "../fixtures.hpp"
 #include "raw_torch.hpp"
 
 #include <minivit/io/open_weights.hpp>
@@ -15,7 +16,7 @@ using namespace io_test;
 
 namespace {
 
-StateDict fixture_file(const std::string& name) { return SafeTensors::open(MINIVIT_TEST_FIXTURES "/" + name + ".weights.safetensors"); }
+StateDict fixture_file(const std::string& name) { return SafeTensors::open(fixtures::path(name + ".weights.safetensors")); }
 
 /// Patterns and what they become, as in KeyRule. A name that several fit is written under each: split queries, keys, values.
 using Names = std::vector<std::pair<std::string, std::string>>;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "../catch.hpp"
+#include "../fixtures.hpp"
 #include "raw_file.hpp"
 
 #include <array>
@@ -179,7 +180,7 @@ TEST_CASE("safetensors: copies and moves of a file keep its tensors", "[io]") {
 }
 
 TEST_CASE("safetensors: the reference files are read, values and metadata", "[io]") {
-  const std::string folder = MINIVIT_TEST_FIXTURES;
+  const std::string folder = fixtures::folder();
   const SafeTensors weights = SafeTensors::open(folder + "/mini_deit_a.weights.safetensors");
   CHECK(weights.tensors().size() == 51);
   Index parameters = 0;

@@ -23,7 +23,7 @@ constexpr SwinConfig smaller_window = [] {
   return c;
 }();
 
-std::string path_of(const std::string& name) { return MINIVIT_TEST_FIXTURES "/" + name + ".weights.safetensors"; }
+std::string path_of(const std::string& name) { return fixtures::path(name + ".weights.safetensors"); }
 
 /// A fixture whose tensors can be changed before it is written again.
 struct Edited {
@@ -131,7 +131,7 @@ TEST_CASE("checkpoint: published Swin files load with their masks and tables, an
 }
 
 TEST_CASE("checkpoint: what follows from the config is what the published model of full size holds", "[io]") {
-  const auto bytes = read_file(MINIVIT_TEST_FIXTURES "/mini_swin_tiny_patch4_window7_224.json", 1 << 20);
+  const auto bytes = read_file(fixtures::path("mini_swin_tiny_patch4_window7_224.json"), 1 << 20);
   const auto document = nlohmann::json::parse(reinterpret_cast<const char*>(bytes.data()), reinterpret_cast<const char*>(bytes.data() + bytes.size()));
   std::vector<std::pair<std::string, std::vector<Index>>> ours, expected = document.at("buffers");
   for (const FixedTensor& t : swin_fixed_tensors(presets::mini_swin_tiny_patch4_window7_224)) ours.emplace_back(t.name, t.shape);

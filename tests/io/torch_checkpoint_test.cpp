@@ -16,7 +16,6 @@ using namespace io_test;
 
 namespace {
 
-std::string path_of(const std::string& name) { return std::string(MINIVIT_TEST_FIXTURES) + "/" + name; }
 
 template <class Model>
 bool equal_weights(const Model& a, const Model& b) {
@@ -90,22 +89,22 @@ TEST_CASE("torch checkpoint: the reference's .pth files give the fixtures' weigh
   MiniSwin swin;
   generated::weights(deit);
   generated::weights(swin);
-  CHECK(equal_weights(load<MiniDeiT>(path_of("checkpoint_mini_deit_zip.pth")), deit));
-  CHECK(equal_weights(load<MiniSwin>(path_of("checkpoint_mini_swin_legacy.pth")), swin));
-  CHECK(open_weights(path_of("checkpoint_mini_deit_zip.pth")).origin().container == "PyTorch zip");
-  CHECK(open_weights(path_of("checkpoint_mini_swin_legacy.pth")).origin().container == "PyTorch legacy");
+  CHECK(equal_weights(load<MiniDeiT>(fixtures::path("checkpoint_mini_deit_zip.pth")), deit));
+  CHECK(equal_weights(load<MiniSwin>(fixtures::path("checkpoint_mini_swin_legacy.pth")), swin));
+  CHECK(open_weights(fixtures::path("checkpoint_mini_deit_zip.pth")).origin().container == "PyTorch zip");
+  CHECK(open_weights(fixtures::path("checkpoint_mini_swin_legacy.pth")).origin().container == "PyTorch legacy");
 
   // The same checks as for every other file.
-  CHECK(contains(message_of([&] { load<MiniSwin>(path_of("checkpoint_mini_deit_zip.pth")); }), "is this a checkpoint of a DeiT or Mini-DeiT?"));
-  CHECK(contains(message_of([&] { load<MiniDeiT>(path_of("checkpoint_mini_swin_legacy.pth")); }), "is this a checkpoint of a Swin or Mini-Swin?"));
-  CHECK(contains(message_of([&] { load<ViT<three_classes(fixture::student)>>(path_of("checkpoint_mini_deit_zip.pth")); }),
+  CHECK(contains(message_of([&] { load<MiniSwin>(fixtures::path("checkpoint_mini_deit_zip.pth")); }), "is this a checkpoint of a DeiT or Mini-DeiT?"));
+  CHECK(contains(message_of([&] { load<MiniDeiT>(fixtures::path("checkpoint_mini_swin_legacy.pth")); }), "is this a checkpoint of a Swin or Mini-Swin?"));
+  CHECK(contains(message_of([&] { load<ViT<three_classes(fixture::student)>>(fixtures::path("checkpoint_mini_deit_zip.pth")); }),
                  "head.weight: expected [3, 24], found [10, 24], head.bias: expected [3], found [10] (other number of classes (10 in the file, 3 in the model); "
                  "LoadOptions::replace_head (--replace-head) starts a new head)"));
 }
 
 TEST_CASE("load options: a head of other classes starts anew on request, and nothing else changes", "[io]") {
   using Model = ViT<three_classes(fixture::student)>;
-  const StateDict file = open_weights(path_of("checkpoint_mini_deit_zip.pth"));
+  const StateDict file = open_weights(fixtures::path("checkpoint_mini_deit_zip.pth"));
   Model fresh;
   initialise(fresh, 7);
   const Model model = load<Model>(file, {.replace_head = true, .seed = 7});
@@ -158,13 +157,13 @@ TEST_CASE("load options: a head is replaced as a whole, when only its number of 
 TEST_CASE("load options: positions of another size are resampled on request, as at_resolution() does", "[io]") {
   constexpr ViTConfig cls_48 = image_48(fixture::deit_a);  // class token: one row in front
   using Deit = ViT<cls_48>;
-  const StateDict deit = open_weights(path_of("deit_a.weights.safetensors"));
+  const StateDict deit = open_weights(fixtures::path("deit_a.weights.safetensors"));
   CHECK(equal_weights(load<Deit>(deit, {.resample = true}), at_resolution<cls_48>(load<ViT<fixture::deit_a>>(deit))));
   CHECK(contains(message_of([&] { load<Deit>(deit); }), "other number of positions (65 in the file, 145 in the model); LoadOptions::resample (--resample) adapts positions"));
 
   constexpr SwinConfig larger = window_8(fixture::swin_a);  // masks and index tables of the file belong to the old window
   using Large = Swin<larger>;
-  const StateDict swin = open_weights(path_of("swin_a.weights.safetensors"));
+  const StateDict swin = open_weights(fixtures::path("swin_a.weights.safetensors"));
   CHECK(equal_weights(load<Large>(swin, {.resample = true}), at_resolution<larger>(load<Swin<fixture::swin_a>>(swin))));
   const std::string refused = message_of([&] { load<Large>(swin); });
   CHECK(contains(refused, "relative_position_bias_table: expected [225, 2], found [49, 2]"));
@@ -196,7 +195,7 @@ TEST_CASE("load options: the config in a file of ours may differ in what is adap
   CHECK(contains(message_of([&] { load<ViT<fixture::deit_a>>(folder / "a", {.replace_head = true, .resample = true}); }), "config field 'dim' differs"));
 
   using Large = ViT<image_48(fixture::deit_a)>;
-  const auto deit = load<ViT<fixture::deit_a>>(path_of("deit_a.weights.safetensors"));
+  const auto deit = load<ViT<fixture::deit_a>>(fixtures::path("deit_a.weights.safetensors"));
   save(deit, folder / "b");
   CHECK(contains(message_of([&] { load<Large>(folder / "b"); }), "config field 'image' differs: expected 48, found 32 (LoadOptions::resample"));
   CHECK(equal_weights(load<Large>(folder / "b", {.resample = true}), at_resolution<image_48(fixture::deit_a)>(deit)));
@@ -233,7 +232,7 @@ TEST_CASE("load report: every tensor that does not fit is named, and the cause i
   CHECK(of(dict({{"model", dict({{"step", one}})}, {"ema", dict({{"a", one}, {"b", one}})}})) ==
         "the file also holds 'ema' with 2 tensors: ReadOptions::entry (--entry) takes it");
 
-  const LoadReport report = report_of<ViT<fixture::student>>(open_weights(path_of("deit_a.weights.safetensors")));
+  const LoadReport report = report_of<ViT<fixture::student>>(open_weights(fixtures::path("deit_a.weights.safetensors")));
   const auto lines = report.lines();
   CHECK(lines.size() == report.missing.size() + report.extra.size() + report.mismatched.size() + 1);
   CHECK(std::ranges::find(lines, "missing blocks.0.block.attn.qkv.weight") != lines.end());

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+#include "../fixtures.hpp"
 #include "raw_torch.hpp"
 
 #include <minivit/io/torch_file.hpp>
@@ -23,7 +24,7 @@ StateDict parsed(const std::string& bytes, const ReadOptions& options = {}) {
   return minivit::TorchFile(source, "x.pth", options).state_dict(options.entry);
 }
 StateDict fixture_file(const std::string& name, const std::string& entry = {}) {
-  const std::string path = std::string(MINIVIT_TEST_FIXTURES "/") + name;
+  const std::string path = fixtures::path(name);
   const minivit::InputFile file(path, 1 << 20);
   const minivit::FileBytes source(file);
   return minivit::TorchFile(source, path).state_dict(entry);

@@ -2,6 +2,7 @@
 // The small models of the reference fixtures as configs, and reading of their expected values.
 #pragma once
 
+#include "../fixtures.hpp"
 #include "generated.hpp"
 
 #include <minivit/io/safetensors.hpp>
@@ -78,7 +79,7 @@ static_assert(mv::Swin<mini_swin_odd>::parameters == 49050);
 static_assert(mv::Swin<mini_swin_share_only>::parameters == 19088);
 static_assert(mv::Swin<swin_student>::parameters == 29506);
 
-inline mv::SafeTensors open(const std::string& file) { return mv::SafeTensors::open(std::string(MINIVIT_TEST_FIXTURES) + "/" + file); }
+inline mv::SafeTensors open(const std::string& file) { return mv::SafeTensors::open(fixtures::path(file)); }
 
 /// A tensor of the file as numbers.
 template <class T>

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Which column of the table a pair of tokens reads, against tables of the reference.
 #include "../catch.hpp"
+#include "../fixtures.hpp"
 
 #include <minivit/kernels/relative_position.hpp>
 
@@ -13,7 +14,7 @@
 namespace mv = minivit;
 
 TEST_CASE("relative position: buckets equal the reference's tables", "[model]") {
-  std::ifstream in(std::string(MINIVIT_TEST_FIXTURES) + "/rpe_buckets.json");
+  std::ifstream in(fixtures::path("rpe_buckets.json"));
   const auto json = nlohmann::json::parse(in);
   const auto& piecewise = json["piecewise_product_ratio1.9"];
   for (std::size_t i = 0; i < piecewise["delta"].size(); ++i)

@@ -83,7 +83,7 @@ static_assert(100 * mv::ViT<presets::mini_vit_tiny_patch4_32>::parameters <= 55 
 
 TEST_CASE("ViT: names and shapes equal the reference's state dict", "[model]") {
   const auto check = [](const mv::ParameterTable& table, const std::string& file) {
-    std::ifstream in(std::string(MINIVIT_TEST_FIXTURES) + "/" + file);
+    std::ifstream in(fixtures::path(file));
     std::map<std::string, std::vector<mv::Index>> expected;
     const auto json = nlohmann::json::parse(in);
     for (const auto& row : json.at("parameters")) expected[row[0].get<std::string>()] = row[1].get<std::vector<mv::Index>>();

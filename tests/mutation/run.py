@@ -86,12 +86,14 @@ class Bench:
     """Folders with a copy of the headers each, in which faults are tried side by side."""
 
     def __init__(self, folder, compiler, jobs):
-        flags = ["-std=c++20", "-O0", "-w", "-march=x86-64", "-DMINIVIT_WITH_LIBJPEG", "-DMINIVIT_WITH_LIBPNG", f'-DMINIVIT_TEST_FIXTURES="{ROOT / "tests" / "fixtures"}"']
+        flags = ["-std=c++20", "-O0", "-w", "-march=x86-64", "-DMINIVIT_WITH_LIBJPEG", "-DMINIVIT_WITH_LIBPNG"]
         # What no fault changes is parsed once.
-        prelude, self.catch_main = folder / "prelude.hpp", folder / "main.o"
+        prelude, self.catch_main, self.fixtures = folder / "prelude.hpp", folder / "main.o", folder / "fixtures.o"
         prelude.write_text(f'#include "{ROOT / "tests" / "catch.hpp"}"\n' + "".join(f"#include <{name}>\n" for name in PRELUDE))
         subprocess.run([compiler, *flags, "-x", "c++-header", str(prelude), "-o", f"{prelude}.gch"], check=True)
         subprocess.run([compiler, *flags, "-c", str(ROOT / "tests" / "catch_main.cpp"), "-o", str(self.catch_main)], check=True)
+        fixtures_folder = f'-DMINIVIT_TEST_FIXTURES="{ROOT / "tests" / "fixtures"}"'
+        subprocess.run([compiler, *flags, fixtures_folder, "-c", str(ROOT / "tests" / "fixtures.cpp"), "-o", str(self.fixtures)], check=True)
         self.compiler = [compiler, *flags, "-include", str(prelude)]
         self.free = queue.Queue()
         for job in range(jobs):
@@ -111,7 +113,7 @@ class Bench:
 
     def run_test(self, work, test):
         program = work / "test"
-        sources = [str(ROOT / "tests" / test), str(self.catch_main)]
+        sources = [str(ROOT / "tests" / test), str(self.catch_main), str(self.fixtures)]
         if subprocess.run([*self.compiler, f"-I{work / 'include'}", f"-I{ROOT / 'tests'}", *sources, "-ljpeg", "-lpng", "-ltbb", "-o", str(program)],
                           capture_output=True).returncode != 0:
             return "does not compile"

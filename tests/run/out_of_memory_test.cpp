@@ -11,6 +11,7 @@
 #include <thread>
 
 #include "../catch.hpp"
+#include "../fixtures.hpp"
 
 using namespace small_run;
 
@@ -93,7 +94,7 @@ TEST_CASE("out of memory: while weights of each container are loaded", "[run]") 
   CHECK(each_allocation([&] { mv::read_info(mv::SafeTensors::open(folder / "model.safetensors")); }, [] {}) > 100);
   CHECK(each_allocation([&] { mv::load<Model>(folder / "model.safetensors"); }, [] {}) > 100);
   for (const char* const container : {"zip", "legacy"}) {
-    const std::string path = std::string(MINIVIT_TEST_FIXTURES "/torch_kinds_") + container + ".pth";
+    const std::string path = fixtures::path(std::string("torch_kinds_") + container + ".pth");
     CHECK(each_allocation([&] { mv::open_weights(path); }, [] {}) > 100);
   }
 }

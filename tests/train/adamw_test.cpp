@@ -4,7 +4,7 @@
 #include <minivit/train/adamw.hpp>
 
 #include "catch.hpp"
-#include "fixtures.hpp"
+#include "fixture_inputs.hpp"
 
 #include <nlohmann/json.hpp>
 

@@ -2,7 +2,7 @@
 // Feature terms of weight distillation: values and gradients against the reference's, against finite differences through whole
 // models, and independence of threads, micro-batches and recomputation.
 #include "../models/fixture_models.hpp"
-#include "fixtures.hpp"
+#include "fixture_inputs.hpp"
 
 #include <minivit/models/init.hpp>
 #include <minivit/models/vit.hpp>

@@ -3,7 +3,7 @@
 #include <minivit/train/schedule.hpp>
 
 #include "catch.hpp"
-#include "fixtures.hpp"
+#include "../fixtures.hpp"
 
 #include <nlohmann/json.hpp>
 

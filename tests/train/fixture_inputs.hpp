@@ -2,15 +2,14 @@
 // Inputs that the parity fixtures define by name instead of storing them: kind `input` of their generator.
 #pragma once
 
+#include "../fixtures.hpp"
+
 #include <minivit/core/buffer.hpp>
 #include <minivit/core/random.hpp>
 
 #include <string>
 
 namespace fixtures {
-
-/// MINIVIT_TEST_FIXTURES / name.
-inline std::string path(const std::string& name) { return std::string(MINIVIT_TEST_FIXTURES) + "/" + name; }
 
 /// `count` numbers of kind `input`, rounded to float as the reference saw them.
 template <class T>
