@@ -52,9 +52,9 @@ class StoredParameters {
     append_parameters(tensors_, table, slab);
     if (stored == Stored::as_they_are) return;
     const Index n = table.empty() ? 0 : table.back().offset + table.back().size;
-    narrow_ = Buffer<std::uint16_t>(n);
+    narrow_ = Buffer<bf16>(n);
     Buffer<float> rounded(n);
-    for (Index i = 0; i < n; ++i) rounded.data()[i] = bfloat16_to_float(narrow_.data()[i] = float_to_bfloat16(static_cast<float>(slab[i])));
+    for (Index i = 0; i < n; ++i) rounded.data()[i] = static_cast<float>(narrow_.data()[i] = bf16(static_cast<float>(slab[i])));
     require_finite(table, rounded.data(), where);
     for (std::size_t i = 0; i < tensors_.size(); ++i) {
       tensors_[i].dtype = DType::BF16;
@@ -65,7 +65,7 @@ class StoredParameters {
 
  private:
   std::vector<TensorToWrite> tensors_;
-  Buffer<std::uint16_t> narrow_{0};
+  Buffer<bf16> narrow_{0};
 };
 
 /// `Model model = load<Model>("mine.safetensors");`, or a .pth file; `load<Model>("deit_tiny.pth", {.replace_head = true})` for other classes.

@@ -3,6 +3,7 @@
 // Half precision and bfloat16 are widened exactly; float64 is rounded to float32 when asked for.
 #pragma once
 
+#include <minivit/core/bf16.hpp>
 #include <minivit/core/view.hpp>
 
 #include <array>
@@ -106,17 +107,6 @@ constexpr float half_to_float(std::uint16_t half) {
   return std::bit_cast<float>(sign | (wide << 23) | (mantissa << 13));
 }
 
-/// The nearest bfloat16, of two as near the even one; NaN stays NaN, beyond the largest value is infinity.
-constexpr std::uint16_t float_to_bfloat16(float value) {
-  const auto bits = std::bit_cast<std::uint32_t>(value);
-  if ((bits & 0x7fffffffu) > 0x7f800000u) return static_cast<std::uint16_t>((bits >> 16) | 0x40u);
-  return static_cast<std::uint16_t>((bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16);
-}
-/// bfloat16 to float, exact.
-constexpr float bfloat16_to_float(std::uint16_t bits) {
-  return std::bit_cast<float>(static_cast<std::uint32_t>(bits) << 16);
-}
-
 namespace detail {
 /// dst[i] = f(element i), elements of type Stored that need not be aligned.
 template <class Stored, class T, class F>
@@ -150,7 +140,7 @@ bool convert_elements(DType type, const std::byte* from, Index count, T* dst) {
         detail::convert<std::uint16_t>(from, count, dst, half_to_float);
         return true;
       case DType::BF16:
-        detail::convert<std::uint16_t>(from, count, dst, bfloat16_to_float);
+        detail::convert<bf16>(from, count, dst, [](bf16 x) { return static_cast<float>(x); });
         return true;
       default:
         return false;
