@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Matrix products of DeiT-S in float32, bf16 and int8 on one thread, against the machine's peak and, where it is installed, against
-// oneDNN with packed weights, all measured in turns. Prints a Markdown table; every product is checked before it is timed.
+// Matrix products of DeiT-S in float32, bf16 and int8 on one thread, against the machine's peak and, where it is installed,
+// against oneDNN with packed weights, all measured in turns. Prints a Markdown table; every product is checked before it is
+// timed.
 #include <minivit/kernels/dot/gemm.hpp>
 #include <minivit/kernels/dot/quantise.hpp>
 #include <minivit/kernels/gemm.hpp>
@@ -37,11 +38,11 @@ struct Ours {
   bool gelu;
   mv::Buffer<float> x, bias, y;
   mv::Buffer<W> packed;
-  mv::Buffer<W> left;                      // bf16 rows
-  mv::Buffer<std::uint8_t> codes;          // 8-bit rows
-  mv::Buffer<float> scale, sum;            // of channels
+  mv::Buffer<W> left;              // bf16 rows
+  mv::Buffer<std::uint8_t> codes;  // 8-bit rows
+  mv::Buffer<float> scale, sum;    // of channels
   std::vector<kernels::RowScale> rows;
-  mv::Buffer<bf16> narrow;                 // what a bf16 product writes for the next one
+  mv::Buffer<bf16> narrow;  // what a bf16 product writes for the next one
 
   Ours(Index m_, const Product& p, const mv::Buffer<float>& input, const mv::Buffer<float>& w, const mv::Buffer<float>& b)
       : m(m_), n(p.n), k(p.k), gelu(p.gelu), x(m * k), bias(n), y(m * n) {
@@ -63,20 +64,25 @@ struct Ours {
         kernels::dot_pack_quantised(packed.data(), scale.data(), sum.data(), w.data(), k, n);
         codes = mv::Buffer<std::uint8_t>(m * k);
         rows.resize(static_cast<std::size_t>(m));
-        for (Index r = 0; r < m; ++r) rows[static_cast<std::size_t>(r)] = kernels::quantise_row<Arch>(codes.data() + r * k, x.data() + r * k, k, k);
+        for (Index r = 0; r < m; ++r)
+          rows[static_cast<std::size_t>(r)] = kernels::quantise_row<Arch>(codes.data() + r * k, x.data() + r * k, k, k);
       }
     }
   }
   void run() {
     if constexpr (std::is_same_v<W, float>)
-      kernels::gemm<Arch>(y.data(), n, x.data(), k, packed.data(), m, n, k, kernels::Epilogue<float>{.bias = bias.data(), .gelu = gelu});
+      kernels::gemm<Arch>(y.data(), n, x.data(), k, packed.data(), m, n, k,
+                          kernels::Epilogue<float>{.bias = bias.data(), .gelu = gelu});
     else if constexpr (std::is_same_v<W, bf16>)
       kernels::dot_gemm<Arch>(narrow.data(), n, left.data(), k, packed.data(), m, n, k, {.bias = bias.data(), .gelu = gelu});
     else
-      kernels::dot_gemm<Arch>(y.data(), n, codes.data(), k, packed.data(), m, n, k,
-                              {.bias = bias.data(), .gelu = gelu, .rows = rows.data(), .column_scale = scale.data(), .column_sum = sum.data()});
+      kernels::dot_gemm<Arch>(
+          y.data(), n, codes.data(), k, packed.data(), m, n, k,
+          {.bias = bias.data(), .gelu = gelu, .rows = rows.data(), .column_scale = scale.data(), .column_sum = sum.data()});
   }
-  double result(Index i) const { return static_cast<double>(std::is_same_v<W, bf16> ? static_cast<float>(narrow.data()[i]) : y.data()[i]); }
+  double result(Index i) const {
+    return static_cast<double>(std::is_same_v<W, bf16> ? static_cast<float>(narrow.data()[i]) : y.data()[i]);
+  }
 };
 
 /// Root of the mean square error of a sample, relative to that of the results.
@@ -86,7 +92,8 @@ double error_of(const Ours<W>& ours, const mv::Buffer<float>& w) {
   for (Index i = 0; i < ours.m; i += 13)
     for (Index j = 0; j < ours.n; j += 7) {
       double sum = static_cast<double>(ours.bias.data()[j]);
-      for (Index p = 0; p < ours.k; ++p) sum += static_cast<double>(ours.x.data()[i * ours.k + p]) * static_cast<double>(w.data()[j * ours.k + p]);
+      for (Index p = 0; p < ours.k; ++p)
+        sum += static_cast<double>(ours.x.data()[i * ours.k + p]) * static_cast<double>(w.data()[j * ours.k + p]);
       if (ours.gelu) sum = 0.5 * sum * (1 + std::erf(sum * 0.70710678118654752));
       wrong += std::pow(ours.result(i * ours.n + j) - sum, 2);
       size += sum * sum;
@@ -133,13 +140,19 @@ int main() {
     std::fprintf(stderr, "gemm_bench: oneDNN would use several threads; run OMP_NUM_THREADS=1 gemm_bench\n");
     return 1;
   }
-  const Product products[] = {{"qkv", 1152, 384, false}, {"proj", 384, 384, false}, {"fc1", 1536, 384, false},
-                              {"fc1 + GELU", 1536, 384, true}, {"fc2", 384, 1536, false}};
+  const Product products[] = {{"qkv", 1152, 384, false},
+                              {"proj", 384, 384, false},
+                              {"fc1", 1536, 384, false},
+                              {"fc1 + GELU", 1536, 384, true},
+                              {"fc2", 384, 1536, false}};
   std::printf("One thread, %s%s, median of 25 runs; oneDNN's time over ours: %s.\n\n", mv::instruction_set(),
               kernels::amx::available<bf16>() ? " + amx" : "", onednn_version());
-  std::printf("| precision | product | M | N | K | GFLOP/s | peak | share | times faster than oneDNN |\n|---|---|---:|---:|---:|---:|---:|---:|---:|\n");
+  std::printf(
+      "| precision | product | M | N | K | GFLOP/s | peak | share | times faster than oneDNN "
+      "|\n|---|---|---:|---:|---:|---:|---:|---:|---:|\n");
   for (const Index m : {Index{197}, Index{1576}})
     for (const Product& p : products)
-      if (!measure<float>("f32", 1e-6, m, p) || !measure<bf16>("bf16", 0.005, m, p) || !measure<int8>("int8", 0.02, m, p)) return 1;
+      if (!measure<float>("f32", 1e-6, m, p) || !measure<bf16>("bf16", 0.005, m, p) || !measure<int8>("int8", 0.02, m, p))
+        return 1;
   return 0;
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The same products by oneDNN's matmul, weights packed in the layout that it prefers. Without oneDNN (Debian: libdnnl-dev) the peer
-// is absent.
+// The same products by oneDNN's matmul, weights packed in the layout that it prefers. Without oneDNN (Debian: libdnnl-dev)
+// the peer is absent.
 #pragma once
 
 #include <minivit/kernels/dot/element.hpp>
@@ -35,7 +35,16 @@ class OneDnn {
   static constexpr bool present = true;
 
   OneDnn(minivit::Index m, minivit::Index n, minivit::Index k, bool gelu) : stream_(engine_) {
-    const dnnl::memory::desc x({m, k}, is_bf16 ? Dt::bf16 : is_int8 ? Dt::u8 : Dt::f32, Tag::ab), any({k, n}, is_bf16 ? Dt::bf16 : is_int8 ? Dt::s8 : Dt::f32, Tag::any),
+    const dnnl::memory::desc x({m, k},
+                               is_bf16   ? Dt::bf16
+                               : is_int8 ? Dt::u8
+                                         : Dt::f32,
+                               Tag::ab),
+        any({k, n},
+            is_bf16   ? Dt::bf16
+            : is_int8 ? Dt::s8
+                      : Dt::f32,
+            Tag::any),
         bias({1, n}, Dt::f32, Tag::ab), y({m, n}, is_bf16 ? Dt::bf16 : Dt::f32, Tag::ab);
     dnnl::primitive_attr attributes;
     if (is_int8) attributes.set_output_scales(1 << 1, std::vector<float>(static_cast<std::size_t>(n), 0.01f));
@@ -46,8 +55,10 @@ class OneDnn {
     }
     const dnnl::matmul::primitive_desc description(dnnl::matmul::desc(x, any, bias, y), attributes, engine_);
     product_ = dnnl::matmul(description);
-    arguments_ = {{DNNL_ARG_SRC, dnnl::memory(x, engine_)}, {DNNL_ARG_WEIGHTS, dnnl::memory(description.weights_desc(), engine_)},
-                  {DNNL_ARG_BIAS, dnnl::memory(bias, engine_)}, {DNNL_ARG_DST, dnnl::memory(y, engine_)}};
+    arguments_ = {{DNNL_ARG_SRC, dnnl::memory(x, engine_)},
+                  {DNNL_ARG_WEIGHTS, dnnl::memory(description.weights_desc(), engine_)},
+                  {DNNL_ARG_BIAS, dnnl::memory(bias, engine_)},
+                  {DNNL_ARG_DST, dnnl::memory(y, engine_)}};
     // fresh memory is zero, and its time depends on its type only
     for (int i = 0; i < 3; ++i) run();
   }

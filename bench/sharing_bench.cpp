@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
-// Does sharing weights pay in time? DeiT-B against itself with 2 and with 12 layers on one set of weights, bf16, one image, in turns:
-// at 224 pixels (197 tokens), and at 64 and 32 pixels (17 and 5 tokens), where a product reads its weights for few rows. `plain`
-// shares and nothing else, so only the place of the weights differs; `full` is Mini-DeiT with head mixing and relative position,
-// which cost time of their own. Prints a Markdown table.
+// Does sharing weights pay in time? DeiT-B against itself with 2 and with 12 layers on one set of weights, bf16, one image,
+// in turns: at 224 pixels (197 tokens), and at 64 and 32 pixels (17 and 5 tokens), where a product reads its weights for few
+// rows. `plain` shares and nothing else, so only the place of the weights differs; `full` is Mini-DeiT with head mixing and
+// relative position, which cost time of their own. Prints a Markdown table.
 #include <minivit/models/inference.hpp>
 #include <minivit/models/init.hpp>
 #include <minivit/models/presets.hpp>
@@ -30,7 +30,7 @@ constexpr mv::ViTConfig with(int image, int repeat, bool full) {
 struct Row {
   int image, tokens, repeat;
   const char* kind;
-  double megabytes;                 // packed weights
+  double megabytes;  // packed weights
   std::function<void()> run;
   std::vector<double> times{};  // seconds
 };
@@ -39,10 +39,15 @@ template <mv::ViTConfig C>
 Row row(const char* kind) {
   using Model = mv::ViT<C>;
   using Engine = mv::Inference<Model, mv::bf16>;
-  const auto engine = std::make_shared<Engine>(mv::initial_parameters<Model>(1), mv::InferenceOptions{.max_batch = 1, .threads = 1});
+  const auto engine = std::make_shared<Engine>(mv::initial_parameters<Model>(1),
+                                               mv::InferenceOptions{.max_batch = 1, .threads = 1});
   const auto images = std::make_shared<mv::Tensor<float, mv::Dyn, C.channels, C.image, C.image>>(1);
-  for (mv::Index i = 0; i < images->size(); ++i) images->data()[i] = static_cast<float>(mv::Random(1).uniform(static_cast<std::uint64_t>(i)) * 2 - 1);
-  return {C.image, Model::tokens, C.sharing.repeat, kind, static_cast<double>(engine->weight_bytes()) * 1e-6, [engine, images] { (*engine)(*images); }};
+  for (mv::Index i = 0; i < images->size(); ++i)
+    images->data()[i] = static_cast<float>(mv::Random(1).uniform(static_cast<std::uint64_t>(i)) * 2 - 1);
+  return {
+      C.image, Model::tokens, C.sharing.repeat, kind, static_cast<double>(engine->weight_bytes()) * 1e-6, [engine, images] {
+        (*engine)(*images);
+      }};
 }
 
 }  // namespace
@@ -68,14 +73,16 @@ int main() {
       at.times.push_back(seconds(at.run));
     }
   std::printf("bf16, one image, one thread, %s, median of %d in turns\n\n", mv::instruction_set(), rounds);
-  std::printf("| tokens | layers on one set | | packed weights, MB | ms | times as fast as unshared | GB/s of weights read |\n|---:|---:|---|---:|---:|---:|---:|\n");
+  std::printf(
+      "| tokens | layers on one set | | packed weights, MB | ms | times as fast as unshared | GB/s of weights read "
+      "|\n|---:|---:|---|---:|---:|---:|---:|\n");
   for (const Row& at : rows) {
     const Row& unshared = *std::ranges::find_if(rows, [&](const Row& other) { return other.image == at.image; });
     std::vector<double> ratio;
     for (std::size_t i = 0; i < at.times.size(); ++i) ratio.push_back(unshared.times[i] / at.times[i]);
     // every layer reads its weights, shared or not: as many bytes as the unshared model holds
-    std::printf("| %d | %d | %s | %.1f | %.2f | %.2f | %.1f |\n", at.tokens, at.repeat, at.kind, at.megabytes, median(at.times) * 1e3, median(ratio),
-                unshared.megabytes * 1e-3 / median(at.times));
+    std::printf("| %d | %d | %s | %.1f | %.2f | %.2f | %.1f |\n", at.tokens, at.repeat, at.kind, at.megabytes,
+                median(at.times) * 1e3, median(ratio), unshared.megabytes * 1e-3 / median(at.times));
   }
   return 0;
 }

@@ -18,7 +18,8 @@ constexpr mv::ViTConfig tiny = [] {
 using Model = mv::ViT<tiny>;
 
 int main() try {
-  const mv::Dataset train = mv::synthetic_dataset(4000, mv::Split::train), test = mv::synthetic_dataset(1000, mv::Split::test);
+  const mv::Dataset train = mv::synthetic_dataset(4000, mv::Split::train),
+                    test = mv::synthetic_dataset(1000, mv::Split::test);
 
   Model model;
   mv::initialise(model, 1);
@@ -32,14 +33,18 @@ int main() try {
                               .seed = 1}};
   const mv::FitReport report = mv::fit(trainer, train,
                                        {.epochs = epochs,
-                                        .loader = {.batch = batch, .seed = 1, .shuffle = true, .drop_last = true,
+                                        .loader = {.batch = batch,
+                                                   .seed = 1,
+                                                   .shuffle = true,
+                                                   .drop_last = true,
                                                    .augment = {.padding = 2, .preprocessing = {.crop_pct = 1}}},
                                         .validation = &test,
                                         .show = mv::Progress::silent()});
 
   std::printf("%5s %12s %8s %8s %10s\n", "epoch", "learn rate", "loss", "test", "images/s");
   for (const mv::EpochReport& e : report.epochs)
-    std::printf("%5td %12.2e %8.3f %6.1f %% %10.0f\n", e.epoch + 1, e.lr, e.train_loss, 100 * e.validation->accuracy, e.images_per_second);
+    std::printf("%5td %12.2e %8.3f %6.1f %% %10.0f\n", e.epoch + 1, e.lr, e.train_loss, 100 * e.validation->accuracy,
+                e.images_per_second);
   std::printf("%.1f s; guessing would give 10 %%\n", report.seconds);
 } catch (const mv::Error& error) {
   std::fprintf(stderr, "%s\n", error.what());

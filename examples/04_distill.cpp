@@ -25,21 +25,25 @@ using Student = mv::MiniDeiT<small>;
 static_assert(Student::parameters < 0.58 * Teacher::parameters);
 
 int main() try {
-  const mv::Dataset train = mv::synthetic_dataset(2500, mv::Split::train), test = mv::synthetic_dataset(1000, mv::Split::test);
+  const mv::Dataset train = mv::synthetic_dataset(2500, mv::Split::train),
+                    test = mv::synthetic_dataset(1000, mv::Split::test);
   constexpr mv::Index batch = 50, epochs = 8;
   const mv::Index steps = epochs * train.size() / batch;
   const mv::CosineSchedule schedule{.peak = 3e-3, .warmup_steps = steps / 10, .total_steps = steps};
   const mv::AdamW optimiser{.clip_norm = 1};
   const mv::FitOptions options{.epochs = epochs,
-                               .loader = {.batch = batch, .seed = 1, .shuffle = true, .drop_last = true,
+                               .loader = {.batch = batch,
+                                          .seed = 1,
+                                          .shuffle = true,
+                                          .drop_last = true,
                                           .augment = {.padding = 2, .preprocessing = {.crop_pct = 1}}},
                                .validation = &test,
                                .evaluate_every = epochs,
                                .show = mv::Progress::silent()};
   const auto print = [](const char* name, mv::Index parameters, const mv::FitReport& report) {
     const mv::EpochReport& last = report.epochs.back();
-    std::printf("%-8s %8td parameters   loss %.3f (labels %.3f, teacher %.3f)   test %.1f %%   %.1f s\n", name, parameters, last.train_loss,
-                last.train_base, last.train_kd, 100 * last.validation->accuracy, report.seconds);
+    std::printf("%-8s %8td parameters   loss %.3f (labels %.3f, teacher %.3f)   test %.1f %%   %.1f s\n", name, parameters,
+                last.train_loss, last.train_base, last.train_kd, 100 * last.validation->accuracy, report.seconds);
   };
 
   Teacher teacher;
@@ -52,7 +56,8 @@ int main() try {
   // Nine tenths of the loss come from the teacher's probabilities at temperature 2. Divided by the batch alone: the paper's
   // code divides by the classes as well, which suits its alpha of 1, where nothing is weighed against the labels.
   const mv::DeiTDistillation loss{.kind = mv::Distill::soft, .alpha = 0.9, .tau = 2, .normalise = mv::Normalise::by_batch};
-  mv::Trainer<Student, Teacher> second{student, teacher, {.loss = loss, .optimiser = optimiser, .schedule = schedule, .seed = 2}};
+  mv::Trainer<Student, Teacher> second{
+      student, teacher, {.loss = loss, .optimiser = optimiser, .schedule = schedule, .seed = 2}};
   print("student", Student::parameters, mv::fit(second, train, options));
 } catch (const mv::Error& error) {
   std::fprintf(stderr, "%s\n", error.what());

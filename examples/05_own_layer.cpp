@@ -33,7 +33,8 @@ struct ChannelScale {
 
   // dx is overwritten, gradients are added: so two uses of one layer simply sum up.
   template <class G>
-  void backward(const Saved& saved, mv::View<const T, mv::Dyn, Width> dy, mv::View<T, mv::Dyn, Width> dx, const G& gradients) const {
+  void backward(const Saved& saved, mv::View<const T, mv::Dyn, Width> dy, mv::View<T, mv::Dyn, Width> dx,
+                const G& gradients) const {
     for (mv::Index i = 0; i < dy.batch(); ++i)
       for (int c = 0; c < Width; ++c) {
         dx(i, c) = dy(i, c) * (1 + scale[c]);
@@ -56,11 +57,12 @@ int main() {
   const auto forward = [](const auto& layer, const double* x, double* y, mv::Arena<double>&) {
     return layer.forward(In(x, rows), Out(y, rows));
   };
-  const auto backward = [](const auto& layer, const auto& saved, const double*, const double* dy, double* dx, const auto& gradients,
+  const auto backward = [](const auto& layer, const auto& saved, const double*, const double* dy, double* dx,
+                           const auto& gradients,
                            mv::Arena<double>&) { layer.backward(saved, In(dy, rows), Out(dx, rows), gradients); };
   // The same with a mistake that is easily made: the derivative of the scale without the upstream gradient.
-  const auto wrong = [](const auto& layer, const auto& saved, const double*, const double* dy, double* dx, const auto& gradients,
-                        mv::Arena<double>&) {
+  const auto wrong = [](const auto& layer, const auto& saved, const double*, const double* dy, double* dx,
+                        const auto& gradients, mv::Arena<double>&) {
     for (mv::Index i = 0; i < rows; ++i)
       for (int c = 0; c < D; ++c) {
         dx[i * D + c] = dy[i * D + c] * (1 + layer.scale[c]);

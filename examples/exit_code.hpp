@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// How the programs here end when something is thrown: one line on stderr, and an exit code that tells a script whether its command line and
-// files are to blame (2) or not (1). Stopping by a signal is no failure; its 130 comes from the training itself (train/signals.hpp).
+// How the programs here end when something is thrown: one line on stderr, and an exit code that tells a script whether its
+// command line and files are to blame (2) or not (1). Stopping by a signal is no failure; its 130 comes from the training
+// itself (train/signals.hpp).
 #pragma once
 
 #include <minivit/core/errors.hpp>

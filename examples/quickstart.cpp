@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// The main job from end to end, without a download: train a teacher, distil it into a student of at most half its size whose layers share
-// weights, for a ViT and for a Swin; compare the four, save them, classify image files. Takes a few minutes on two cores.
+// The main job from end to end, without a download: train a teacher, distil it into a student of at most half its size whose
+// layers share weights, for a ViT and for a Swin; compare the four, save them, classify image files. Takes a few minutes on
+// two cores.
 #include "exit_code.hpp"
 
 #include <minivit/minivit.hpp>
@@ -30,7 +31,8 @@ constexpr mv::SwinConfig swin_config = [] {
   return c;
 }();
 
-// Multiplexed students: consecutive layers run on one set of weights, kept different by transformations and norms of their own.
+// Multiplexed students: consecutive layers run on one set of weights, kept different by transformations and norms of their
+// own.
 using ViTTeacher = mv::ViT<vit_config>;
 using ViTStudent = mv::ViT<mv::multiplexed(vit_config, {.repeat = 3, .mix_heads = true}, false)>;
 using SwinTeacher = mv::Swin<swin_config>;
@@ -87,7 +89,8 @@ struct Quickstart {
       curve.x.push_back(static_cast<double>(epoch.epoch + 1));
       curve.y.push_back(100 * epoch.validation->accuracy);
     }
-    table += fmt::format("{:<14}{:>12}{:>10.1f} %{:>16.3f}\n", name, Model::parameters, curve.y.back(), milliseconds_per_image(model));
+    table += fmt::format("{:<14}{:>12}{:>10.1f} %{:>16.3f}\n", name, Model::parameters, curve.y.back(),
+                         milliseconds_per_image(model));
     curves.push_back(std::move(curve));
     return true;
   }
@@ -95,7 +98,8 @@ struct Quickstart {
   /// Trains a teacher, then a student that learns from it.
   template <class Teacher, class Student>
   bool run_pair(const std::string& family) {
-    fmt::print("{}: train the teacher, {} parameters, {} images, {} epochs\n", family, Teacher::parameters, train.size(), epochs);
+    fmt::print("{}: train the teacher, {} parameters, {} images, {} epochs\n", family, Teacher::parameters, train.size(),
+               epochs);
     Teacher teacher;
     mv::initialise(teacher, 1);
     if (!run(mv::Trainer<Teacher>(teacher, {.schedule = schedule}), teacher, family + "_teacher")) return false;
@@ -103,7 +107,8 @@ struct Quickstart {
     Student student;
     mv::initialise(student, 2);
     const mv::DeiTDistillation loss{.kind = mv::Distill::soft, .alpha = 0.7, .tau = 2, .normalise = mv::Normalise::by_batch};
-    return run(mv::Trainer<Student, Teacher>(student, teacher, {.loss = loss, .schedule = schedule}), student, family + "_student");
+    return run(mv::Trainer<Student, Teacher>(student, teacher, {.loss = loss, .schedule = schedule}), student,
+               family + "_student");
   }
 
   /// Names what is in pictures with a student read from its file.
@@ -124,10 +129,12 @@ struct Quickstart {
 
 int run(const std::filesystem::path& folder) {
   Quickstart quickstart(folder);
-  if (!quickstart.run_pair<ViTTeacher, ViTStudent>("vit") || !quickstart.run_pair<SwinTeacher, SwinStudent>("swin")) return 130;
+  if (!quickstart.run_pair<ViTTeacher, ViTStudent>("vit") || !quickstart.run_pair<SwinTeacher, SwinStudent>("swin"))
+    return 130;
   fmt::print("\n{}\nClassify image files with the saved ViT student:\n", quickstart.table);
   quickstart.classify<ViTStudent>("vit_student");
-  const mv::Chart chart{.title = "Accuracy on images the models never saw", .x_title = "epoch", .y_title = "%", .series = quickstart.curves};
+  const mv::Chart chart{
+      .title = "Accuracy on images the models never saw", .x_title = "epoch", .y_title = "%", .series = quickstart.curves};
   mv::write_svg(folder / "curves.svg", std::span(&chart, 1));
   fmt::print("\nIn {}: weights and logs of the four runs, curves.svg.\n", folder.string());
   return 0;

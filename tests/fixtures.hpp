@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Where the files in tests/fixtures are. One source knows it, so that the others compile to the same in every folder and a compiler cache
-// serves them all.
+// Where the files in tests/fixtures are. One source knows it, so that the others compile to the same in every folder and a
+// compiler cache serves them all.
 #pragma once
 
 #include <string>

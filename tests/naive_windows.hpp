@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Windows of a map by their definition in the Swin paper: a map of token numbers is really rolled and really cut, and the mask follows
-// from the nine regions of the rolled map. What kernels/windows.hpp computes is compared with this.
+// Windows of a map by their definition in the Swin paper: a map of token numbers is really rolled and really cut, and the
+// mask follows from the nine regions of the rolled map. What kernels/windows.hpp computes is compared with this.
 #pragma once
 
 #include <minivit/core/view.hpp>
@@ -20,11 +20,13 @@ struct Windows {
     std::vector<std::vector<Index>> map(static_cast<std::size_t>(side), std::vector<Index>(static_cast<std::size_t>(side)));
     for (Index r = 0; r < side; ++r)
       for (Index c = 0; c < side; ++c)
-        map[static_cast<std::size_t>((r - shift + side) % side)][static_cast<std::size_t>((c - shift + side) % side)] = r * side + c;
+        map[static_cast<std::size_t>((r - shift + side) % side)][static_cast<std::size_t>((c - shift + side) % side)] =
+            r * side + c;
     for (Index r0 = 0; r0 < side; r0 += window)
       for (Index c0 = 0; c0 < side; c0 += window)
         for (Index r = r0; r < r0 + window; ++r)
-          for (Index c = c0; c < c0 + window; ++c) order.push_back(map[static_cast<std::size_t>(r)][static_cast<std::size_t>(c)]);
+          for (Index c = c0; c < c0 + window; ++c)
+            order.push_back(map[static_cast<std::size_t>(r)][static_cast<std::size_t>(c)]);
   }
 
   Index count() const { return (side / window) * (side / window); }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// minivit analyse: what a model confuses, where it looks, how alike its layers are to another's, how large its gradients are.
-// Pictures go to a folder, numbers to stdout.
+// minivit analyse: what a model confuses, where it looks, how alike its layers are to another's, how large its gradients
+// are. Pictures go to a folder, numbers to stdout.
 #include "commands.hpp"
 #include "data_option.hpp"
 #include "engine.hpp"
@@ -45,9 +45,12 @@ std::string shortened(const std::string& name) {
 /// A weights file and what it says about itself.
 struct Weights {
   explicit Weights(const std::string& path)
-      : file(mv::open_weights(path)), config(config_of(file)), layers(std::visit([](const auto& c) { return mv::layer_count(c); }, config)),
-        input_output(mv::input_output(config)), info(mv::read_info(file)), name(shortened(std::filesystem::path(path).stem().string())) {
-  }
+      : file(mv::open_weights(path)),
+        config(config_of(file)),
+        layers(std::visit([](const auto& c) { return mv::layer_count(c); }, config)),
+        input_output(mv::input_output(config)),
+        info(mv::read_info(file)),
+        name(shortened(std::filesystem::path(path).stem().string())) {}
   mv::StateDict file;
   mv::AnyConfig config;
   int layers;
@@ -84,7 +87,8 @@ std::string file_name(std::string text) {
 class Analysis {
  public:
   explicit Analysis(const AnalyseOptions& o)
-      : o_(o), weights_(o.weights),
+      : o_(o),
+        weights_(o.weights),
         test_(open_data(o.data, mv::Split::test, weights_.input_output.image, o.on_broken,
                         {.count = o.test_count, .threads = o.threads, .class_names = weights_.info.class_names})) {
     require_classes(test_, weights_.input_output.classes, "analyse");
@@ -133,7 +137,8 @@ class Analysis {
     for (const std::string& file : o_.images) {
       const mv::Image image = mv::read_image(file);
       const int shown = std::clamp(std::min(image.width, image.height), least, most);
-      looks_.push_back({file_name(std::filesystem::path(file).stem().string()), mv::evaluation_crop(image, side, weights_.info.preprocessing),
+      looks_.push_back({file_name(std::filesystem::path(file).stem().string()),
+                        mv::evaluation_crop(image, side, weights_.info.preprocessing),
                         mv::evaluation_crop(image, shown, weights_.info.preprocessing)});
     }
     if (o_.images.empty())
@@ -153,7 +158,8 @@ class Analysis {
   void confuse() {
     const Evaluation e = evaluate(*engine_, test_, Normaliser(weights_.info.preprocessing), o_.batch);
     mv::write_svg(path("confusion.svg"), confusion_map(e, test_.class_names));
-    say("\nconfusion.svg: accuracy {:.2f} %\n  {:<16}{:>10}  {}\n", 100 * e.accuracy.top1(), "class", "right", "most often taken for");
+    say("\nconfusion.svg: accuracy {:.2f} %\n  {:<16}{:>10}  {}\n", 100 * e.accuracy.top1(), "class", "right",
+        "most often taken for");
     json counts = json::array(), per_class;
     const mv::Index classes = e.confusion.classes();
     for (mv::Index i = 0; i < classes; ++i) {
@@ -165,12 +171,16 @@ class Analysis {
       }
       counts.push_back(row);
       per_class[class_name(i)] = e.confusion.recall(i);
-      const auto percent = [&](mv::Index count) { return 100.0 * static_cast<double>(count) / static_cast<double>(e.confusion.images(i)); };
-      const std::string worst = wrong < 0 ? "" : fmt::format("{} ({:.2f} %)", class_name(wrong), percent(e.confusion.count(i, wrong)));
+      const auto percent = [&](mv::Index count) {
+        return 100.0 * static_cast<double>(count) / static_cast<double>(e.confusion.images(i));
+      };
+      const std::string worst = wrong < 0
+                                    ? ""
+                                    : fmt::format("{} ({:.2f} %)", class_name(wrong), percent(e.confusion.count(i, wrong)));
       say("  {:<16}{:>8.2f} %  {}\n", class_name(i), 100 * e.confusion.recall(i), worst);
     }
-    out_["confusion"] = {{"images", e.accuracy.images()}, {"accuracy", e.accuracy.top1()}, {"loss", e.loss.mean()},
-                         {"non_finite", e.accuracy.non_finite()}, {"per_class", per_class}, {"counts", counts}};
+    out_["confusion"] = {{"images", e.accuracy.images()},         {"accuracy", e.accuracy.top1()}, {"loss", e.loss.mean()},
+                         {"non_finite", e.accuracy.non_finite()}, {"per_class", per_class},        {"counts", counts}};
   }
 
   void compare() {
@@ -184,19 +194,28 @@ class Analysis {
     for (mv::Index k = 0; k < batches; ++k) {
       const std::vector<mv::Index> part(which.begin() + count * k / batches, which.begin() + count * (k + 1) / batches);
       const auto images = static_cast<mv::Index>(part.size());
-      const auto x = probe_->features(normalise_a(test_, part).data(), images), y = other_probe_->features(normalise_b(test_, part).data(), images);
-      if (std::equal(x.begin(), x.end(), y.begin(), y.end(), [](const auto& a, const auto& b) { return a.tokens() == b.tokens() && a.width() == b.width(); }))
+      const auto x = probe_->features(normalise_a(test_, part).data(), images),
+                 y = other_probe_->features(normalise_b(test_, part).data(), images);
+      if (std::equal(x.begin(), x.end(), y.begin(), y.end(),
+                     [](const auto& a, const auto& b) { return a.tokens() == b.tokens() && a.width() == b.width(); }))
         distances.resize(x.size());
-      for (std::size_t l = 0; l < distances.size(); ++l) distances[l].add(x[l].data(), y[l].data(), images * x[l].tokens(), x[l].width());
+      for (std::size_t l = 0; l < distances.size(); ++l)
+        distances[l].add(x[l].data(), y[l].data(), images * x[l].tokens(), x[l].width());
       const auto from = mv::flattened(x), to = mv::flattened(y);
       alignment.add(std::span(from), std::span(to), threads);
     }
     const mv::Matrix cka = alignment.values();
     mv::write_svg(path("cka.svg"), mv::HeatMap{.title = fmt::format("Alignment of layers: linear CKA, {} images", count),
-                                               .row_title = "layer of " + weights_.name, .column_title = "layer of " + other_->name,
-                                               .values = cka, .scale_title = "CKA", .low = 0, .high = 1,
-                                               .decimals = std::max(rows, columns) <= 16 ? 2 : -1, .first_row_at_bottom = true});
-    say("\ncka.svg: linear CKA over {} images; rows: layers of {}, columns: of {}\n     ", count, weights_.name, other_->name);
+                                               .row_title = "layer of " + weights_.name,
+                                               .column_title = "layer of " + other_->name,
+                                               .values = cka,
+                                               .scale_title = "CKA",
+                                               .low = 0,
+                                               .high = 1,
+                                               .decimals = std::max(rows, columns) <= 16 ? 2 : -1,
+                                               .first_row_at_bottom = true});
+    say("\ncka.svg: linear CKA over {} images; rows: layers of {}, columns: of {}\n     ", count, weights_.name,
+        other_->name);
     for (mv::Index j = 0; j < cka.columns; ++j) say("{:>7}", j);
     say("\n");
     for (mv::Index i = 0; i < cka.rows; ++i) {
@@ -212,10 +231,18 @@ class Analysis {
 
   void show_distances(const std::vector<mv::DistanceSums>& distances) {
     const std::string names = fmt::format("{} from {}", weights_.name, other_->name);
-    std::array<mv::Chart, 2> charts{
-        mv::Chart{.title = "Relative distance of features", .x_title = "layer", .y_title = "", .series = {{names, {}, {}}}, .y_min = 0},
-        mv::Chart{.title = "Mean cosine between tokens", .x_title = "layer", .y_title = "", .series = {{names, {}, {}}}, .y_max = 1}};
-    say("\ndistance.svg: features of {} from those of {}\n  {:>5}{:>10}{:>10}\n", weights_.name, other_->name, "layer", "relative", "cosine");
+    std::array<mv::Chart, 2> charts{mv::Chart{.title = "Relative distance of features",
+                                              .x_title = "layer",
+                                              .y_title = "",
+                                              .series = {{names, {}, {}}},
+                                              .y_min = 0},
+                                    mv::Chart{.title = "Mean cosine between tokens",
+                                              .x_title = "layer",
+                                              .y_title = "",
+                                              .series = {{names, {}, {}}},
+                                              .y_max = 1}};
+    say("\ndistance.svg: features of {} from those of {}\n  {:>5}{:>10}{:>10}\n", weights_.name, other_->name, "layer",
+        "relative", "cosine");
     for (std::size_t l = 0; l < distances.size(); ++l) {
       const mv::FeatureDistance d = distances[l].value();
       say("  {:>5}{:>10.4f}{:>10.4f}\n", l, d.relative, d.cosine);
@@ -236,12 +263,16 @@ class Analysis {
         *to++ = weights_.info.preprocessing.normalised(c, look.crop.rgb[i]);
     const float* const logits = engine_->logits(input.data(), 1);
     const mv::Index best = mv::argmax(logits, mv::Index{weights_.input_output.classes});
-    if (best < 0) mv::fail({.where = "attention of " + look.name, .what = "the model's answer is not finite", .hint = "are the weights damaged?"});
+    if (best < 0)
+      mv::fail({.where = "attention of " + look.name,
+                .what = "the model's answer is not finite",
+                .hint = "are the weights damaged?"});
     const double probability = std::exp(mv::detail::LogSoftmax<float>(logits, weights_.input_output.classes)[best]);
     const auto maps = probe_->attention(input.data());
     const std::string name = "attention_" + look.name + ".png";
     mv::write_png(path(name), attention_sheet(look.view, maps));
-    say("\n{}: {} ({:.1f} %)\n  {:<10}{:>22}  {:>12}\n", name, answer(best), 100 * probability, "", "strongest patch / mean", "row, column");
+    say("\n{}: {} ({:.1f} %)\n  {:<10}{:>22}  {:>12}\n", name, answer(best), 100 * probability, "", "strongest patch / mean",
+        "row, column");
     json peaks = json::object();
     const auto peak = [&](const std::string& what, const mv::Matrix& grid) {
       double sum = 0;
@@ -253,11 +284,13 @@ class Analysis {
     };
     peak("rollout", mv::rollout_grid(maps));
     for (mv::Index h = 0; h < maps.back().heads; ++h) peak(fmt::format("head {}", h), head_attention(maps.back(), h));
-    out_["attention"].push_back({{"file", name}, {"class", best}, {"name", answer(best)}, {"probability", probability}, {"strongest", peaks}});
+    out_["attention"].push_back(
+        {{"file", name}, {"class", best}, {"name", answer(best)}, {"probability", probability}, {"strongest", peaks}});
   }
 
   void measure_gradients() {
-    const auto train = open_data(o_.data, mv::Split::train, weights_.input_output.image, o_.on_broken, {.threads = o_.threads, .class_names = weights_.info.class_names});
+    const auto train = open_data(o_.data, mv::Split::train, weights_.input_output.image, o_.on_broken,
+                                 {.threads = o_.threads, .class_names = weights_.info.class_names});
     require_classes(train, weights_.input_output.classes, "analyse");
     const auto which = spread_over(train, o_.batch);
     const auto count = static_cast<mv::Index>(which.size());
@@ -267,13 +300,16 @@ class Analysis {
       row[train.label(i)] = 1;
       row += train.classes;
     }
-    const auto rows = probe_->gradient_norms(Normaliser(weights_.info.preprocessing)(train, which).data(), targets.data(), count);
+    const auto rows = probe_->gradient_norms(Normaliser(weights_.info.preprocessing)(train, which).data(), targets.data(),
+                                             count);
     const auto weights = probe_->weight_norms();
     const std::string svg = bars(fmt::format("Norm of the gradient: cross-entropy, {} training images", count), rows);
     mv::write_file(path("gradient_norms.svg"), std::as_bytes(std::span(svg)));
-    say("\ngradient_norms.svg: {} training images\n  {:<28}{:>12}{:>12}{:>12}\n", count, "part", "gradient", "weights", "ratio");
+    say("\ngradient_norms.svg: {} training images\n  {:<28}{:>12}{:>12}{:>12}\n", count, "part", "gradient", "weights",
+        "ratio");
     for (std::size_t i = 0; i < rows.size(); ++i)
-      say("  {:<28}{:>12.4g}{:>12.4g}{:>12.2e}\n", rows[i].name, rows[i].norm, weights[i].norm, rows[i].norm / weights[i].norm);
+      say("  {:<28}{:>12.4g}{:>12.4g}{:>12.2e}\n", rows[i].name, rows[i].norm, weights[i].norm,
+          rows[i].norm / weights[i].norm);
     out_["gradient_norms"] = {{"images", count}, {"gradient", norms_of(rows)}, {"weights", norms_of(weights)}};
   }
 
@@ -290,21 +326,32 @@ class Analysis {
 }  // namespace
 
 void add_analyse(CLI::App& app) {
-  auto* const sub = app.add_subcommand("analyse", "Look inside a model for 32x32 images: confusion, attention, layers beside those of another model, gradients.");
+  auto* const sub = app.add_subcommand(
+      "analyse",
+      "Look inside a model for 32x32 images: confusion, attention, layers beside those of another model, gradients.");
   const auto o = std::make_shared<AnalyseOptions>();
   sub->add_option("--weights", o->weights, "File written by 'minivit train' or 'minivit distill'")->required();
-  sub->add_option("--other", o->other, "Weights to compare layers with: alignment (CKA), and distance where depth and width are equal");
+  sub->add_option("--other", o->other,
+                  "Weights to compare layers with: alignment (CKA), and distance where depth and width are equal");
   sub->add_option("--data", o->data, data_help)->capture_default_str();
   add_broken_option(*sub, o->on_broken);
-  sub->add_option("--count", o->count, "Test images that layers are compared on")->check(CLI::Range(4, 65536))->capture_default_str();
-  sub->add_option("--test-count", o->test_count, "At most this many test images for everything; 0: all")->check(CLI::Range(0, 1 << 30));
+  sub->add_option("--count", o->count, "Test images that layers are compared on")
+      ->check(CLI::Range(4, 65536))
+      ->capture_default_str();
+  sub->add_option("--test-count", o->test_count, "At most this many test images for everything; 0: all")
+      ->check(CLI::Range(0, 1 << 30));
   sub->add_option("--output", o->output, "Folder for the pictures")->required();
-  sub->add_option("--image", o->images, "Pictures to show the attention of; by default the first test image of three classes");
+  sub->add_option("--image", o->images,
+                  "Pictures to show the attention of; by default the first test image of three classes");
   sub->add_flag("--gradients", o->gradients, "Gradient norms on one batch of the training split");
-  sub->add_option("--batch", o->batch, "Images per call, and of the batch for --gradients")->check(CLI::Range(1, 4096))->capture_default_str();
+  sub->add_option("--batch", o->batch, "Images per call, and of the batch for --gradients")
+      ->check(CLI::Range(1, 4096))
+      ->capture_default_str();
   sub->add_option("--threads", o->threads, "Threads; 0: all that the process may use")->check(CLI::Range(0, 4096));
   sub->add_flag("--json", o->print_json, "Print JSON");
-  sub->footer("Example:\n  minivit analyse --weights student.safetensors --other teacher.safetensors --data cifar10 --gradients --output analysis");
+  sub->footer(
+      "Example:\n  minivit analyse --weights student.safetensors --other teacher.safetensors --data cifar10 --gradients "
+      "--output analysis");
   sub->callback([o] { Analysis(*o).run(); });
 }
 

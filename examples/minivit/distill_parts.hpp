@@ -9,8 +9,11 @@
 
 namespace cli {
 
-/// Trains a preset `student` with the teacher in `file`, whose config is `teacher`; false when this program has no such pair.
-bool distill_vit(const TrainingOptions& o, const mv::AnyConfig& student, const mv::AnyConfig& teacher, const mv::StateDict& file);
-bool distill_swin(const TrainingOptions& o, const mv::AnyConfig& student, const mv::AnyConfig& teacher, const mv::StateDict& file);
+/// Trains a preset `student` with the teacher in `file`, whose config is `teacher`; false when this program has no such
+/// pair.
+bool distill_vit(const TrainingOptions& o, const mv::AnyConfig& student, const mv::AnyConfig& teacher,
+                 const mv::StateDict& file);
+bool distill_swin(const TrainingOptions& o, const mv::AnyConfig& student, const mv::AnyConfig& teacher,
+                  const mv::StateDict& file);
 
 }  // namespace cli

@@ -4,7 +4,8 @@
 
 namespace cli {
 
-bool distill_swin(const TrainingOptions& o, const mv::AnyConfig& student, const mv::AnyConfig& teacher, const mv::StateDict& file) {
+bool distill_swin(const TrainingOptions& o, const mv::AnyConfig& student, const mv::AnyConfig& teacher,
+                  const mv::StateDict& file) {
   return distill_among<Swins>(o, student, teacher, file);
 }
 

@@ -4,7 +4,8 @@
 
 namespace cli {
 
-bool distill_vit(const TrainingOptions& o, const mv::AnyConfig& student, const mv::AnyConfig& teacher, const mv::StateDict& file) {
+bool distill_vit(const TrainingOptions& o, const mv::AnyConfig& student, const mv::AnyConfig& teacher,
+                 const mv::StateDict& file) {
   return distill_among<ViTs>(o, student, teacher, file);
 }
 

@@ -18,7 +18,9 @@ std::unique_ptr<Engine> make_engine(const mv::AnyConfig& config, const mv::State
 
 mv::AnyConfig config_of(const mv::StateDict& file) {
   if (const auto config = mv::read_config(file)) return *config;
-  mv::fail({.where = file.where(), .what = "the file does not say which model it holds", .expected = "metadata 'minivit.config'",
+  mv::fail({.where = file.where(),
+            .what = "the file does not say which model it holds",
+            .expected = "metadata 'minivit.config'",
             .hint = "'minivit convert FILE NEW --model NAME' writes a file that does"});
 }
 

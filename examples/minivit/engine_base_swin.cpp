@@ -5,7 +5,8 @@
 
 namespace cli {
 
-std::unique_ptr<Engine> base_swin_engine(const mv::AnyConfig& config, const mv::StateDict* file, const EngineOptions& options) {
+std::unique_ptr<Engine> base_swin_engine(const mv::AnyConfig& config, const mv::StateDict* file,
+                                         const EngineOptions& options) {
   constexpr auto mine = [](const mv::SwinConfig& c) { return c.dim == 128 && c.image == 224; };
   return engine_among<Swins, mine>(config, file, options);
 }

@@ -5,7 +5,8 @@
 
 namespace cli {
 
-std::unique_ptr<Engine> large_vit_engine(const mv::AnyConfig& config, const mv::StateDict* file, const EngineOptions& options) {
+std::unique_ptr<Engine> large_vit_engine(const mv::AnyConfig& config, const mv::StateDict* file,
+                                         const EngineOptions& options) {
   constexpr auto mine = [](const mv::ViTConfig& c) { return c.image != 32; };
   return engine_among<ViTs, mine>(config, file, options);
 }

@@ -32,7 +32,8 @@ void run(EvalOptions o) {
   const mv::CheckpointInfo info = mv::read_info(file);
   o.engine.max_batch = o.batch;
   const auto engine = make_engine(config, &file, o.engine);
-  const auto data = open_data(o.data, o.split == "train" ? mv::Split::train : mv::Split::test, image, o.on_broken, {.count = o.count, .class_names = info.class_names});
+  const auto data = open_data(o.data, o.split == "train" ? mv::Split::train : mv::Split::test, image, o.on_broken,
+                              {.count = o.count, .class_names = info.class_names});
   require_classes(data, classes, "eval");
   const Normaliser normalise(info.preprocessing);
   if (o.calibrate > 0) {
@@ -50,15 +51,23 @@ void run(EvalOptions o) {
   if (o.json) {
     nlohmann::json per_class;
     for (mv::Index c = 0; c < classes; ++c) per_class[data.class_names[static_cast<std::size_t>(c)]] = confusion.recall(c);
-    fmt::print("{}\n", nlohmann::json{{"images", accuracy.images()}, {"accuracy", accuracy.top1()}, {"top5", accuracy.topk()},
-                                      {"loss", loss.mean()}, {"non_finite", accuracy.non_finite()}, {"per_class", per_class},
-                                      {"precision", o.engine.precision}, {"seconds", seconds.count()}}.dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
+    fmt::print("{}\n", nlohmann::json{{"images", accuracy.images()},
+                                      {"accuracy", accuracy.top1()},
+                                      {"top5", accuracy.topk()},
+                                      {"loss", loss.mean()},
+                                      {"non_finite", accuracy.non_finite()},
+                                      {"per_class", per_class},
+                                      {"precision", o.engine.precision},
+                                      {"seconds", seconds.count()}}
+                           .dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
     return;
   }
-  fmt::print("{} images, accuracy {:.2f} %, top-5 {:.2f} %, loss {:.4f}\n", accuracy.images(), 100 * accuracy.top1(), 100 * accuracy.topk(), loss.mean());
+  fmt::print("{} images, accuracy {:.2f} %, top-5 {:.2f} %, loss {:.4f}\n", accuracy.images(), 100 * accuracy.top1(),
+             100 * accuracy.topk(), loss.mean());
   for (mv::Index c = 0; c < classes; ++c) {
     const double recall = confusion.recall(c);
-    fmt::print("  {:<16}{:>7.2f} %  {}\n", data.class_names[static_cast<std::size_t>(c)], 100 * recall, std::string(static_cast<std::size_t>(recall * 40 + 0.5), '#'));
+    fmt::print("  {:<16}{:>7.2f} %  {}\n", data.class_names[static_cast<std::size_t>(c)], 100 * recall,
+               std::string(static_cast<std::size_t>(recall * 40 + 0.5), '#'));
   }
 }
 
@@ -74,11 +83,17 @@ void add_eval(CLI::App& app) {
   sub->add_option("--count", o->count, "At most this many images; 0: all")->check(CLI::Range(0, 1 << 30));
   sub->add_option("--batch", o->batch, "Images per call")->check(CLI::Range(1, 4096))->capture_default_str();
   sub->add_option("--threads", o->engine.threads, "Threads; 0: all that the process may use")->check(CLI::Range(0, 4096));
-  sub->add_option("--precision", o->engine.precision, "Arithmetic of the products")->check(CLI::IsMember({"f32", "bf16", "int8"}))->capture_default_str();
-  sub->add_option("--calibrate", o->calibrate, "int8: fixed scales from this many training images; 0: each token finds its own")->check(CLI::Range(0, 65536));
+  sub->add_option("--precision", o->engine.precision, "Arithmetic of the products")
+      ->check(CLI::IsMember({"f32", "bf16", "int8"}))
+      ->capture_default_str();
+  sub->add_option("--calibrate", o->calibrate,
+                  "int8: fixed scales from this many training images; 0: each token finds its own")
+      ->check(CLI::Range(0, 65536));
   sub->add_option("--confusion", o->confusion, "Confusion matrix as SVG");
   sub->add_flag("--json", o->json, "Print JSON");
-  sub->footer("Example:\n  minivit eval --weights student.safetensors --data cifar10 --json\n  minivit eval --weights student.safetensors --data cifar10 --precision int8 --calibrate 64");
+  sub->footer(
+      "Example:\n  minivit eval --weights student.safetensors --data cifar10 --json\n  minivit eval --weights "
+      "student.safetensors --data cifar10 --precision int8 --calibrate 64");
   sub->callback([o] { run(*o); });
 }
 

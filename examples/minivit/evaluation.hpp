@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What `minivit eval` and `minivit analyse` have in common: one pass of an engine over a data set, and its confusion matrix as
-// a picture.
+// What `minivit eval` and `minivit analyse` have in common: one pass of an engine over a data set, and its confusion matrix
+// as a picture.
 #pragma once
 
 #include "engine.hpp"
@@ -57,8 +57,10 @@ inline std::vector<mv::Index> spread_over(const mv::Dataset& data, mv::Index cou
 /// Throws Error when the data has another number of classes than the model.
 inline void require_classes(const mv::Dataset& data, int classes, const char* where) {
   if (data.classes != classes)
-    mv::fail({.where = where, .what = "the data has another number of classes than the model",
-              .expected = std::to_string(classes), .found = std::to_string(data.classes)});
+    mv::fail({.where = where,
+              .what = "the data has another number of classes than the model",
+              .expected = std::to_string(classes),
+              .found = std::to_string(data.classes)});
 }
 
 /// Throws Error when there is no folder for the file that an option names: before the work and not after it.
@@ -100,9 +102,16 @@ inline Evaluation evaluate(Engine& engine, const mv::Dataset& data, const Normal
 /// have a column of their own when there are any.
 inline mv::HeatMap confusion_map(const Evaluation& e, const std::vector<std::string>& names) {
   const mv::Index classes = e.confusion.classes(), extra = e.accuracy.non_finite() > 0 ? 1 : 0;
-  mv::HeatMap map{.title = fmt::format("Confusion of classes: {} images, accuracy {:.2f} %", e.accuracy.images(), 100 * e.accuracy.top1()),
-                  .row_title = "class of the image", .column_title = "taken for", .values = {classes, classes + extra},
-                  .row_labels = names, .column_labels = names, .scale_title = "% of the row", .low = 0, .high = 100,
+  mv::HeatMap map{.title = fmt::format("Confusion of classes: {} images, accuracy {:.2f} %", e.accuracy.images(),
+                                       100 * e.accuracy.top1()),
+                  .row_title = "class of the image",
+                  .column_title = "taken for",
+                  .values = {classes, classes + extra},
+                  .row_labels = names,
+                  .column_labels = names,
+                  .scale_title = "% of the row",
+                  .low = 0,
+                  .high = 100,
                   .decimals = classes <= 40 ? 1 : -1};  // more would not be read
   if (extra > 0) map.column_labels.push_back("not finite");
   for (mv::Index i = 0; i < classes; ++i)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// From a config at run time to a type: the model of the preset that equals it. Each model costs compile time, so the sources of this
-// program take a family each, or a part of one.
+// From a config at run time to a type: the model of the preset that equals it. Each model costs compile time, so the sources
+// of this program take a family each, or a part of one.
 #pragma once
 
 #include "registry.hpp"
@@ -31,8 +31,8 @@ struct Swins {
 inline constexpr auto every_preset = [](const auto&) { return true; };
 inline constexpr auto small_images = [](const auto& c) { return c.image == 32; };
 
-/// Calls f.template operator()<Model>() for the preset of `Family` that equals `config`; compiled are those with keep(preset). False when
-/// there is none.
+/// Calls f.template operator()<Model>() for the preset of `Family` that equals `config`; compiled are those with
+/// keep(preset). False when there is none.
 template <class Family, auto keep, class F>
 bool with_model(const mv::AnyConfig& config, F&& f) {
   const auto* const wanted = std::get_if<typename Family::Config>(&config);
@@ -46,7 +46,8 @@ bool with_model(const mv::AnyConfig& config, F&& f) {
         f.template operator()<typename Family::template Model<preset>>();
       }
   };
-  [&]<std::size_t... i>(std::index_sequence<i...>) { (look.template operator()<i>(), ...); }(std::make_index_sequence<Family::presets.size()>{});
+  [&]<std::size_t... i>(std::index_sequence<i...>) { (look.template operator()<i>(), ...); }
+  (std::make_index_sequence<Family::presets.size()>{});
   return found;
 }
 

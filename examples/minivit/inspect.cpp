@@ -25,8 +25,11 @@ void print_models(bool json) {
   each_preset([&](const std::string& name, const mv::AnyConfig& config) {
     const auto row = [&]<class Model>() {
       constexpr mv::Index inference = Model::inference_bytes(1), training = Model::training_bytes(1);
-      rows.push_back({{"name", name}, {"parameters", Model::parameters}, {"macs", Model::macs},
-                      {"inference_bytes", inference}, {"training_bytes", training}});
+      rows.push_back({{"name", name},
+                      {"parameters", Model::parameters},
+                      {"macs", Model::macs},
+                      {"inference_bytes", inference},
+                      {"training_bytes", training}});
     };
     with_model<ViTs, every_preset>(config, row);
     with_model<Swins, every_preset>(config, row);
@@ -59,9 +62,11 @@ std::vector<std::string> fitting_models(const mv::StateDict& file) {
 
 /// Where the tensors came from, in words; one line each.
 std::vector<std::string> origin_lines(const mv::Origin& origin) {
-  std::vector<std::string> lines{origin.container + (origin.entry.empty() ? "" : ", entry '" + mv::printable(origin.entry, 80) + "'")};
+  std::vector<std::string> lines{origin.container +
+                                 (origin.entry.empty() ? "" : ", entry '" + mv::printable(origin.entry, 80) + "'")};
   for (const auto& [entry, tensors] : origin.other_entries)
-    lines.push_back(fmt::format("{} more tensors {}", tensors, entry.empty() ? "outermost" : "under --entry " + mv::printable(entry, 80)));
+    lines.push_back(fmt::format("{} more tensors {}", tensors,
+                                entry.empty() ? "outermost" : "under --entry " + mv::printable(entry, 80)));
   if (!origin.prefix.empty()) lines.push_back("prefix removed: " + mv::printable(origin.prefix, 80));
   if (!origin.naming.empty()) lines.push_back("names: " + origin.naming + "; shown are ours");
   for (const auto& what : origin.left_out) lines.push_back("left out: " + mv::printable(what, 160));
@@ -87,7 +92,11 @@ void print_file(const InspectOptions& o) {
     exit_code = report->ok() ? 0 : 1;
   }
   if (o.json) {
-    nlohmann::json out{{"file", o.file}, {"container", origin.container}, {"tensors", tensors}, {"elements", elements}, {"metadata", file.metadata()}};
+    nlohmann::json out{{"file", o.file},
+                       {"container", origin.container},
+                       {"tensors", tensors},
+                       {"elements", elements},
+                       {"metadata", file.metadata()}};
     if (config) out["model"] = name_of(*config);
     else out["fits"] = fitting;
     if (!origin.entry.empty()) out["entry"] = origin.entry;
@@ -95,11 +104,16 @@ void print_file(const InspectOptions& o) {
     if (!origin.prefix.empty()) out["prefix"] = origin.prefix;
     if (!origin.naming.empty()) out["naming"] = origin.naming;
     if (!origin.left_out.empty()) out["left_out"] = origin.left_out;
-    if (report) out["report"] = {{"missing", report->missing}, {"extra", report->extra}, {"mismatched", report->mismatched}, {"hint", report->hint}};
+    if (report)
+      out["report"] = {{"missing", report->missing},
+                       {"extra", report->extra},
+                       {"mismatched", report->mismatched},
+                       {"hint", report->hint}};
     fmt::print("{}\n", out.dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
     return;
   }
-  for (const auto& t : file.tensors()) fmt::print("{:<64} {:<5} [{}]\n", mv::printable(t.name, 64), mv::name_of(t.dtype), fmt::join(t.shape, ", "));
+  for (const auto& t : file.tensors())
+    fmt::print("{:<64} {:<5} [{}]\n", mv::printable(t.name, 64), mv::name_of(t.dtype), fmt::join(t.shape, ", "));
   fmt::print("{} tensors, {} elements\n", tensors.size(), elements);
   for (const auto& line : origin_lines(origin)) fmt::print("{}\n", line);
   if (config) fmt::print("model: {}\n", name_of(*config).empty() ? "own config" : name_of(*config));
@@ -124,7 +138,9 @@ void add_models(CLI::App& app) {
 std::vector<ModelTable> model_tables() {
   std::vector<ModelTable> tables;
   each_preset([&](const std::string& name, const mv::AnyConfig& config) {
-    const auto row = [&]<class Model>() { tables.push_back({name, config, &Model::parameter_table(), mv::fixed_tensors_of<Model>()}); };
+    const auto row = [&]<class Model>() {
+      tables.push_back({name, config, &Model::parameter_table(), mv::fixed_tensors_of<Model>()});
+    };
     with_model<ViTs, every_preset>(config, row);
     with_model<Swins, every_preset>(config, row);
   });
@@ -139,13 +155,16 @@ ModelTable table_named(const std::string& name) {
 }
 
 void add_inspect(CLI::App& app) {
-  auto* const sub = app.add_subcommand("inspect", "Show the tensors and metadata of a weights file (safetensors, .pth), and how it fits a model.");
+  auto* const sub = app.add_subcommand(
+      "inspect", "Show the tensors and metadata of a weights file (safetensors, .pth), and how it fits a model.");
   const auto o = std::make_shared<InspectOptions>();
   sub->add_option("FILE", o->file, "A safetensors file, or a .pth or .pt file with a state dict")->required();
-  sub->add_option("--model", o->model, "Also name every tensor that does not fit this preset; exit code 1 when there is one");
+  sub->add_option("--model", o->model,
+                  "Also name every tensor that does not fit this preset; exit code 1 when there is one");
   add_read_options(sub, o->read);
   sub->add_flag("--json", o->json, "Print JSON");
-  sub->footer("Examples:\n  minivit inspect student.safetensors\n  minivit inspect deit_tiny.pth --model deit_tiny_patch16_224");
+  sub->footer(
+      "Examples:\n  minivit inspect student.safetensors\n  minivit inspect deit_tiny.pth --model deit_tiny_patch16_224");
   sub->callback([o] { print_file(*o); });
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// minivit: the library as a program. Exit codes: 0 done, 1 failed, 2 the command line or an input cannot be used, 130 stopped by a
-// signal after saving (docs/reference/command_line.md).
+// minivit: the library as a program. Exit codes: 0 done, 1 failed, 2 the command line or an input cannot be used, 130
+// stopped by a signal after saving (docs/reference/command_line.md).
 #include "../exit_code.hpp"
 #include "commands.hpp"
 
@@ -11,17 +11,21 @@
 namespace {
 
 int run(int argc, char** argv) {
-  CLI::App app{"Compact vision transformers (DeiT, Mini-DeiT, Swin, Mini-Swin) on the CPU: train, distil, classify, measure."};
+  CLI::App app{
+      "Compact vision transformers (DeiT, Mini-DeiT, Swin, Mini-Swin) on the CPU: train, distil, classify, measure."};
   app.require_subcommand(1);
-  app.set_version_flag("--version", [] { return cli::version_text(); }, "Version, compiler, instruction sets, image decoders and flags");
+  app.set_version_flag(
+      "--version", [] { return cli::version_text(); }, "Version, compiler, instruction sets, image decoders and flags");
   app.footer(
       "A first run:\n"
       "  minivit train --model vit_nano_patch4_32 --data synthetic --epochs 8 --output teacher.safetensors\n"
-      "  minivit distill --teacher teacher.safetensors --model mini_vit_nano_patch4_32 --data synthetic --epochs 8 --output student.safetensors\n"
+      "  minivit distill --teacher teacher.safetensors --model mini_vit_nano_patch4_32 --data synthetic --epochs 8 --output "
+      "student.safetensors\n"
       "  minivit samples --output samples\n"
       "  minivit classify --weights student.safetensors samples/*.png\n"
       "'minivit SUBCOMMAND --help' explains each.\n"
-      "Exit codes: 0 done, 1 failed, 2 the command line, a file or the data cannot be used, 130 stopped by a signal after saving.");
+      "Exit codes: 0 done, 1 failed, 2 the command line, a file or the data cannot be used, 130 stopped by a signal after "
+      "saving.");
   cli::add_models(app);
   cli::add_inspect(app);
   cli::add_convert(app);

@@ -29,7 +29,8 @@ inline std::string bars(const std::string& title, const std::vector<mv::PartNorm
     longest = std::max(longest, row.name.size());
     if (std::isfinite(row.norm)) most = std::max(most, row.norm);
   }
-  const double left = 24 + letter * static_cast<double>(longest) + 10, bottom = top + step * static_cast<double>(rows.size());
+  const double left = 24 + letter * static_cast<double>(longest) + 10,
+               bottom = top + step * static_cast<double>(rows.size());
   const mv::Ticks ticks = mv::Ticks::around(0, most > 0 ? most : 1, 5);
   const auto at = [&](double value) { return left + width * value / ticks.last(); };
   std::string out = draw::svg_text(24, 30, "font-size=\"16\" font-weight=\"bold\"", title);
@@ -51,11 +52,13 @@ inline std::string bars(const std::string& title, const std::vector<mv::PartNorm
 
 /// One head's attention over the patches as mean_attention sees it: magnitudes, because with head mixing signs say nothing.
 inline mv::Matrix head_attention(const mv::LayerMaps<float>& maps, mv::Index head) {
-  const mv::LayerMaps<float> one{1, maps.tokens, maps.side, maps.extra_tokens, {maps.map(head), maps.map(head) + maps.tokens * maps.tokens}};
+  const mv::LayerMaps<float> one{
+      1, maps.tokens, maps.side, maps.extra_tokens, {maps.map(head), maps.map(head) + maps.tokens * maps.tokens}};
   return mv::patch_grid(mv::mean_attention(one), maps.side, maps.extra_tokens);
 }
 
-/// In a row: the picture, the rollout over it, and each head of the last layer over it. Each map has its own range of colours.
+/// In a row: the picture, the rollout over it, and each head of the last layer over it. Each map has its own range of
+/// colours.
 inline mv::Image attention_sheet(const mv::Image& picture, const mv::AttentionMaps<float>& maps) {
   constexpr int gap = 8;
   std::vector<std::vector<std::uint8_t>> tiles{picture.rgb};

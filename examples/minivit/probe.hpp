@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Probe: a look inside any model for 32x32 images behind one interface, so that only one source per family instantiates what analyses
-// ask of a model. Products are in float32.
+// Probe: a look inside any model for 32x32 images behind one interface, so that only one source per family instantiates what
+// analyses ask of a model. Products are in float32.
 #pragma once
 
 #include <minivit/analysis/attention_maps.hpp>

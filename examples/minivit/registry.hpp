@@ -49,7 +49,9 @@ inline mv::AnyConfig config_named(const std::string& name) {
     found = config;
   });
   if (distance > 0)
-    mv::fail({.where = "--model " + name, .what = "no such model", .hint = "did you mean " + nearest + "? 'minivit models' lists all"});
+    mv::fail({.where = "--model " + name,
+              .what = "no such model",
+              .hint = "did you mean " + nearest + "? 'minivit models' lists all"});
   return found;
 }
 
@@ -64,7 +66,9 @@ inline std::string name_of(const mv::AnyConfig& config) {
 
 /// Throws the Error about a config that is no preset.
 [[noreturn]] inline void fail_unknown(const mv::AnyConfig& config, const std::string& where) {
-  mv::fail({.where = where, .what = "the config is none of this program's presets", .found = mv::to_json(config),
+  mv::fail({.where = where,
+            .what = "the config is none of this program's presets",
+            .found = mv::to_json(config),
             .hint = "compile an example with your config: docs/how-to/own_config.md"});
 }
 

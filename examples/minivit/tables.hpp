@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The presets without their types: what is compared with a file. One source (inspect.cpp) instantiates the models for it. Also the options
-// that say which part of a weights file is meant.
+// The presets without their types: what is compared with a file. One source (inspect.cpp) instantiates the models for it.
+// Also the options that say which part of a weights file is meant.
 #pragma once
 
 #include <minivit/core/parameters.hpp>
@@ -30,7 +30,9 @@ std::vector<ModelTable> model_tables();
 ModelTable table_named(const std::string& name);
 
 inline void add_read_options(CLI::App* sub, mv::ReadOptions& o) {
-  sub->add_option("--entry", o.entry, "Of a .pth file: the dictionary to take, such as model_ema; by default model, state_dict, ..., or the only one");
+  sub->add_option(
+      "--entry", o.entry,
+      "Of a .pth file: the dictionary to take, such as model_ema; by default model, state_dict, ..., or the only one");
   sub->add_option("--prefix", o.prefix, "Take only names that begin so, without it, such as 'backbone.'");
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What needs a Trainer, one source for each family (train_*.cpp): `minivit train`, and the training steps that `minivit bench` times,
-// which are the same code.
+// What needs a Trainer, one source for each family (train_*.cpp): `minivit train`, and the training steps that `minivit
+// bench` times, which are the same code.
 #pragma once
 
 #include "training_options.hpp"

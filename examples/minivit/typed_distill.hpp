@@ -21,18 +21,24 @@ constexpr mv::LayerPairs matched = [] {
 template <class Student, class Teacher>
 void start_student(Student& student, const Teacher& teacher, const TrainingOptions& o) {
   if (o.start == "random") return;
-  student = mv::multiplex<Student::config>(teacher, {.group = o.start == "average" ? mv::GroupStart::average : mv::GroupStart::first,
-                                                     .transformations = o.transformations == "identity" ? mv::TransformStart::identity : mv::TransformStart::reference,
-                                                     .seed = o.seed});
+  student = mv::multiplex<Student::config>(
+      teacher,
+      {.group = o.start == "average" ? mv::GroupStart::average : mv::GroupStart::first,
+       .transformations = o.transformations == "identity" ? mv::TransformStart::identity : mv::TransformStart::reference,
+       .seed = o.seed});
 }
 
 template <class Student, class Teacher>
 void distill_pair(const TrainingOptions& o, const mv::StateDict& file) {
-  using Loss = mv::WeightDistillation<mv::DeiTDistillation, mv::AttentionRelations<matched<Student, Teacher>>, mv::HiddenRelations<matched<Student, Teacher>>>;
-  const mv::DeiTDistillation prediction{.kind = o.kind == "soft" ? mv::Distill::soft : o.kind == "hard" ? mv::Distill::hard : mv::Distill::none,
-                                        .alpha = o.alpha,
-                                        .tau = o.tau,
-                                        .normalise = o.reference_scale ? mv::Normalise::by_batch_and_classes : mv::Normalise::by_batch};
+  using Loss = mv::WeightDistillation<mv::DeiTDistillation, mv::AttentionRelations<matched<Student, Teacher>>,
+                                      mv::HiddenRelations<matched<Student, Teacher>>>;
+  const mv::DeiTDistillation prediction{
+      .kind = o.kind == "soft"   ? mv::Distill::soft
+              : o.kind == "hard" ? mv::Distill::hard
+                                 : mv::Distill::none,
+      .alpha = o.alpha,
+      .tau = o.tau,
+      .normalise = o.reference_scale ? mv::Normalise::by_batch_and_classes : mv::Normalise::by_batch};
   const Loss loss(prediction, {.weight = o.attention}, {.weight = o.hidden});
   const auto teacher = mv::load<Teacher>(file);
   with_products(o.precision, [&]<class W>(W) {
@@ -43,9 +49,11 @@ void distill_pair(const TrainingOptions& o, const mv::StateDict& file) {
   });
 }
 
-/// distill_vit() and distill_swin(). Compiled are a teacher and the same model with shared weights, because each pair costs time.
+/// distill_vit() and distill_swin(). Compiled are a teacher and the same model with shared weights, because each pair costs
+/// time.
 template <class Family>
-bool distill_among(const TrainingOptions& o, const mv::AnyConfig& student, const mv::AnyConfig& teacher, const mv::StateDict& file) {
+bool distill_among(const TrainingOptions& o, const mv::AnyConfig& student, const mv::AnyConfig& teacher,
+                   const mv::StateDict& file) {
   constexpr auto students = [](const auto& c) { return c.image == 32 && Family::shares(c); };
   bool found = false;
   with_model<Family, students>(student, [&]<class Student>() {

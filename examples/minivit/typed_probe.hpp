@@ -42,7 +42,8 @@ class TypedProbe : public Probe {
 template <class Family>
 std::unique_ptr<Probe> probe_among(const mv::AnyConfig& config, const mv::StateDict& file, int threads) {
   std::unique_ptr<Probe> probe;
-  with_model<Family, small_images>(config, [&]<class Model>() { probe = std::make_unique<TypedProbe<Model>>(file, threads); });
+  with_model<Family, small_images>(config,
+                                   [&]<class Model>() { probe = std::make_unique<TypedProbe<Model>>(file, threads); });
   return probe;
 }
 

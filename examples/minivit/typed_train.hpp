@@ -15,7 +15,9 @@ template <class Family>
 bool train_among(const TrainingOptions& o, const mv::AnyConfig& config) {
   return with_model<Family, small_images>(config, [&]<class Student>() {
     with_products(o.precision, [&]<class W>(W) {
-      run_training<Student>(o, mv::SoftTargetCrossEntropy{}, [](Student& student, const auto& options) { return PlainTrainer<Student, W>(student, options); });
+      run_training<Student>(o, mv::SoftTargetCrossEntropy{}, [](Student& student, const auto& options) {
+        return PlainTrainer<Student, W>(student, options);
+      });
     });
   });
 }
@@ -24,10 +26,14 @@ template <class Model, class W>
 class TypedStep : public TrainingStep {
  public:
   explicit TypedStep(const StepOptions& o)
-      : images_(o.batch), targets_(o.batch),
-        trainer_(initialised(model_), {.schedule = {.peak = 1e-4, .total_steps = 1000}, .threads = o.threads, .memory = o.recompute ? mv::Memory::recompute : mv::Memory::keep}) {
+      : images_(o.batch),
+        targets_(o.batch),
+        trainer_(initialised(model_), {.schedule = {.peak = 1e-4, .total_steps = 1000},
+                                       .threads = o.threads,
+                                       .memory = o.recompute ? mv::Memory::recompute : mv::Memory::keep}) {
     constexpr mv::Index classes = Model::config.classes;
-    for (mv::Index i = 0; i < images_.size(); ++i) images_.data()[i] = static_cast<float>(mv::Random(1).uniform(static_cast<std::uint64_t>(i)) * 2 - 1);
+    for (mv::Index i = 0; i < images_.size(); ++i)
+      images_.data()[i] = static_cast<float>(mv::Random(1).uniform(static_cast<std::uint64_t>(i)) * 2 - 1);
     for (mv::Index b = 0; b < o.batch; ++b) targets_.data()[b * classes + b % classes] = 1;
   }
   void run() override { trainer_.step(images_, targets_); }

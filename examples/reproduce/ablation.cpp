@@ -13,7 +13,9 @@ bool run_ablation(const Context& c) {
     if (!train_row<mv::ViT<norms_config>>(c, "ablation_2_norms", seed, recipe)) return false;
     if (!train_row<Mini>(c, "ablation_3_transformations", seed, recipe)) return false;
     if (!distil_row<Mini, TeacherAt24>(c, "ablation_4_prediction", seed, recipe, prediction, "teacher_at_24")) return false;
-    if (!distil_row<Mini, TeacherAt24>(c, "ablation_5_features", seed, recipe, distillation<Mini, TeacherAt24>, "teacher_at_24")) return false;
+    if (!distil_row<Mini, TeacherAt24>(c, "ablation_5_features", seed, recipe, distillation<Mini, TeacherAt24>,
+                                       "teacher_at_24"))
+      return false;
   }
   draw_figures(c);
   return true;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Test accuracy over the epochs of every row, and the paper's two figures for the ablation: how large gradients are while a model is trained,
-// and how like the layers of the unshared model a model's layers are. Drawn from what the rows left behind.
+// Test accuracy over the epochs of every row, and the paper's two figures for the ablation: how large gradients are while a
+// model is trained, and how like the layers of the unshared model a model's layers are. Drawn from what the rows left
+// behind.
 #include "rows.hpp"
 
 #include <cmath>
@@ -10,7 +11,12 @@ namespace study {
 namespace {
 
 constexpr const char* unshared = "ablation_0_unshared";
-constexpr const char* rows[] = {unshared, "ablation_1_shared", "ablation_2_norms", "ablation_3_transformations", "ablation_4_prediction", "ablation_5_features"};
+constexpr const char* rows[] = {unshared,
+                                "ablation_1_shared",
+                                "ablation_2_norms",
+                                "ablation_3_transformations",
+                                "ablation_4_prediction",
+                                "ablation_5_features"};
 constexpr int half = base_config.depth / 2;  // layers on one set of weights
 
 /// Which half of the layers a part of a model belongs to: "blocks.3" and "blocks.0.block" to the first; -1: neither.
@@ -36,7 +42,8 @@ mv::Series gradient_norms(const Context& c, const std::string& row, int which) {
 
 /// Layer by layer, the alignment of a row's model with the unshared one of another seed.
 template <class Model, class Unshared>
-mv::Series alignment(const Context& c, const std::string& row, mv::Features<Unshared>& expected, typename Unshared::Images images) {
+mv::Series alignment(const Context& c, const std::string& row, mv::Features<Unshared>& expected,
+                     typename Unshared::Images images) {
   mv::Features<Model> features(mv::load<Model>(weights_file(c, row, 1).string()), {.max_batch = 64, .threads = c.threads});
   const mv::Matrix cka = mv::cka(features, expected, images);
   mv::Series line{.name = row.substr(std::string_view("ablation_").size()), .x = {}, .y = {}};
@@ -50,8 +57,12 @@ mv::Series alignment(const Context& c, const std::string& row, mv::Features<Unsh
 }  // namespace
 
 void draw_accuracy(const fs::path& folder) {
-  mv::Chart main{.title = "Teachers and students: test accuracy of the moving average", .x_title = "epoch", .y_title = "%", .series = {}};
-  mv::Chart ablation{.title = "Ablation, seed 1: test accuracy of the moving average", .x_title = "epoch", .y_title = "%", .series = {}};
+  mv::Chart main{.title = "Teachers and students: test accuracy of the moving average",
+                 .x_title = "epoch",
+                 .y_title = "%",
+                 .series = {}};
+  mv::Chart ablation{
+      .title = "Ablation, seed 1: test accuracy of the moving average", .x_title = "epoch", .y_title = "%", .series = {}};
   const std::string ending = "_seed1.jsonl";
   std::set<std::string> logs;  // by name: rows keep their places and colours
   if (fs::is_directory(folder / "logs"))
@@ -75,8 +86,11 @@ void draw_accuracy(const fs::path& folder) {
 void draw_figures(const Context& c) {
   std::vector<mv::Chart> panels;
   for (const int which : {0, 1}) {
-    mv::Chart chart{.title = fmt::format("Gradient of layers {} to {}", which * half, which * half + half - 1), .x_title = "epoch", .y_title = "norm",
-                    .series = {}, .y_min = 0};
+    mv::Chart chart{.title = fmt::format("Gradient of layers {} to {}", which * half, which * half + half - 1),
+                    .x_title = "epoch",
+                    .y_title = "norm",
+                    .series = {},
+                    .y_min = 0};
     for (const char* row : rows) chart.series.push_back(gradient_norms(c, row, which));
     panels.push_back(std::move(chart));
   }
@@ -84,18 +98,27 @@ void draw_figures(const Context& c) {
 
   using Unshared = mv::ViT<base_config>;
   const mv::Dataset test = mv::with_side(*c.test, base_config.image);
-  mv::Loader<base_config.image, base_config.classes> loader(
-      test, {.batch = std::min<mv::Index>(512, test.size()), .seed = 1, .shuffle = true, .augment = {.preprocessing = mv::presets::small_images}, .prefetch = 0});
+  mv::Loader<base_config.image, base_config.classes> loader(test, {.batch = std::min<mv::Index>(512, test.size()),
+                                                                   .seed = 1,
+                                                                   .shuffle = true,
+                                                                   .augment = {.preprocessing = mv::presets::small_images},
+                                                                   .prefetch = 0});
   const auto& batch = loader.next();
-  mv::Features<Unshared> expected(mv::load<Unshared>(weights_file(c, unshared, 2).string()), {.max_batch = 64, .threads = c.threads});
-  const auto line = [&]<class Model>(int row) { return alignment<Model>(c, rows[row], expected, typename Unshared::Images(batch.images)); };
+  mv::Features<Unshared> expected(mv::load<Unshared>(weights_file(c, unshared, 2).string()),
+                                  {.max_batch = 64, .threads = c.threads});
+  const auto line = [&]<class Model>(int row) {
+    return alignment<Model>(c, rows[row], expected, typename Unshared::Images(batch.images));
+  };
   using Mini = mv::ViT<mini_config>;
-  const mv::Chart chart{.title = fmt::format("Alignment with the unshared model of another seed: linear CKA, {} images", batch.size()), .x_title = "layer",
-                        .y_title = "CKA",
-                        .series = {line.template operator()<Unshared>(0), line.template operator()<mv::ViT<shared_config>>(1),
-                                   line.template operator()<mv::ViT<norms_config>>(2), line.template operator()<Mini>(3), line.template operator()<Mini>(4),
-                                   line.template operator()<Mini>(5)},
-                        .y_min = 0, .y_max = 1};
+  const mv::Chart chart{
+      .title = fmt::format("Alignment with the unshared model of another seed: linear CKA, {} images", batch.size()),
+      .x_title = "layer",
+      .y_title = "CKA",
+      .series = {line.template operator()<Unshared>(0), line.template operator()<mv::ViT<shared_config>>(1),
+                 line.template operator()<mv::ViT<norms_config>>(2), line.template operator()<Mini>(3),
+                 line.template operator()<Mini>(4), line.template operator()<Mini>(5)},
+      .y_min = 0,
+      .y_max = 1};
   mv::write_svg(c.output / "alignment.svg", std::span(&chart, 1));
 }
 

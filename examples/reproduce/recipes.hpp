@@ -7,23 +7,44 @@
 
 namespace study {
 
-/// Augmentation for runs of some twenty epochs and more. Stronger (magnitude 7, cutmix on 40 % of the batches) left a plain ViT at 54 % after ten.
+/// Augmentation for runs of some twenty epochs and more. Stronger (magnitude 7, cutmix on 40 % of the batches) left a plain
+/// ViT at 54 % after ten.
 inline mv::Augmentation strong(int padding) {
-  return {.padding = padding, .flip = true, .rand_augment = mv::RandAugment{.magnitude = 6}, .erasing = {.probability = 0.1},
-          .smoothing = 0.1, .preprocessing = mv::presets::small_images};
+  return {.padding = padding,
+          .flip = true,
+          .rand_augment = mv::RandAugment{.magnitude = 6},
+          .erasing = {.probability = 0.1},
+          .smoothing = 0.1,
+          .preprocessing = mv::presets::small_images};
 }
 /// For runs of a few epochs.
-inline mv::Augmentation light(int padding) { return {.padding = padding, .flip = true, .smoothing = 0.1, .preprocessing = mv::presets::small_images}; }
-/// Every model learns from images of 24 x 24 first, at half of the time per image, then from whole ones, at one rate over both parts.
+inline mv::Augmentation light(int padding) {
+  return {.padding = padding, .flip = true, .smoothing = 0.1, .preprocessing = mv::presets::small_images};
+}
+/// Every model learns from images of 24 x 24 first, at half of the time per image, then from whole ones, at one rate over
+/// both parts.
 struct TwoParts {
   Recipe small, whole;
 };
 inline TwoParts teacher_recipe(mv::Index small, mv::Index whole) {
-  return {.small = {.epochs = small, .batch = 128, .lr = 1.5e-3, .last_lr = 8e-4, .warmup_epochs = 1, .average = 0.999, .augment = strong(3)},
-          .whole = {.epochs = whole, .batch = 128, .lr = 8e-4, .warmup_epochs = 0.5, .average = 0.999, .augment = strong(4)}};
+  return {
+      .small = {.epochs = small,
+                .batch = 128,
+                .lr = 1.5e-3,
+                .last_lr = 8e-4,
+                .warmup_epochs = 1,
+                .average = 0.999,
+                .augment = strong(3)},
+      .whole = {.epochs = whole, .batch = 128, .lr = 8e-4, .warmup_epochs = 0.5, .average = 0.999, .augment = strong(4)}};
 }
 inline TwoParts student_recipe(mv::Index small, mv::Index whole) {
-  return {.small = {.epochs = small, .batch = 128, .lr = 1.5e-3, .last_lr = 8e-4, .warmup_epochs = 0.5, .average = 0.998, .augment = light(3)},
+  return {.small = {.epochs = small,
+                    .batch = 128,
+                    .lr = 1.5e-3,
+                    .last_lr = 8e-4,
+                    .warmup_epochs = 0.5,
+                    .average = 0.998,
+                    .augment = light(3)},
           .whole = {.epochs = whole, .batch = 128, .lr = 8e-4, .warmup_epochs = 0.2, .average = 0.998, .augment = light(4)}};
 }
 inline Recipe ablation_recipe() {

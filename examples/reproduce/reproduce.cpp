@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// The CIFAR-10 study of MiniViT's claims, one command: teacher, students, ablation, Swins. Runs may be stopped (Ctrl-C) and go on with
-// the same command; what is finished is not run again. At the end, and with --table at any time, prints the table of what there is and draws
-// accuracy.svg.
+// The CIFAR-10 study of MiniViT's claims, one command: teacher, students, ablation, Swins. Runs may be stopped (Ctrl-C) and
+// go on with the same command; what is finished is not run again. At the end, and with --table at any time, prints the table
+// of what there is and draws accuracy.svg.
 #include "../exit_code.hpp"
 #include "rows.hpp"
 
@@ -26,7 +26,8 @@ std::map<std::string, std::vector<nlohmann::json>> results(const fs::path& folde
 }
 
 void print_table(const fs::path& folder) {
-  fmt::print("| row | parameters | MACs | seeds | test accuracy | spread | training time |\n|---|---:|---:|---:|---:|---:|---:|\n");
+  fmt::print(
+      "| row | parameters | MACs | seeds | test accuracy | spread | training time |\n|---|---:|---:|---:|---:|---:|---:|\n");
   for (const auto& [name, seeds] : results(folder)) {
     double mean = 0, seconds = 0, low = 1, high = 0;
     for (const auto& r : seeds) {
@@ -36,26 +37,33 @@ void print_table(const fs::path& folder) {
       low = std::min(low, accuracy);
       high = std::max(high, accuracy);
     }
-    fmt::print("| {} | {} | {:.1f} M | {} | {:.2f} % | {} | {:.0f} min |\n", name, seeds.front().at("parameters").get<mv::Index>(),
-               seeds.front().at("macs").get<double>() / 1e6, seeds.size(), 100 * mean,
-               seeds.size() > 1 ? fmt::format("{:.2f}", 100 * (high - low)) : "", seconds / 60);
+    fmt::print("| {} | {} | {:.1f} M | {} | {:.2f} % | {} | {:.0f} min |\n", name,
+               seeds.front().at("parameters").get<mv::Index>(), seeds.front().at("macs").get<double>() / 1e6, seeds.size(),
+               100 * mean, seeds.size() > 1 ? fmt::format("{:.2f}", 100 * (high - low)) : "", seconds / 60);
   }
 }
 
 int run(int argc, char** argv) {
-  CLI::App app{"MiniViT's claims on CIFAR-10: teacher, students, ablation, Swins. Stop with Ctrl-C, go on with the same command."};
+  CLI::App app{
+      "MiniViT's claims on CIFAR-10: teacher, students, ablation, Swins. Stop with Ctrl-C, go on with the same command."};
   std::string data, output = "reproduction", only = "all";
   Context context;
   minivit::Index count = 0;
   bool table = false;
   app.add_option("--data", data, "CIFAR-10: a folder with train/<class>/ and test/<class>/, or its binary files");
   app.add_option("--output", output, "Folder for results, logs and weights")->capture_default_str();
-  app.add_option("--only", only, "Which part to run")->check(CLI::IsMember({"all", "teacher", "students", "ablation", "swins"}))->capture_default_str();
+  app.add_option("--only", only, "Which part to run")
+      ->check(CLI::IsMember({"all", "teacher", "students", "ablation", "swins"}))
+      ->capture_default_str();
   app.add_option("--threads", context.threads, "Threads; 0: all that the process may use")->check(CLI::Range(0, 4096));
-  app.add_option("--most-epochs", context.most_epochs, "Shortens every run, to try the program; results are then no results")->check(CLI::Range(0, 100000));
-  app.add_option("--count", count, "At most this many images of each split, likewise to try it")->check(CLI::Range(0, 1 << 30));
+  app.add_option("--most-epochs", context.most_epochs, "Shortens every run, to try the program; results are then no results")
+      ->check(CLI::Range(0, 100000));
+  app.add_option("--count", count, "At most this many images of each split, likewise to try it")
+      ->check(CLI::Range(0, 1 << 30));
   app.add_flag("--table", table, "Only print the table of what there is, and draw it");
-  app.footer("Examples:\n  reproduce --data cifar10 --output reproduction\n  reproduce --data synthetic --count 256 --most-epochs 1 --output trial\n  reproduce --output reproduction --table");
+  app.footer(
+      "Examples:\n  reproduce --data cifar10 --output reproduction\n  reproduce --data synthetic --count 256 --most-epochs "
+      "1 --output trial\n  reproduce --output reproduction --table");
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {

@@ -67,16 +67,19 @@ inline constexpr mv::LayerPairs matched = [] {
   return mv::spread_layers(depth, teachers, depth == teachers ? 5 : 4);
 }();
 template <class Student, class T>
-using Distillation = mv::WeightDistillation<Prediction, mv::AttentionRelations<matched<Student, T>>, mv::HiddenRelations<matched<Student, T>>>;
+using Distillation = mv::WeightDistillation<Prediction, mv::AttentionRelations<matched<Student, T>>,
+                                            mv::HiddenRelations<matched<Student, T>>>;
 
 /// Half of the loss from the labels, half from the teacher's probabilities at temperature 2.
-inline constexpr Prediction prediction{.kind = mv::Distill::soft, .alpha = 0.5, .tau = 2, .normalise = mv::Normalise::by_batch};
+inline constexpr Prediction prediction{
+    .kind = mv::Distill::soft, .alpha = 0.5, .tau = 2, .normalise = mv::Normalise::by_batch};
 template <class Student, class T>
 inline constexpr Distillation<Student, T> distillation{prediction, {.weight = 1}, {.weight = 0.1}};
 
 /// A row without a teacher. `start(student)` may give it other weights than random ones.
 template <class Student>
-bool train_row(const Context& c, const std::string& row, std::uint64_t seed, const Recipe& recipe, const std::function<void(Student&)>& start = {}) {
+bool train_row(const Context& c, const std::string& row, std::uint64_t seed, const Recipe& recipe,
+               const std::function<void(Student&)>& start = {}) {
   return run_row<Student>(c, row, seed, recipe, Labels{}, [&](Student& student, const auto& options) {
     if (start) start(student);
     return mv::Trainer<Student, void, Labels, mv::bf16>(student, options);
@@ -85,8 +88,8 @@ bool train_row(const Context& c, const std::string& row, std::uint64_t seed, con
 
 /// A row that learns from the teacher of row `teacher`; `start(student, teacher)` may give the student its first weights.
 template <class Student, class T, class Loss>
-bool distil_row(const Context& c, const std::string& row, std::uint64_t seed, const Recipe& recipe, const Loss& loss, const std::string& teacher,
-                const std::function<void(Student&, const T&)>& start = {}) {
+bool distil_row(const Context& c, const std::string& row, std::uint64_t seed, const Recipe& recipe, const Loss& loss,
+                const std::string& teacher, const std::function<void(Student&, const T&)>& start = {}) {
   return run_row<Student>(c, row, seed, recipe, loss, [&](Student& student, const auto& options) {
     const T model = mv::load<T>(weights_file(c, teacher, 1).string());
     if (start) start(student, model);
@@ -104,15 +107,16 @@ bool teacher_rows(const Context& c, const std::string& row, const TwoParts& reci
          });
 }
 
-/// A student that shares its teacher's weights, in the same two parts: it begins with their averages, its transformations with the
-/// identity, and learns from all that the teacher says.
+/// A student that shares its teacher's weights, in the same two parts: it begins with their averages, its transformations
+/// with the identity, and learns from all that the teacher says.
 template <class Student, class T>
 bool student_rows(const Context& c, const std::string& row, const TwoParts& recipe, const std::string& teacher) {
   using Small = At24<Student>;
   using SmallTeacher = At24<T>;
   const std::string first = row + "_at_24";
-  return distil_row<Small, SmallTeacher>(c, first, 1, recipe.small, distillation<Small, SmallTeacher>, teacher + "_at_24",
-                                         [](Small& student, const SmallTeacher& model) { student = mv::multiplex<Small::config>(model); }) &&
+  return distil_row<Small, SmallTeacher>(
+             c, first, 1, recipe.small, distillation<Small, SmallTeacher>, teacher + "_at_24",
+             [](Small& student, const SmallTeacher& model) { student = mv::multiplex<Small::config>(model); }) &&
          distil_row<Student, T>(c, row, 1, recipe.whole, distillation<Student, T>, teacher, [&](Student& student, const T&) {
            student = mv::at_resolution<Student::config>(mv::load<Small>(weights_file(c, first, 1).string()));
          });

@@ -6,8 +6,11 @@ namespace study {
 
 bool run_students(const Context& c) {
   using namespace mv::presets;
-  const auto row = [&]<mv::ViTConfig C>(const char* name) { return student_rows<mv::ViT<narrow(C)>, Teacher>(c, name, student_recipe(4, 3), "teacher"); };
-  return row.template operator()<mini_vit_lite_patch4_32>("student_third") && row.template operator()<mini_vit_lite_repeat15_patch4_32>("student_ninth");
+  const auto row = [&]<mv::ViTConfig C>(const char* name) {
+    return student_rows<mv::ViT<narrow(C)>, Teacher>(c, name, student_recipe(4, 3), "teacher");
+  };
+  return row.template operator()<mini_vit_lite_patch4_32>("student_third") &&
+         row.template operator()<mini_vit_lite_repeat15_patch4_32>("student_ninth");
 }
 
 }  // namespace study

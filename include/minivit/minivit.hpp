@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Everything, for users and examples. Parts whose third-party headers are missing are left out: io and run need nlohmann-json,
-// data and run need range-v3 and stb. Inside the library include what you use.
+// Everything, for users and examples. Parts whose third-party headers are missing are left out: io and run need
+// nlohmann-json, data and run need range-v3 and stb. Inside the library include what you use.
 #pragma once
 
 #include <minivit/models/inference.hpp>

@@ -19,7 +19,8 @@ struct Place {
 };
 Place place_of(const mv::LayerGeometry& g, Index j) {
   if (g.windows() == 1 && g.shift == 0) return {0, j};
-  const Index row = (j / g.side - g.shift + g.side) % g.side, column = (j % g.side - g.shift + g.side) % g.side, side = g.window;
+  const Index row = (j / g.side - g.shift + g.side) % g.side, column = (j % g.side - g.shift + g.side) % g.side,
+              side = g.window;
   return {row / side * (g.side / side) + column / side, row % side * side + column % side};
 }
 
@@ -44,7 +45,8 @@ void check_output() {
       std::vector<double> context(static_cast<std::size_t>(D));
       for (Index j = 0; j < N; ++j)
         for (Index c = 0; c < D; ++c)
-          context[static_cast<std::size_t>(c)] += layer_maps.map(c / width)[i * N + j] * saved.attn.qkv(place_of(g, j).window, place_of(g, j).token, 2 * D + c);
+          context[static_cast<std::size_t>(c)] += layer_maps.map(c / width)[i * N + j] *
+                                                  saved.attn.qkv(place_of(g, j).window, place_of(g, j).token, 2 * D + c);
       for (Index o = 0; o < D; ++o) {
         double y = saved.x(0, i, o) + layer.shared.attn.proj.bias[o];
         for (Index c = 0; c < D; ++c) y += layer.shared.attn.proj.weight(o, c) * context[static_cast<std::size_t>(c)];
@@ -64,7 +66,8 @@ void check_against_reference(const std::string& name) {
     const std::string key = "layer." + std::to_string(l) + ".attn_probs";
     if (!file.find(key)) continue;
     ++seen;
-    const auto expected = fixture::read<double>(file, key);  // [windows, heads, W, W] of one image or two; the first comes first
+    // [windows, heads, W, W] of one image or two; the first comes first
+    const auto expected = fixture::read<double>(file, key);
     const auto& found = maps[static_cast<std::size_t>(l)];
     const mv::LayerGeometry g = mv::layer_geometry(C, l);
     const Index N = found.tokens, W = g.window_tokens() + g.extra_tokens;
@@ -75,7 +78,10 @@ void check_against_reference(const std::string& name) {
           const Place query = place_of(g, i), key_at = place_of(g, j);
           const double value = found.map(h)[i * N + j];
           if (query.window != key_at.window) outside = std::max(outside, std::abs(value));
-          else worst = std::max(worst, std::abs(value - expected[static_cast<std::size_t>(((query.window * found.heads + h) * W + query.token) * W + key_at.token)]));
+          else
+            worst = std::max(
+                worst, std::abs(value - expected[static_cast<std::size_t>(
+                                            ((query.window * found.heads + h) * W + query.token) * W + key_at.token)]));
         }
     CHECK(worst < 2e-5);  // as for intermediates in tests/models/fixtures_test.cpp
     CHECK(outside == 0);
@@ -84,7 +90,9 @@ void check_against_reference(const std::string& name) {
 }
 
 /// One layer.
-mv::LayerMaps<double> by_hand(Index heads, Index tokens, std::vector<double> values, Index side = 0) { return {heads, tokens, side, 0, std::move(values)}; }
+mv::LayerMaps<double> by_hand(Index heads, Index tokens, std::vector<double> values, Index side = 0) {
+  return {heads, tokens, side, 0, std::move(values)};
+}
 
 void check_equal(const mv::Matrix& found, const std::vector<double>& expected) {
   REQUIRE(found.values.size() == expected.size());
@@ -131,8 +139,8 @@ TEST_CASE("attention maps: rows are distributions without head mixing, and not w
   const auto plain = worst(mv::attention_maps(numbers::model<fixture::deit_a>(), numbers::images<fixture::deit_a>(1)));
   CHECK(plain.first < 1e-5);  // 65 float32 terms
   CHECK(plain.second == 0);
-  const auto mixed =
-      worst(mv::attention_maps(numbers::model<fixture::mini_deit_a>(), numbers::images<fixture::mini_deit_a>(1)));
+  const auto mixed = worst(
+      mv::attention_maps(numbers::model<fixture::mini_deit_a>(), numbers::images<fixture::mini_deit_a>(1)));
   CHECK(mixed.first > 0.1);
   CHECK(mixed.second < 0);
 }
@@ -144,7 +152,8 @@ TEST_CASE("attention maps: threads do not matter, two images are refused", "[ana
   const auto first = images.view().slice(0, 1);
   const auto alone = mv::attention_maps(model, first, mv::Threads(1));
   const auto together = mv::attention_maps(model, first, mv::Threads(3));
-  for (std::size_t l = 0; l < alone.size(); ++l) CHECK((alone[l].values == together[l].values));  // in brackets: see features_test.cpp
+  for (std::size_t l = 0; l < alone.size(); ++l)
+    CHECK((alone[l].values == together[l].values));  // in brackets: see features_test.cpp
   CHECK_THROWS_WITH(mv::attention_maps(model, images), "attention_maps: number of images: expected 1, found 2");
 }
 
@@ -153,7 +162,8 @@ TEST_CASE("rollout: three tokens and two layers by hand", "[analysis]") {
   //   | .75 .25  0  |      | .5  0  .5 |
   //   |  0  .5  .5  |  and | .25 .75 0 |
   //   |  0   0   1  |      |  0  .5 .5 |
-  const mv::AttentionMaps<double> maps{by_hand(1, 3, {.5, .5, 0, 0, 0, 1, 0, 0, 1}), by_hand(1, 3, {0, 0, 1, .5, .5, 0, 0, 1, 0})};
+  const mv::AttentionMaps<double> maps{by_hand(1, 3, {.5, .5, 0, 0, 0, 1, 0, 0, 1}),
+                                       by_hand(1, 3, {0, 0, 1, .5, .5, 0, 0, 1, 0})};
   check_equal(mv::attention_rollout(maps), {.375, .125, .5, .1875, .4375, .375, 0, .25, .75});
   // without a residual: the plain product
   check_equal(mv::attention_rollout(maps, 0), {0, 0, 1, .25, .25, .5, 0, 0, 1});
@@ -161,19 +171,22 @@ TEST_CASE("rollout: three tokens and two layers by hand", "[analysis]") {
 
 TEST_CASE("rollout: where four tokens are merged, the new one takes a quarter from each", "[analysis]") {
   // a map of 2 x 2 whose tokens look at themselves, but the first, which looks at the last; then one token
-  const mv::AttentionMaps<double> maps{by_hand(1, 4, {0, 0, 0, 1, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1}, 2), by_hand(1, 1, {1}, 1)};
+  const mv::AttentionMaps<double> maps{by_hand(1, 4, {0, 0, 0, 1, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1}, 2),
+                                       by_hand(1, 1, {1}, 1)};
   check_equal(mv::attention_rollout(maps), {.125, .25, .25, .375});
   check_equal(mv::rollout_grid(maps), {.125, .25, .25, .375});
   // which four belong together in a map of 4 x 4
   mv::Matrix map(16, 1);
   for (std::size_t i = 0; i < 16; ++i) map.values[i] = static_cast<double>(i);
-  check_equal(mv::detail::merged_rows(map, 4), {(0. + 1 + 4 + 5) / 4, (2. + 3 + 6 + 7) / 4, (8. + 9 + 12 + 13) / 4, (10. + 11 + 14 + 15) / 4});
+  check_equal(mv::detail::merged_rows(map, 4),
+              {(0. + 1 + 4 + 5) / 4, (2. + 3 + 6 + 7) / 4, (8. + 9 + 12 + 13) / 4, (10. + 11 + 14 + 15) / 4});
   // of a whole model: rows of the last stage over the first map
   constexpr auto C = fixture::mini_swin_a;
   const mv::Matrix rollout = mv::attention_rollout(mv::attention_maps(numbers::model<C>(), numbers::images<C>(1)));
   REQUIRE(rollout.rows == C.tokens(2));
   REQUIRE(rollout.columns == C.tokens(0));
-  for (Index i = 0; i < rollout.rows; ++i) CHECK(std::accumulate(rollout.row(i), rollout.row(i) + rollout.columns, 0.0) == Approx(1).margin(1e-12));
+  for (Index i = 0; i < rollout.rows; ++i)
+    CHECK(std::accumulate(rollout.row(i), rollout.row(i) + rollout.columns, 0.0) == Approx(1).margin(1e-12));
 }
 
 TEST_CASE("rollout: heads are averaged", "[analysis]") {

@@ -37,12 +37,13 @@ TEST_CASE("gradient norms: a row for each layer, or for a group and what its lay
   CHECK(mv::part_of("blocks.10.block.mlp.fc1.bias") == "blocks.10.block");
   CHECK(mv::part_of("blocks.10.attn.qkv.weight") == "blocks.10");
   CHECK(rows_of(mv::Swin<fixture::swin_odd>()) ==
-        std::vector<std::string>{"patch_embed", "layers.0.blocks.0", "layers.0.blocks.1", "layers.0.downsample", "layers.1.blocks.0",
-                                 "layers.1.blocks.1", "norm", "head"});
+        std::vector<std::string>{"patch_embed", "layers.0.blocks.0", "layers.0.blocks.1", "layers.0.downsample",
+                                 "layers.1.blocks.0", "layers.1.blocks.1", "norm", "head"});
   CHECK(rows_of(mv::Swin<fixture::swin_student>()) ==
-        std::vector<std::string>{"patch_embed", "layers.0.blocks.0", "layers.0.blocks.0.instances.0", "layers.0.blocks.0.instances.1",
-                                 "layers.0.blocks.1", "layers.0.blocks.1.instances.0", "layers.0.blocks.1.instances.1", "layers.0.downsample",
-                                 "layers.1.blocks.0", "layers.1.blocks.0.instances.0", "layers.1.blocks.0.instances.1", "norm", "head"});
+        std::vector<std::string>{"patch_embed", "layers.0.blocks.0", "layers.0.blocks.0.instances.0",
+                                 "layers.0.blocks.0.instances.1", "layers.0.blocks.1", "layers.0.blocks.1.instances.0",
+                                 "layers.0.blocks.1.instances.1", "layers.0.downsample", "layers.1.blocks.0",
+                                 "layers.1.blocks.0.instances.0", "layers.1.blocks.0.instances.1", "norm", "head"});
 }
 
 TEMPLATE_TEST_CASE("gradient norms: the sums of the squares of every number, once", "[analysis]", float, double) {

@@ -116,8 +116,13 @@ TEST_CASE("heat map: numbers in the cells, dark on light and light on dark", "[a
 }
 
 TEST_CASE("heat map: labels and titles are escaped; long ones are turned, close ones thinned out", "[analysis]") {
-  HeatMap map{.title = "a < b & \"c\"", .row_title = "is", .column_title = "called", .values = matrix(2, 2, {1, 2, 3, 4}),
-              .row_labels = {"cat & dog", "x"}, .column_labels = {"automobile", "<i>"}, .scale_title = "images"};
+  HeatMap map{.title = "a < b & \"c\"",
+              .row_title = "is",
+              .column_title = "called",
+              .values = matrix(2, 2, {1, 2, 3, 4}),
+              .row_labels = {"cat & dog", "x"},
+              .column_labels = {"automobile", "<i>"},
+              .scale_title = "images"};
   std::string text = svg(map);
   CHECK(well_formed(text));
   CHECK(count(text, ">a &lt; b &amp; &quot;c&quot;<") == 1);

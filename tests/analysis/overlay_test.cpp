@@ -38,8 +38,8 @@ TEST_CASE("overlay: alpha 0 leaves the picture, 1 shows the colours, between the
   CHECK(half[7] == static_cast<std::uint8_t>(std::lround((255 + low.g) / 2.0)));
   // given ends: the middle of the colours for a number in the middle
   const auto middle = mv::colour(mv::ColourMap::diverging, 0.5);
-  const auto given =
-      mv::overlay(std::vector<std::uint8_t>{1, 2, 3}, 1, 1, grid(1, 1, {5}), {1, mv::ColourMap::diverging, 0.0, 10.0});
+  const auto given = mv::overlay(std::vector<std::uint8_t>{1, 2, 3}, 1, 1, grid(1, 1, {5}),
+                                 {1, mv::ColourMap::diverging, 0.0, 10.0});
   CHECK(given == std::vector<std::uint8_t>{middle.r, middle.g, middle.b});
   // a constant grid has the lower colour, a missing number shows the picture
   CHECK(mv::overlay(std::vector<std::uint8_t>{1, 2, 3}, 1, 1, grid(1, 1, {5}), {.alpha = 1}) ==

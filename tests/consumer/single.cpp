@@ -16,7 +16,8 @@ std::vector<float> logits_0();
 std::vector<float> logits_1();
 
 namespace {
-constexpr mv::ViTConfig small{.image = 16, .patch = 4, .dim = 24, .depth = 2, .heads = 3, .classes = 5, .sharing = {.repeat = 2, .mix_heads = true}};
+constexpr mv::ViTConfig small{
+    .image = 16, .patch = 4, .dim = 24, .depth = 2, .heads = 3, .classes = 5, .sharing = {.repeat = 2, .mix_heads = true}};
 }
 
 std::vector<float> LOGITS() {

@@ -34,7 +34,8 @@ constexpr Index much = 10'000'000;
 
 }  // namespace
 
-TEST_CASE("Arena::split: the pieces are all of the work, cut at multiples of the step, each with a worker of its own", "[core]") {
+TEST_CASE("Arena::split: the pieces are all of the work, cut at multiples of the step, each with a worker of its own",
+          "[core]") {
   const mv::Threads team(2);
   for (const int workers : {2, 3, 4, 7, 16})
     for (const Index n : {2, 9, 17, 50, 65, 197})
@@ -71,5 +72,10 @@ TEST_CASE("Arena::split: an exception of a piece reaches the caller", "[core]") 
   const mv::Threads team(2);
   mv::Arena<float> arena(mv::Memory::rewind);
   arena.share(&team, 2);
-  CHECK_THROWS_AS(team.run([&] { arena.split(8, 1, much, [](Index, Index, int worker) { if (worker == 1) throw worker; }); }), int);
+  CHECK_THROWS_AS(team.run([&] {
+    arena.split(8, 1, much, [](Index, Index, int worker) {
+      if (worker == 1) throw worker;
+    });
+  }),
+                  int);
 }

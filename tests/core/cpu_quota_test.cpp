@@ -86,7 +86,9 @@ TEST_CASE("Threads: an affinity mask of one processor means one thread", "[core]
     CHECK(mv::Threads(4).running() == 1);
   } else {
     const std::string self = fs::read_symlink("/proc/self/exe").string();
-    CHECK(std::system(("MINIVIT_TEST_ONE_PROCESSOR=1 '" + self + "' 'Threads: an affinity mask of one processor means one thread' > /dev/null 2>&1").c_str()) == 0);
+    CHECK(std::system(("MINIVIT_TEST_ONE_PROCESSOR=1 '" + self +
+                       "' 'Threads: an affinity mask of one processor means one thread' > /dev/null 2>&1")
+                          .c_str()) == 0);
   }
   REQUIRE(::sched_setaffinity(0, sizeof before, &before) == 0);
 }

@@ -59,7 +59,9 @@ TEST_CASE("Profile: time goes to the innermost scope, and the rows add up to the
   CHECK(find(profile, "inner")->seconds >= 0.012);
 }
 
-TEST_CASE("Profile: without a recording, and on other threads, a scope leaves no trace; more names than rows go to the first", "[core]") {
+TEST_CASE(
+    "Profile: without a recording, and on other threads, a scope leaves no trace; more names than rows go to the first",
+    "[core]") {
   { const mv::Profile::Scope scope("before"); }
   mv::Profile profile;
   std::vector<std::string> names;

@@ -25,9 +25,7 @@ std::vector<float> normalised(const mv::Augmentation& a, const std::uint8_t* pix
   for (std::size_t k = 0; k < out.size(); ++k) out[k] = a.preprocessing.normalised(static_cast<int>(k / (S * S)), pixels[k]);
   return out;
 }
-mv::Preprocessing uneven() {
-  return {.mean = {0.5F, 0.25F, 1}, .std = {0.25F, 0.5F, 1}};
-}
+mv::Preprocessing uneven() { return {.mean = {0.5F, 0.25F, 1}, .std = {0.25F, 0.5F, 1}}; }
 constexpr std::array<std::uint8_t, 3> uneven_colour{128, 64, 255};  // round(255 * mean), half to even
 }  // namespace
 

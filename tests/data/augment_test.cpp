@@ -8,9 +8,7 @@ namespace mv = minivit;
 
 namespace {
 /// Mean 0 and standard deviation 1/255, so that a normalised value is the pixel up to rounding.
-mv::Preprocessing pixels() {
-  return {.mean = {0, 0, 0}, .std = {1.0F / 255, 1.0F / 255, 1.0F / 255}};
-}
+mv::Preprocessing pixels() { return {.mean = {0, 0, 0}, .std = {1.0F / 255, 1.0F / 255, 1.0F / 255}}; }
 
 /// Planes (3, S, S) with all values different from 0.
 template <int S>

@@ -154,7 +154,8 @@ TEST_CASE("list: broken pictures and missing ones stop or are left out and named
   folder.picture("a.png", 7);
   folder.text("bad.png", "no picture");
   folder.text("list.csv", "path,label\nnone.png,x\na.png,y\nbad.png,x\n.,x\n");
-  CHECK(contains(message_of([&] { mv::open_dataset(folder.file("list.csv"), mv::Split::test, 4); }), "none.png: No such file"));
+  CHECK(contains(message_of([&] { mv::open_dataset(folder.file("list.csv"), mv::Split::test, 4); }),
+                 "none.png: No such file"));
   const auto data = mv::open_dataset(folder.file("list.csv"), mv::Split::test, 4, {.on_broken = mv::OnBroken::skip});
   CHECK(data.labels == Labels{1});
   CHECK(data.image(0)[0] == 7);

@@ -155,12 +155,14 @@ TEST_CASE("cifar-100: fine or coarse labels, names beside the files, wrong files
   auto bad = records100(2);
   bad[3075] = std::byte{100};
   save(folder.path() / "cifar-100-binary/test.bin", bad);
-  CHECK(contains(message_of([&] { mv::load_cifar100(folder.path() / "cifar-100-binary", mv::Split::test); }), "0 to 99, found 100"));
+  CHECK(contains(message_of([&] { mv::load_cifar100(folder.path() / "cifar-100-binary", mv::Split::test); }),
+                 "0 to 99, found 100"));
 }
 
 TEST_CASE("folder: pictures in folders below belong to the class, in torchvision's order", "[data]") {
   const Folder root;
-  const char* const order[] = {"train/a/z.png", "train/a/b/c.JPG", "train/a/b-2/x.png", "train/a/b/d/y.PnG", "train/c/e.jpeg"};
+  const char* const order[] = {"train/a/z.png", "train/a/b/c.JPG", "train/a/b-2/x.png", "train/a/b/d/y.PnG",
+                               "train/c/e.jpeg"};
   for (int i = 0; i < 5; ++i) save(root.path() / order[i], flat(4, 4, 40 * i + 10));
   fs::create_directory_symlink(root.path() / "train/a", root.path() / "train/a/b/loop");
   const auto data = mv::open_dataset(root.path().string(), mv::Split::train, 4);
@@ -173,7 +175,8 @@ TEST_CASE("folder: pictures in folders below belong to the class, in torchvision
 
 TEST_CASE("folder: broken pictures stop the opening or are left out and named, by choice", "[data]") {
   const Folder root;
-  for (int i = 0; i < 8; ++i) save(root.path() / "train" / (i % 2 != 0 ? "a" : "b") / (std::to_string(i) + ".png"), flat(4, 4, i));
+  for (int i = 0; i < 8; ++i)
+    save(root.path() / "train" / (i % 2 != 0 ? "a" : "b") / (std::to_string(i) + ".png"), flat(4, 4, i));
   save(root.path() / "train/a/0.jpg", std::vector<std::byte>(10));
   save(root.path() / "train/b/5.webp", flat(4, 4, 99));  // a PNG by its bytes: read
   save(root.path() / "train/b/7.tif", std::vector<std::byte>(10));
@@ -199,7 +202,8 @@ TEST_CASE("folder: broken pictures stop the opening or are left out and named, b
   }
   const Folder all;
   save(all.path() / "train/a/x.png", std::vector<std::byte>(10));
-  CHECK(contains(message_of([&] { mv::load_folder(all.path(), mv::Split::train, 4, {.on_broken = mv::OnBroken::skip}); }), "every picture is broken"));
+  CHECK(contains(message_of([&] { mv::load_folder(all.path(), mv::Split::train, 4, {.on_broken = mv::OnBroken::skip}); }),
+                 "every picture is broken"));
 }
 
 TEST_CASE("folder: labels follow a model's classes, by name or, when no name is known, by order", "[data]") {
@@ -216,7 +220,10 @@ TEST_CASE("folder: labels follow a model's classes, by name or, when no name is 
   CHECK(labels({"zebra", "dog", "cat"}) == std::vector<std::int32_t>{2, 1});
   CHECK(labels({"tench", "goldfish"}) == std::vector<std::int32_t>{0, 1});
   CHECK(labels({"crane", "crane"}) == std::vector<std::int32_t>{0, 1});
-  CHECK(contains(message_of([&] { labels({"cat", "mouse"}); }), "the classes are not those of the model: expected 2 classes such as 'cat', found 2 classes with 'dog'"));
+  CHECK(contains(message_of([&] {
+                   labels({"cat", "mouse"});
+                 }),
+                 "the classes are not those of the model: expected 2 classes such as 'cat', found 2 classes with 'dog'"));
   CHECK(contains(message_of([&] { labels({"tench", "goldfish", "shark"}); }), "not those of the model"));
 }
 

@@ -36,9 +36,7 @@ std::vector<Expected> pillow() {
   REQUIRE(out.size() >= 80);
   return out;
 }
-Bytes file(const std::string& name) {
-  return mv::read_file(images / name, 1 << 20);
-}
+Bytes file(const std::string& name) { return mv::read_file(images / name, 1 << 20); }
 std::uint32_t crc(const mv::Image& image) {
   return mv::detail::png_crc({std::as_bytes(std::span(image.rgb)), "pixels"}, 0, image.rgb.size());
 }
@@ -171,8 +169,8 @@ TEST_CASE("decode: stb_image's JPEG pixels stay near libjpeg's", "[data]") {
     CAPTURE(e.name);
     const Bytes bytes = file(e.name);
     const auto header = mv::detail::check_jpeg(bytes, e.name);
-    const int d =
-        difference(mv::detail::stb_decode_jpeg(bytes, e.name, header), mv::read_image(images / e.name, {.upright = false}));
+    const int d = difference(mv::detail::stb_decode_jpeg(bytes, e.name, header),
+                             mv::read_image(images / e.name, {.upright = false}));
     CHECK(d <= 5);  // half-resolution chroma is spread by other weights; the rest differs by one rounding or two
     most = std::max(most, d);
   }

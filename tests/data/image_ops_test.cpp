@@ -25,9 +25,7 @@ struct Picture {
   mv::PixelPlanes planes() { return {pixels.data(), side}; }
 };
 /// High byte of (i + 1) times the golden ratio.
-int noise(int i) {
-  return static_cast<int>((static_cast<std::uint64_t>(i) + 1) * 0x9E3779B97F4A7C15u >> 56);
-}
+int noise(int i) { return static_cast<int>((static_cast<std::uint64_t>(i) + 1) * 0x9E3779B97F4A7C15u >> 56); }
 
 /// What Pillow was given: noise, a slope that wraps, few values, one value per channel, two values, one pixel, four pixels.
 std::vector<Picture> op_pictures() {

@@ -84,12 +84,8 @@ Bytes progressive() {
   for (const auto b : progressive_jpeg) out.push_back(static_cast<std::byte>(b));
   return out;
 }
-Bytes png() {
-  return mv::detail::encode_png(gradient(21, 14), "test");
-}
-Bytes jpeg() {
-  return mv::detail::encode_jpeg(gradient(21, 14), "test", 90);
-}
+Bytes png() { return mv::detail::encode_png(gradient(21, 14), "test"); }
+Bytes jpeg() { return mv::detail::encode_jpeg(gradient(21, 14), "test", 90); }
 
 /// The picture, or an empty one when it was refused with a message that names the file in one line.
 mv::Image decode_or_refuse(const Bytes& bytes) {
@@ -198,10 +194,12 @@ TEST_CASE("image: a JPEG needs a bit of data for each of its units, of 8 x 8 or 
     while (file[from] != std::byte{0xFF} || file[from + 1] != std::byte{code}) ++from;
     return from;
   };
-  for (const auto& [quality, side] : {std::pair{95, 8u}, std::pair{90, 16u}}) {  // stb writes colours at full and at half resolution
+  for (const auto& [quality, side] :
+       {std::pair{95, 8u}, std::pair{90, 16u}}) {  // stb writes colours at full and at half resolution
     Bytes file = mv::detail::encode_jpeg(gradient(21, 14), "test", quality);
     const std::size_t frame = find_marker(file, 2, 0xC0), header = find_marker(file, frame, 0xDA);
-    const std::size_t scan = header + 2 + std::to_integer<std::size_t>(file[header + 3]), end = find_marker(file, scan, 0xD9);
+    const std::size_t scan = header + 2 + std::to_integer<std::size_t>(file[header + 3]),
+                      end = find_marker(file, scan, 0xD9);
     const auto with_size = [&](std::size_t width, std::size_t height) {
       Bytes out = file;
       for (const auto& [at, value] : {std::pair{frame + 5, height}, std::pair{frame + 7, width}}) {

@@ -8,7 +8,8 @@
 namespace mv = minivit;
 
 namespace {
-constexpr mv::ViTConfig small{.image = 16, .patch = 4, .dim = 24, .depth = 2, .heads = 3, .classes = 5, .sharing = {.repeat = 2, .mix_heads = true}};
+constexpr mv::ViTConfig small{
+    .image = 16, .patch = 4, .dim = 24, .depth = 2, .heads = 3, .classes = 5, .sharing = {.repeat = 2, .mix_heads = true}};
 using Model = mv::ViT<small>;
 }  // namespace
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Prints the chosen instruction set, what the version itself says of it, and the logits; an error thrown inside arrives here.
+// Prints the chosen instruction set, what the version itself says of it, and the logits; an error thrown inside arrives
+// here.
 #include "logits.hpp"
 
 #include <cstdio>

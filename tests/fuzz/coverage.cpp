@@ -12,8 +12,10 @@
 int main(int argc, char** argv) {
   if (argc != 2) return std::fprintf(stderr, "usage: coverage FOLDER\n"), 2;
   using Target = void (*)(std::span<const std::byte>);
-  const std::pair<const char*, Target> targets[] = {{"weights", fuzz::weights}, {"model", fuzz::model}, {"pickle", fuzz::pickle},
-                                                    {"settings", fuzz::settings}, {"image", fuzz::image}, {"lists", fuzz::lists}};
+  const std::pair<const char*, Target> targets[] = {{"weights", fuzz::weights}, {"model", fuzz::model},
+                                                    {"pickle", fuzz::pickle},   {"settings", fuzz::settings},
+                                                    {"image", fuzz::image},     {"lists", fuzz::lists}};
   for (const auto& [name, target] : targets)
-    for (const auto& entry : std::filesystem::directory_iterator(std::filesystem::path(argv[1]) / name)) target(minivit::read_file(entry.path(), 1 << 24));
+    for (const auto& entry : std::filesystem::directory_iterator(std::filesystem::path(argv[1]) / name))
+      target(minivit::read_file(entry.path(), 1 << 24));
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Fuzz targets of the floor data: pictures, and texts that users write. run.sh fuzzes them, tests/data/fuzz_replay_test.cpp replays what was
-// found.
+// Fuzz targets of the floor data: pictures, and texts that users write. run.sh fuzzes them, tests/data/fuzz_replay_test.cpp
+// replays what was found.
 #pragma once
 
 #include "check.hpp"

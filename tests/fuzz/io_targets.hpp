@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Fuzz targets of the floor io: each takes bytes from a stranger. run.sh fuzzes them, tests/io/fuzz_replay_test.cpp replays what was found.
+// Fuzz targets of the floor io: each takes bytes from a stranger. run.sh fuzzes them, tests/io/fuzz_replay_test.cpp replays
+// what was found.
 #pragma once
 
 #include "check.hpp"
@@ -26,8 +27,23 @@ inline void weights(Bytes bytes) {
   });
 }
 
-using ViT = mv::ViT<mv::ViTConfig{.image = 8, .patch = 4, .dim = 4, .depth = 2, .heads = 2, .mlp_ratio = 1, .classes = 2, .sharing = {.repeat = 2, .mix_heads = true}}>;
-using Swin = mv::Swin<mv::SwinConfig{.image = 8, .patch = 2, .dim = 4, .depths = {2, 1}, .heads = {1, 2}, .blocks = {2, 1}, .window = 2, .mlp_ratio = 1, .classes = 2}>;
+using ViT = mv::ViT<mv::ViTConfig{.image = 8,
+                                  .patch = 4,
+                                  .dim = 4,
+                                  .depth = 2,
+                                  .heads = 2,
+                                  .mlp_ratio = 1,
+                                  .classes = 2,
+                                  .sharing = {.repeat = 2, .mix_heads = true}}>;
+using Swin = mv::Swin<mv::SwinConfig{.image = 8,
+                                     .patch = 2,
+                                     .dim = 4,
+                                     .depths = {2, 1},
+                                     .heads = {1, 2},
+                                     .blocks = {2, 1},
+                                     .window = 2,
+                                     .mlp_ratio = 1,
+                                     .classes = 2}>;
 
 /// The same, loaded into small models with everything adapted that may be.
 inline void model(Bytes bytes) {

@@ -107,9 +107,9 @@ TEST_CASE("checkpoint: a model in double reads a file in float, and saves its ow
 TEST_CASE("checkpoint: saved in bf16, every number is the nearest one", "[io]") {
   const Folder folder;
   Model model = filled();
-  model.data()[16] = 1.00390625f;   // halfway between two: the even one is 1
-  model.data()[17] = 1.01171875f;   // likewise, 1.015625
-  model.data()[18] = -1.0039064f;   // beyond the middle: -1.0078125
+  model.data()[16] = 1.00390625f;  // halfway between two: the even one is 1
+  model.data()[17] = 1.01171875f;  // likewise, 1.015625
+  model.data()[18] = -1.0039064f;  // beyond the middle: -1.0078125
   save(model, folder / "narrow", {.class_names = {"a", "b"}}, Stored::bf16);
   const SafeTensors file = SafeTensors::open(folder / "narrow");
   for (const TensorInfo& t : file.tensors()) CHECK(t.dtype == DType::BF16);
@@ -118,12 +118,14 @@ TEST_CASE("checkpoint: saved in bf16, every number is the nearest one", "[io]") 
   CHECK(loaded.data()[17] == 1.015625f);
   CHECK(loaded.data()[18] == -1.0078125f);
   for (const ParameterInfo& p : Model::parameter_table())
-    for (Index i = p.offset; i < p.offset + p.size; ++i) CHECK(std::abs(loaded.data()[i] - model.data()[i]) <= std::abs(model.data()[i]) / 256);
+    for (Index i = p.offset; i < p.offset + p.size; ++i)
+      CHECK(std::abs(loaded.data()[i] - model.data()[i]) <= std::abs(model.data()[i]) / 256);
   save(loaded, folder / "again", {.class_names = {"a", "b"}}, Stored::bf16);
   CHECK(get(folder / "again") == get(folder / "narrow"));
 
   model.data()[16] = std::numeric_limits<float>::max();  // rounds to infinity
-  CHECK(contains(message_of([&] { save(model, folder / "narrow", {}, Stored::bf16); }), "qkv.weight' is not finite at element 0"));
+  CHECK(contains(message_of([&] { save(model, folder / "narrow", {}, Stored::bf16); }),
+                 "qkv.weight' is not finite at element 0"));
   CHECK(get(folder / "again") == get(folder / "narrow"));
 }
 
@@ -145,7 +147,9 @@ TEST_CASE("checkpoint: a file that does not fit is refused with its names, shape
   });
   CHECK(contains(classes, "0 missing, 0 extra, 2 mismatched"));
   CHECK(contains(classes, "head.weight: expected [2, 3], found [1000, 3]"));
-  CHECK(contains(classes, "other number of classes (1000 in the file, 2 in the model); LoadOptions::replace_head (--replace-head) starts a new head"));
+  CHECK(contains(classes,
+                 "other number of classes (1000 in the file, 2 in the model); LoadOptions::replace_head (--replace-head) "
+                 "starts a new head"));
 
   const std::string unshared = message_after([](auto& tensors) {
     tensors[0].name = "blocks.0.norm1.weight";
@@ -307,8 +311,8 @@ TEST_CASE("checkpoint: slabs under prefixes share one file", "[io]") {
     for (Index i = 0; i < p.size; ++i)
       if (moments2.data()[p.offset + i] != moments.data()[p.offset + i]) FAIL(p.name << " differs");
   CHECK(file.read<std::uint64_t>("step").data()[0] == 12345);
-  const std::string message =
-      message_of([&] { read_parameters(file, Model::parameter_table(), model2.data(), "moment2."); });
+  const std::string message = message_of(
+      [&] { read_parameters(file, Model::parameter_table(), model2.data(), "moment2."); });
   CHECK(contains(message, "4 missing"));
 }
 
@@ -334,18 +338,23 @@ TEST_CASE("config: a field younger than the format is written only when it is no
   config.sharing.separate_norms = false;
   CHECK(contains(to_json(config), R"("sharing":{"mix_heads":true,"repeat":2,"separate_norms":false})"));
   CHECK(config_from_json(to_json(config), "test") == AnyConfig(config));
-  CHECK(std::get<ViTConfig>(config_from_json(to_json(small_config), "test")).sharing.separate_norms);  // absent: as before there was such a field
+  CHECK(std::get<ViTConfig>(config_from_json(to_json(small_config), "test"))
+            .sharing.separate_norms);  // absent: as before there was such a field
   CHECK(first_difference(config, small_config)->field == "sharing.separate_norms");
 }
 
 TEST_CASE("config: missing, unknown and wrong fields are refused by name", "[io]") {
   const std::string good = to_json(small_config);
-  const auto with = [&](std::string_view from, std::string_view to) { return message_of([&] { config_from_json(replaced(good, from, to), "test"); }); };
+  const auto with = [&](std::string_view from, std::string_view to) {
+    return message_of([&] { config_from_json(replaced(good, from, to), "test"); });
+  };
   CHECK(contains(with(R"("dim":3,)", ""), "config field 'dim' is missing"));
   CHECK(contains(with(R"("dim":3,)", R"("dim":3,"width":3,)"), "unknown config field 'width'"));
   CHECK(contains(with(R"("keys":true)", R"("keys":true,"values":true)"), "unknown config field 'position/values'"));
-  for (const char* name : {"sharing/repeat", "sharing.repeat", "position", "/dim", "", "family "})  // a name that only looks like a path is none
-    CHECK(contains(with(R"("dim":3,)", R"("dim":3,")" + std::string(name) + R"(":{"x":1},)"), name == std::string("position") ? "repeated key" : "unknown config field"));
+  // a name that only looks like a path is none
+  for (const char* name : {"sharing/repeat", "sharing.repeat", "position", "/dim", "", "family "})
+    CHECK(contains(with(R"("dim":3,)", R"("dim":3,")" + std::string(name) + R"(":{"x":1},)"),
+                   name == std::string("position") ? "repeated key" : "unknown config field"));
   CHECK(contains(with(R"("dim":3,)", R"("dim":3,"x":[],)"), "unknown config field 'x'"));
   CHECK(contains(with(R"({"mix_heads":true,"repeat":2})", "{}"), "config field 'sharing.repeat' is missing"));
   CHECK(contains(with(R"({"mix_heads":true,"repeat":2})", "2"), "config field 'sharing.repeat' is missing"));

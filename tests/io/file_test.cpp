@@ -107,11 +107,12 @@ TEST_CASE("file: what a killed program left behind is removed by the next save, 
   REQUIRE(WIFSIGNALED(status));
   CHECK(get(folder / "a") == "old");
   REQUIRE(folder.count() == 2);
-  const std::vector<std::string> others{".minivit-1.tmp", ".minivit-1-.tmp",  ".minivit--1.tmp", ".minivit-1-2.tmp2", ".minivit-1-2-3.tmp",
-                                        ".minivit-.tmp",  ".minivit-x-1.tmp", "minivit-1-2.tmp", ".minivit.tmp"};
+  const std::vector<std::string> others{".minivit-1.tmp",    ".minivit-1-.tmp",    ".minivit--1.tmp",
+                                        ".minivit-1-2.tmp2", ".minivit-1-2-3.tmp", ".minivit-.tmp",
+                                        ".minivit-x-1.tmp",  "minivit-1-2.tmp",    ".minivit.tmp"};
   for (const std::string& name : others) put(folder / name, "of another program");
-  std::filesystem::create_directory(folder / ".minivit-1-2.tmp");                  // one of our names, but no file
-  std::filesystem::create_symlink(folder / "a", folder / ".minivit-1-3.tmp");      // nor this
+  std::filesystem::create_directory(folder / ".minivit-1-2.tmp");              // one of our names, but no file
+  std::filesystem::create_symlink(folder / "a", folder / ".minivit-1-3.tmp");  // nor this
   {
     AtomicFile mine(folder / "b");  // another save, at the same time
     mine.write("b");

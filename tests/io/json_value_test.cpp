@@ -29,7 +29,8 @@ TEST_CASE("strict JSON: depth, number of values, repeated keys, zero bytes and d
 }
 
 TEST_CASE("JSON values: a document comes back as it was, without its spaces and in its order", "[io]") {
-  for (const char* text : {R"({"b":[1,-2,0.5,[]],"a":{"x":null,"":true},"c":{}})", "[]", "3", "\"\"", "false", R"("\"\\\n\u0001\u007f")"}) {
+  for (const char* text :
+       {R"({"b":[1,-2,0.5,[]],"a":{"x":null,"":true},"c":{}})", "[]", "3", "\"\"", "false", R"("\"\\\n\u0001\u007f")"}) {
     INFO(text);
     const std::string once = again(text);
     CHECK(again(once) == once);
@@ -41,7 +42,8 @@ TEST_CASE("JSON values: a document comes back as it was, without its spaces and 
 }
 
 TEST_CASE("JSON values: each kind is told from the others", "[io]") {
-  const JsonValue document = parse_json_strict(R"({"n":null,"b":true,"u":3,"i":-3,"d":3.0,"s":"3","a":[3],"o":{"u":4}})", "test", 2);
+  const JsonValue document = parse_json_strict(R"({"n":null,"b":true,"u":3,"i":-3,"d":3.0,"s":"3","a":[3],"o":{"u":4}})",
+                                               "test", 2);
   const auto at = [&](const char* name) -> const JsonValue& {
     const JsonValue* const value = document.find(name);
     REQUIRE(value != nullptr);
@@ -71,7 +73,8 @@ TEST_CASE("JSON values: each kind is told from the others", "[io]") {
 TEST_CASE("JSON text: objects by name, one inside the other", "[io]") {
   CHECK(json_object({}) == "{}");
   CHECK(json_object({{"b", "2"}, {"a", "\"{\""}}) == R"({"a":"{","b":2})");
-  CHECK(json_object({{"s.y", "2"}, {"t.x", "3"}, {"r", "0"}, {"s.x", "1"}, {"u", "4"}}) == R"({"r":0,"s":{"x":1,"y":2},"t":{"x":3},"u":4})");
+  CHECK(json_object({{"s.y", "2"}, {"t.x", "3"}, {"r", "0"}, {"s.x", "1"}, {"u", "4"}}) ==
+        R"({"r":0,"s":{"x":1,"y":2},"t":{"x":3},"u":4})");
   CHECK(json_object({{"s.x", "1"}}) == R"({"s":{"x":1}})");
 }
 

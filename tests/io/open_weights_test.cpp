@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Files of every kind are told apart by their content. Fixtures of this project's names are written under the names of other projects and
-// must come back as they were.
+// Files of every kind are told apart by their content. Fixtures of this project's names are written under the names of other
+// projects and must come back as they were.
 #include "../fixtures.hpp"
 #include "raw_torch.hpp"
 
@@ -47,17 +47,20 @@ void write_as(const std::string& path, const StateDict& file, const Names& names
 }
 
 /// Names, shapes and bytes of all tensors but those whose name has one of `without` at its end.
-std::map<std::string, std::pair<std::vector<Index>, std::string>> content(const StateDict& file, const std::vector<const char*>& without = {}) {
+std::map<std::string, std::pair<std::vector<Index>, std::string>> content(const StateDict& file,
+                                                                          const std::vector<const char*>& without = {}) {
   std::map<std::string, std::pair<std::vector<Index>, std::string>> out;
   for (const TensorInfo& t : file.tensors()) {
     if (std::ranges::any_of(without, [&](const char* end) { return t.name.ends_with(end); })) continue;
     const auto bytes = file.packed(t);
-    out[t.name] = {t.shape, std::string(reinterpret_cast<const char*>(bytes.data()), static_cast<std::size_t>(bytes.size()))};
+    out[t.name] = {t.shape,
+                   std::string(reinterpret_cast<const char*>(bytes.data()), static_cast<std::size_t>(bytes.size()))};
   }
   return out;
 }
 
-void comes_back(const std::string& fixture, const Names& names, const char* naming, const std::string& prefix = {}, const std::vector<const char*>& without = {}) {
+void comes_back(const std::string& fixture, const Names& names, const char* naming, const std::string& prefix = {},
+                const std::vector<const char*>& without = {}) {
   INFO(naming << " " << prefix);
   const Folder folder;
   const StateDict ours = fixture_file(fixture);
@@ -81,8 +84,10 @@ Names with_ends(Names names) {
   return names;
 }
 Names vit_stem(const std::string& p) {
-  return {{"cls_token", p + "embeddings.cls_token"}, {"pos_embed", p + "embeddings.position_embeddings"},
-          {"patch_embed.proj.*", p + "embeddings.patch_embeddings.projection.*"}, {"norm.*", p + "layernorm.*"}};
+  return {{"cls_token", p + "embeddings.cls_token"},
+          {"pos_embed", p + "embeddings.position_embeddings"},
+          {"patch_embed.proj.*", p + "embeddings.patch_embeddings.projection.*"},
+          {"norm.*", p + "layernorm.*"}};
 }
 template <class... More>
 Names joined_names(Names first, const More&... more) {
@@ -123,8 +128,10 @@ const Names swin_names{{"patch_embed.proj.*", "swin.embeddings.patch_embeddings.
                        {"layers.#.blocks.#.attn.qkv.*", "QKV/0 swin.encoder.layers.#.blocks.#.attention.self.query.*"},
                        {"layers.#.blocks.#.attn.qkv.*", "QKV/1 swin.encoder.layers.#.blocks.#.attention.self.key.*"},
                        {"layers.#.blocks.#.attn.qkv.*", "QKV/2 swin.encoder.layers.#.blocks.#.attention.self.value.*"},
-                       {"layers.#.blocks.#.attn.relative_position_bias_table", "swin.encoder.layers.#.blocks.#.attention.self.relative_position_bias_table"},
-                       {"layers.#.blocks.#.attn.relative_position_index", "swin.encoder.layers.#.blocks.#.attention.self.relative_position_index"},
+                       {"layers.#.blocks.#.attn.relative_position_bias_table",
+                        "swin.encoder.layers.#.blocks.#.attention.self.relative_position_bias_table"},
+                       {"layers.#.blocks.#.attn.relative_position_index",
+                        "swin.encoder.layers.#.blocks.#.attention.self.relative_position_index"},
                        {"layers.#.blocks.#.attn.proj.*", "swin.encoder.layers.#.blocks.#.attention.output.dense.*"},
                        {"layers.#.blocks.#.mlp.fc1.*", "swin.encoder.layers.#.blocks.#.intermediate.dense.*"},
                        {"layers.#.blocks.#.mlp.fc2.*", "swin.encoder.layers.#.blocks.#.output.dense.*"},
@@ -136,7 +143,8 @@ const Names swin_names{{"patch_embed.proj.*", "swin.embeddings.patch_embeddings.
 
 TEST_CASE("open weights: the content says what it is, not the name", "[io]") {
   const Folder folder;
-  const std::string w23 = torch_test::dict({{"w", torch_test::tensor(torch_test::storage("0", 6), 0, {2, 3}, {3, 1})}}), six = torch_test::floats(6);
+  const std::string w23 = torch_test::dict({{"w", torch_test::tensor(torch_test::storage("0", 6), 0, {2, 3}, {3, 1})}}),
+                    six = torch_test::floats(6);
   const auto parsed = [](const std::string& bytes) { return parse_weights(torch_test::bytes_of(bytes), "x.pth"); };
   const std::vector<float> numbers{1, 2};
   write_safetensors(folder / "a.pth", {{"w", DType::F32, {2}, numbers.data()}});
@@ -152,15 +160,19 @@ TEST_CASE("open weights: the content says what it is, not the name", "[io]") {
     header.resize(length, ' ');
     CHECK(parsed(raw(header, 0)).origin().container == "safetensors");
   }
-  for (const std::string& bytes : {std::string(), std::string("PK\x03\x04"), std::string("\x80\x02"), std::string(100, '\0'), std::string(100, '\x80'), std::string("GGUF and more")})
+  for (const std::string& bytes : {std::string(), std::string("PK\x03\x04"), std::string("\x80\x02"), std::string(100, '\0'),
+                                   std::string(100, '\x80'), std::string("GGUF and more")})
     torch_test::says(message_of([&] { parsed(bytes); }), "x.pth");
-  torch_test::says(message_of([&] { open_weights(folder / "a.pth", {.entry = "model"}); }), "a safetensors file, which has none");
+  torch_test::says(message_of([&] { open_weights(folder / "a.pth", {.entry = "model"}); }),
+                   "a safetensors file, which has none");
   torch_test::says(message_of([&] { open_weights(folder / "nothing.pth"); }), "nothing.pth: cannot open the file");
-  torch_test::says(message_of([&] { open_weights(folder / "b.safetensors", {.file_bytes = 100}); }), "the file is too large");
+  torch_test::says(message_of([&] { open_weights(folder / "b.safetensors", {.file_bytes = 100}); }),
+                   "the file is too large");
 }
 
 TEST_CASE("key names: a ViT under the names of Hugging Face, of old and new transformers, comes back as it was", "[io]") {
-  const Names four = with_ends(joined_names(vit_stem("vit."), vit_layers_4)), five = with_ends(joined_names(vit_stem("deit."), vit_layers_5));
+  const Names four = with_ends(joined_names(vit_stem("vit."), vit_layers_4)),
+              five = with_ends(joined_names(vit_stem("deit."), vit_layers_5));
   comes_back("deit_a", four, "Hugging Face ViT");
   comes_back("deit_a", five, "Hugging Face ViT");
   comes_back("deit_a", four, "Hugging Face ViT", "module.");
@@ -178,10 +190,11 @@ TEST_CASE("key names: a ViT under torchvision's names comes back as it was", "[i
 
 TEST_CASE("key names: a Swin under the names of Hugging Face, new timm and torchvision comes back as it was", "[io]") {
   comes_back("swin_a", with_ends(swin_names), "Hugging Face Swin", "", {"attn_mask"});
-  const Names merging_in_front{{"layers.0.downsample.*", "layers.1.downsample.*"}, {"layers.1.downsample.*", "layers.2.downsample.*"}};
+  const Names merging_in_front{{"layers.0.downsample.*", "layers.1.downsample.*"},
+                               {"layers.1.downsample.*", "layers.2.downsample.*"}};
   comes_back("swin_a", joined_names(merging_in_front, Names{{"head.*", "head.fc.*"}}), "timm Swin");
-  comes_back("swin_a", merging_in_front, "timm Swin");                                       // without a head it is known by its mergings
-  comes_back("swin_a", Names{{"head.*", "head.fc.*"}}, "timm Swin");                 // and the other way round
+  comes_back("swin_a", merging_in_front, "timm Swin");                // without a head it is known by its mergings
+  comes_back("swin_a", Names{{"head.*", "head.fc.*"}}, "timm Swin");  // and the other way round
   const Names torchvision{{"patch_embed.proj.*", "features.0.0.*"},
                           {"patch_embed.norm.*", "features.0.2.*"},
                           {"layers.0.downsample.*", "features.2.*"},
@@ -206,8 +219,10 @@ TEST_CASE("key names: a Swin under the names of Hugging Face, new timm and torch
 }
 
 TEST_CASE("key names: our own names stay, under every usual prefix", "[io]") {
-  for (const char* const prefix : {"", "module.", "model.", "_orig_mod.", "_orig_mod.module.", "module._orig_mod.", "model.module."}) {
-    for (const char* const fixture : {"deit_a", "mini_deit_a", "mini_deit_odd", "swin_a", "mini_swin_a", "mini_swin_odd"}) comes_back(fixture, {}, "", prefix);
+  for (const char* const prefix :
+       {"", "module.", "model.", "_orig_mod.", "_orig_mod.module.", "module._orig_mod.", "model.module."}) {
+    for (const char* const fixture : {"deit_a", "mini_deit_a", "mini_deit_odd", "swin_a", "mini_swin_a", "mini_swin_odd"})
+      comes_back(fixture, {}, "", prefix);
   }
 }
 
@@ -227,7 +242,8 @@ TEST_CASE("key names: a prefix goes only when every name has it, or when it is a
   CHECK(names_in({"module.a", "b"}) == "b module.a");
   CHECK(names_in({"module.", "module.b"}) == "module. module.b");  // nothing would be left of the first
   CHECK(names_in({"a.x", "b.x"}, {.prefix = "b."}) == "x");
-  CHECK(contains(message_of([&] { names_in({"a.x"}, {.prefix = "c."}); }), "no name begins with 'c.': found for example 'a.x'"));
+  CHECK(contains(message_of([&] { names_in({"a.x"}, {.prefix = "c."}); }),
+                 "no name begins with 'c.': found for example 'a.x'"));
   write_safetensors(folder / "own", {{"module.a", DType::F32, {1}, &x}}, {{"minivit.config", "{}"}});
   CHECK(open_weights(folder / "own").find("module.a") != nullptr);  // a file of ours is taken as it is
 }
@@ -236,24 +252,30 @@ TEST_CASE("key names: what does not go together stays as it is and is seen, what
   const Folder folder;
   const std::vector<float> numbers(64);
   const auto read = [&](std::vector<TensorToWrite> tensors) {
-    for (const char* name : {"embeddings.patch_embeddings.projection.weight", "embeddings.position_embeddings"}) tensors.push_back({name, DType::F32, {1}, numbers.data()});
+    for (const char* name : {"embeddings.patch_embeddings.projection.weight", "embeddings.position_embeddings"})
+      tensors.push_back({name, DType::F32, {1}, numbers.data()});
     write_safetensors(folder / "a", tensors);
     return open_weights(folder / "a");
   };
   const std::string at = "encoder.layer.0.attention.attention.";
-  const auto part = [&](const char* what, std::vector<Index> shape, DType dtype = DType::F32) { return TensorToWrite{at + what + ".weight", dtype, std::move(shape), numbers.data()}; };
+  const auto part = [&](const char* what, std::vector<Index> shape, DType dtype = DType::F32) {
+    return TensorToWrite{at + what + ".weight", dtype, std::move(shape), numbers.data()};
+  };
   const auto is_joined = [](const StateDict& file) { return file.find("blocks.0.attn.qkv.weight") != nullptr; };
   CHECK(is_joined(read({part("query", {2, 3}), part("key", {2, 3}), part("value", {2, 3})})));
-  CHECK(read({part("query", {2, 3}), part("key", {2, 3}), part("value", {2, 3})}).at("blocks.0.attn.qkv.weight").shape == std::vector<Index>{6, 3});
+  CHECK(read({part("query", {2, 3}), part("key", {2, 3}), part("value", {2, 3})}).at("blocks.0.attn.qkv.weight").shape ==
+        std::vector<Index>{6, 3});
   const StateDict two = read({part("query", {2, 3}), part("key", {2, 3})});
   CHECK((!is_joined(two) && two.find(at + "query.weight") && two.find(at + "key.weight")));
   CHECK(!is_joined(read({part("query", {2, 3}), part("key", {2, 3}), part("value", {3, 2})})));
   CHECK(!is_joined(read({part("query", {2, 3}), part("key", {2, 3}), part("value", {2, 3}, DType::F64)})));
   CHECK(!is_joined(read({part("query", {}), part("key", {}), part("value", {})})));
-  const TensorToWrite pooler{"pooler.dense.weight", DType::F32, {2}, numbers.data()}, unknown{"encoder.layer.0.lora.weight", DType::F32, {2}, numbers.data()};
+  const TensorToWrite pooler{"pooler.dense.weight", DType::F32, {2}, numbers.data()},
+      unknown{"encoder.layer.0.lora.weight", DType::F32, {2}, numbers.data()};
   const StateDict others = read({pooler, unknown});
   CHECK((others.tensors().size() == 3 && others.find(unknown.name)));
-  const TensorToWrite head{"classifier.weight", DType::F32, {2}, numbers.data()}, token_head{"cls_classifier.weight", DType::F32, {2}, numbers.data()};
+  const TensorToWrite head{"classifier.weight", DType::F32, {2}, numbers.data()},
+      token_head{"cls_classifier.weight", DType::F32, {2}, numbers.data()};
   CHECK(contains(message_of([&] { read({head, token_head}); }), "tensor 'head.weight': repeated name"));
 }
 
@@ -266,7 +288,9 @@ TEST_CASE("key names: patterns take whole names only, and numbers as they are wr
   CHECK(renamed("a.#", "x.#", "a.7", 1, 2) == "x.3");
   CHECK(renamed("a.#", "x.#", "a.6", 1, 2) == "-");
   CHECK(renamed("a.#", "x.#", "a.0", 1, 2) == "-");
-  for (const char* const name : {"a.", "a", "", "a.b", "a.-1", "a.+1", "a.01", "a. 1", "a.1.", "b.1", "xa.1", "a.1234567", "a.99999999999999999999"}) CHECK(renamed("a.#", "x.#", name) == "-");
+  for (const char* const name :
+       {"a.", "a", "", "a.b", "a.-1", "a.+1", "a.01", "a. 1", "a.1.", "b.1", "xa.1", "a.1234567", "a.99999999999999999999"})
+    CHECK(renamed("a.#", "x.#", name) == "-");
   CHECK(renamed("a.*", "x.*", "a.") == "-");
   CHECK(renamed("a.*", "x.*", "a.b.c") == "x.b.c");
 }

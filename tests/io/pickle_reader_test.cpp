@@ -51,11 +51,13 @@ std::string text_in(const std::string& ops, Kind kind = Kind::text) {
 }
 
 /// A pickle with one of nearly everything, as Python writes a checkpoint.
-const std::string everything =
-    begin + "}q" + le(0, 1) + "(" + text("model") + "q" + le(1, 1) + call(name("collections", "OrderedDict"), {}) + "q" + le(2, 1) + "(" + text("a.weight") +
-    tensor(storage("0", 6), 0, {2, 3}, {3, 1}) + text("a.bias") + tensor(storage("1", 3), 0, {3}, {1}) + "u}(" + text("_metadata") + "}ub" + text("args") +
-    name("argparse", "Namespace") + ")\x81}(" + text("lr") + "G" + std::string(8, '\x3f') + text("names") + "](" + text("x") + "K\x07" + "eub" + text("epoch") + "M" +
-    le(299, 2) + text("none") + "N" + text("same") + "h" + le(1, 1) + "u.";
+const std::string everything = begin + "}q" + le(0, 1) + "(" + text("model") + "q" + le(1, 1) +
+                               call(name("collections", "OrderedDict"), {}) + "q" + le(2, 1) + "(" + text("a.weight") +
+                               tensor(storage("0", 6), 0, {2, 3}, {3, 1}) + text("a.bias") +
+                               tensor(storage("1", 3), 0, {3}, {1}) + "u}(" + text("_metadata") + "}ub" + text("args") +
+                               name("argparse", "Namespace") + ")\x81}(" + text("lr") + "G" + std::string(8, '\x3f') +
+                               text("names") + "](" + text("x") + "K\x07" + "eub" + text("epoch") + "M" + le(299, 2) +
+                               text("none") + "N" + text("same") + "h" + le(1, 1) + "u.";
 
 }  // namespace
 
@@ -80,8 +82,10 @@ TEST_CASE("pickle: numbers of every form", "[io]") {
 }
 
 TEST_CASE("pickle: texts and bytes of every form", "[io]") {
-  for (const std::string& form : {"X" + le(2, 4), "\x8c" + le(2, 1), "\x8d" + le(2, 8), "T" + le(2, 4), "U" + le(2, 1)}) CHECK(text_in(form + "ab") == "ab");
-  for (const std::string& form : {"B" + le(2, 4), "C" + le(2, 1), "\x8e" + le(2, 8), "\x96" + le(2, 8)}) CHECK(text_in(form + "ab", Kind::bytes) == "ab");
+  for (const std::string& form : {"X" + le(2, 4), "\x8c" + le(2, 1), "\x8d" + le(2, 8), "T" + le(2, 4), "U" + le(2, 1)})
+    CHECK(text_in(form + "ab") == "ab");
+  for (const std::string& form : {"B" + le(2, 4), "C" + le(2, 1), "\x8e" + le(2, 8), "\x96" + le(2, 8)})
+    CHECK(text_in(form + "ab", Kind::bytes) == "ab");
   CHECK(text_in(text("")) == "");
 }
 
@@ -106,10 +110,10 @@ TEST_CASE("pickle: containers of every form, with the marks inside each other", 
   CHECK(size("}NNs", Kind::dict) == 2);
   CHECK(size("}(NNNNu", Kind::dict) == 4);
   CHECK(size("](](Ne](NNee", Kind::list) == 2);
-  CHECK(size("NN0\x85", Kind::tuple) == 1);      // POP
-  CHECK(size("N(NNN1\x85", Kind::tuple) == 1);   // POP_MARK
-  CHECK(size("N(0\x85", Kind::tuple) == 1);      // POP takes a mark, too
-  CHECK(size("N2\x86", Kind::tuple) == 2);       // DUP
+  CHECK(size("NN0\x85", Kind::tuple) == 1);     // POP
+  CHECK(size("N(NNN1\x85", Kind::tuple) == 1);  // POP_MARK
+  CHECK(size("N(0\x85", Kind::tuple) == 1);     // POP takes a mark, too
+  CHECK(size("N2\x86", Kind::tuple) == 2);      // DUP
 }
 
 TEST_CASE("pickle: what was remembered is the same thing, however it is numbered", "[io]") {
@@ -118,7 +122,8 @@ TEST_CASE("pickle: what was remembered is the same thing, however it is numbered
     CHECK(object.find(v, "self")->number == v.number);  // a dictionary that holds itself
   });
   with("]r" + le(1u << 31, 4) + "0j" + le(1u << 31, 4), [](const Object&, const Value& v) { CHECK(v.kind == Kind::list); });
-  with(text("a") + "\x94" + text("b") + "\x94h" + le(0, 1) + "\x87", [](const Object& object, const Value& v) { CHECK(object.text(object.items(v)[2]) == "a"); });
+  with(text("a") + "\x94" + text("b") + "\x94h" + le(0, 1) + "\x87",
+       [](const Object& object, const Value& v) { CHECK(object.text(object.items(v)[2]) == "a"); });
   says(refused_value("h\x01"), "nothing was remembered under 1 at byte 2");
   says(refused_value("q\x01"), "a value is missing");
 }
@@ -126,7 +131,8 @@ TEST_CASE("pickle: what was remembered is the same thing, however it is numbered
 TEST_CASE("pickle: names are texts and calls are notes, whatever they are called", "[io]") {
   const io_test::Folder folder;
   const std::string victim = folder / "victim";
-  for (const std::string& what : {name("os", "system"), name("posix", "system"), name("builtins", "eval"), text("os") + text("system") + "\x93"}) {
+  for (const std::string& what :
+       {name("os", "system"), name("posix", "system"), name("builtins", "eval"), text("os") + text("system") + "\x93"}) {
     with(call(what, {text("touch " + victim)}), [&](const Object& object, const Value& v) {
       CHECK(v.kind == Kind::call);
       CHECK(contains(object.describe(v), "."));
@@ -140,7 +146,8 @@ TEST_CASE("pickle: names are texts and calls are notes, whatever they are called
     CHECK(object.items(v).size() == 2);  // what is put into an object of some class goes nowhere
     CHECK(object.describe(v) == "yacs.config.CfgNode");
   });
-  with(name(std::string(1000, 'm'), std::string(1000, 'n')), [](const Object& object, const Value& v) { CHECK(object.describe(v).size() < 130); });
+  with(name(std::string(1000, 'm'), std::string(1000, 'n')),
+       [](const Object& object, const Value& v) { CHECK(object.describe(v).size() < 130); });
 }
 
 TEST_CASE("pickle: OrderedDict is a dictionary, also as Python 2 wrote it", "[io]") {
@@ -156,21 +163,24 @@ TEST_CASE("pickle: OrderedDict is a dictionary, also as Python 2 wrote it", "[io
 }
 
 TEST_CASE("pickle: every other opcode is refused by its number", "[io]") {
-  const std::string known("(.012NabcsutRQqrhjJKMGXTUBCe)]}\x80\x81\x85\x86\x87\x88\x89\x8a\x8b\x8c\x8d\x8e\x8f\x90\x91\x92\x93\x94\x95\x96");
+  const std::string known(
+      "(.012NabcsutRQqrhjJKMGXTUBCe)]}\x80\x81\x85\x86\x87\x88\x89\x8a\x8b\x8c\x8d\x8e\x8f\x90\x91\x92\x93\x94\x95\x96");
   int others = 0;
   for (int op = 0; op < 256; ++op) {
     if (known.find(static_cast<char>(op)) != std::string::npos) continue;
     char hex[8];
     std::snprintf(hex, sizeof hex, "0x%02x", op);
     const std::string message = refused_value("NN" + std::string(1, static_cast<char>(op)));
-    if (!contains(message, std::string("opcode ") + hex + " is none that state dicts need at byte 4")) FAIL(op << ": " << message);
+    if (!contains(message, std::string("opcode ") + hex + " is none that state dicts need at byte 4"))
+      FAIL(op << ": " << message);
     ++others;
   }
   CHECK(others == 256 - 51);
 }
 
 TEST_CASE("pickle: stacks that do not add up are refused", "[io]") {
-  for (const char* const ops : {"", "NN", "(N", "0", "t", "N(\x85", "u", "(u", "}(Nu", "}Ns", "N(Ns", "a", "NNa", "N(NNu", "R", "NR", "(NR", "b", "Nb", "Q", "2", "e", "NNe"}) {
+  for (const char* const ops : {"",    "NN",    "(N", "0",  "t",   "N(\x85", "u",  "(u", "}(Nu", "}Ns", "N(Ns", "a",
+                                "NNa", "N(NNu", "R",  "NR", "(NR", "b",      "Nb", "Q",  "2",    "e",   "NNe"}) {
     INFO(ops);
     well_said(refused_value(ops), "x.pth");
   }
@@ -183,15 +193,18 @@ TEST_CASE("pickle: stacks that do not add up are refused", "[io]") {
 
 TEST_CASE("pickle: claimed lengths past the end are refused before anything is taken", "[io]") {
   const auto start = std::chrono::steady_clock::now();
-  for (const std::string& ops : {"X" + le(0xFFFFFFFF, 4), "\x8d" + le(~0ull, 8), "\x8d" + le(1ull << 63, 8), "B" + le(0xFFFFFFF0, 4), "\x8e" + le(~0ull - 8, 8), "\x96" + le(~0ull, 8),
-                                 std::string("\x8a\xff"), "\x8b" + le(0x80000000, 4), "\x95" + le(~0ull, 8), std::string("U\xff"), std::string("\x8c\xff"), "T" + le(0x80000000, 4)})
+  for (const std::string& ops :
+       {"X" + le(0xFFFFFFFF, 4), "\x8d" + le(~0ull, 8), "\x8d" + le(1ull << 63, 8), "B" + le(0xFFFFFFF0, 4),
+        "\x8e" + le(~0ull - 8, 8), "\x96" + le(~0ull, 8), std::string("\x8a\xff"), "\x8b" + le(0x80000000, 4),
+        "\x95" + le(~0ull, 8), std::string("U\xff"), std::string("\x8c\xff"), "T" + le(0x80000000, 4)})
     says(refused_value(ops), "past the end");
   CHECK(std::chrono::steady_clock::now() - start < std::chrono::seconds(1));
 }
 
 TEST_CASE("pickle: numbers of values and of nested marks have limits", "[io]") {
   const Limits few{.bytes = 1000, .values = 10, .marks = 3};
-  const std::string ten = begin + std::string(10, 'N') + std::string(9, '0') + ".", eleven = begin + "N" + ten.substr(2, 10) + std::string(10, '0') + ".";
+  const std::string ten = begin + std::string(10, 'N') + std::string(9, '0') + ".",
+                    eleven = begin + "N" + ten.substr(2, 10) + std::string(10, '0') + ".";
   says_nothing(refused(ten, few));
   says(refused(eleven, few), "too many values at byte 12: expected 10 at most, found more");
   says(refused(begin + "N" + "q\x01q\x02q\x03q\x04q\x05q\x06q\x07q\x08q\x09q\x0a" + ".", few), "too many values");
@@ -209,7 +222,9 @@ TEST_CASE("pickle: a chain of 300,000 tuples inside each other is read and given
 
 TEST_CASE("pickle: what doubles at every step in Python stays small here", "[io]") {
   std::string ops = "]q" + le(0, 1);  // each list holds the one before it twice: 2^200 values for who follows them
-  for (int i = 0; i < 200; ++i) ops += "](h" + le(static_cast<unsigned>(i), 1) + "h" + le(static_cast<unsigned>(i), 1) + "eq" + le(static_cast<unsigned>(i + 1), 1) + "\x86" + "0h" + le(static_cast<unsigned>(i + 1), 1);
+  for (int i = 0; i < 200; ++i)
+    ops += "](h" + le(static_cast<unsigned>(i), 1) + "h" + le(static_cast<unsigned>(i), 1) + "eq" +
+           le(static_cast<unsigned>(i + 1), 1) + "\x86" + "0h" + le(static_cast<unsigned>(i + 1), 1);
   const auto start = std::chrono::steady_clock::now();
   with(ops, [](const Object& object, const Value& v) {
     CHECK(v.kind == Kind::list);

@@ -20,7 +20,8 @@ namespace torch_test {
 using io_test::contains;
 using io_test::message_of;
 
-// Parts are passed as views and the functions are not inlined: with strings, and under the sanitizers, this group would compile for minutes.
+// Parts are passed as views and the functions are not inlined: with strings, and under the sanitizers, this group would
+// compile for minutes.
 using std::string_view;
 using Numbers = std::initializer_list<std::uint64_t>;
 using Values = std::initializer_list<string_view>;
@@ -43,15 +44,21 @@ inline std::span<const std::byte> bytes_of(string_view text) { return std::as_by
 inline const std::string begin("\x80\x02", 2);
 [[gnu::noinline]] inline std::string text(string_view s) { return joined({"X", le(s.size(), 4), s}); }
 /// As a number of 64 bits with a sign: 2^63 and more is negative.
-[[gnu::noinline]] inline std::string integer(std::uint64_t n) { return n < (1u << 31) ? "J" + le(n, 4) : "\x8a\x08" + le(n, 8); }
-[[gnu::noinline]] inline std::string name(string_view module, string_view what) { return joined({"c", module, "\n", what, "\n"}); }
+[[gnu::noinline]] inline std::string integer(std::uint64_t n) {
+  return n < (1u << 31) ? "J" + le(n, 4) : "\x8a\x08" + le(n, 8);
+}
+[[gnu::noinline]] inline std::string name(string_view module, string_view what) {
+  return joined({"c", module, "\n", what, "\n"});
+}
 [[gnu::noinline]] inline std::string tuple(Values values) { return joined({"(", joined(values), "t"}); }
 [[gnu::noinline]] inline std::string numbers(Numbers values) {
   std::string all = "(";
   for (const std::uint64_t v : values) all += integer(v);
   return all + "t";
 }
-[[gnu::noinline]] inline std::string call(string_view what, Values arguments) { return joined({what, tuple(arguments), "R"}); }
+[[gnu::noinline]] inline std::string call(string_view what, Values arguments) {
+  return joined({what, tuple(arguments), "R"});
+}
 [[gnu::noinline]] inline std::string dict(std::initializer_list<std::pair<string_view, string_view>> items) {
   std::string all = "}(";
   for (const auto& [key, value] : items) all += joined({text(key), value});
@@ -87,9 +94,11 @@ class Archive {
     const std::uint64_t flags = later_ ? 0x808 : 0, at = out_.size();
     const std::string sizes = le(minivit::crc32(bytes_of(content)), 4) + le(content.size(), 4) + le(content.size(), 4);
     const std::string padding = "FB" + le(5, 2) + "ZZZZZ";  // as torch aligns contents
-    out_ += joined({"PK\x03\x04", le(0, 2), le(flags, 2), le(0, 2 + 4), later_ ? le(0, 12) : sizes, le(name.size(), 2), le(padding.size(), 2), name, padding, content});
+    out_ += joined({"PK\x03\x04", le(0, 2), le(flags, 2), le(0, 2 + 4), later_ ? le(0, 12) : sizes, le(name.size(), 2),
+                    le(padding.size(), 2), name, padding, content});
     if (later_) out_ += "PK\x07\x08" + sizes;
-    directory_ += joined({"PK\x01\x02", le(0, 4), le(flags, 2), le(0, 2 + 4), sizes, le(name.size(), 2), le(0, 2 + 2 + 2 + 2 + 4), le(at, 4), name});
+    directory_ += joined({"PK\x01\x02", le(0, 4), le(flags, 2), le(0, 2 + 4), sizes, le(name.size(), 2),
+                          le(0, 2 + 2 + 2 + 2 + 4), le(at, 4), name});
     ++count_;
   }
   /// The whole; with `wide` it has the zip64 end of the directory that torch writes.
@@ -97,8 +106,10 @@ class Archive {
     const std::uint64_t at = out_.size(), end64 = at + directory_.size();
     std::string out = out_ + directory_;
     if (wide)
-      out += joined({"PK\x06\x06", le(44, 8), le(0, 2 + 2 + 4 + 4), le(count_, 8), le(count_, 8), le(directory_.size(), 8), le(at, 8), "PK\x06\x07", le(0, 4), le(end64, 8), le(1, 4)});
-    return joined({out, "PK\x05\x06", le(0, 4), le(count_, 2), le(count_, 2), le(directory_.size(), 4), le(at, 4), le(0, 2)});
+      out += joined({"PK\x06\x06", le(44, 8), le(0, 2 + 2 + 4 + 4), le(count_, 8), le(count_, 8), le(directory_.size(), 8),
+                     le(at, 8), "PK\x06\x07", le(0, 4), le(end64, 8), le(1, 4)});
+    return joined(
+        {out, "PK\x05\x06", le(0, 4), le(count_, 2), le(count_, 2), le(directory_.size(), 4), le(at, 4), le(0, 2)});
   }
 
  private:
@@ -133,7 +144,8 @@ struct LegacyStorage {
   std::uint64_t elements;
   string_view content;
 };
-[[gnu::noinline]] inline std::string torch_legacy(string_view object, std::initializer_list<LegacyStorage> storages, string_view system = little_system) {
+[[gnu::noinline]] inline std::string torch_legacy(string_view object, std::initializer_list<LegacyStorage> storages,
+                                                  string_view system = little_system) {
   std::string out = joined({magic, version_1001, system, begin, object, "."}), keys = begin + "](";
   for (const LegacyStorage& s : storages) keys += text(s.key);
   out += keys + "e.";
@@ -151,7 +163,9 @@ struct LegacyStorage {
   return bytes;
 }
 
-[[gnu::noinline]] inline std::string at_byte(std::string bytes, std::size_t at, std::string_view put) { return bytes.replace(at, put.size(), put); }
+[[gnu::noinline]] inline std::string at_byte(std::string bytes, std::size_t at, std::string_view put) {
+  return bytes.replace(at, put.size(), put);
+}
 
 /// Every message is one line of at most 500 bytes that names the file.
 [[gnu::noinline]] inline void well_said(const std::string& message, string_view file) {

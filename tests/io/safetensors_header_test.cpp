@@ -242,8 +242,8 @@ TEST_CASE("safetensors header: names and paths from outside can neither flood no
   for (int i = 0; i < 7; ++i) shape += "," + huge;
   const std::string bytes = raw("{\"" + name + "\":" + record("F8_E4M3FNUZ", shape + "]", "[0,100000]") + "}", 100'000);
   const std::string path = "folder\n/" + std::string(3000, 'p') + "/last.safetensors";
-  const std::string message =
-      message_of([&] { SafeTensors::parse(std::as_bytes(std::span(bytes.data(), bytes.size())), path); });
+  const std::string message = message_of(
+      [&] { SafeTensors::parse(std::as_bytes(std::span(bytes.data(), bytes.size())), path); });
   CAPTURE(message);
   CHECK(message.find("\\x0a\\x1b[31mnnn") != std::string::npos);
   CHECK(message.find("/last.safetensors") != std::string::npos);

@@ -114,8 +114,7 @@ TEST_CASE("safetensors: all 65536 half and bfloat16 values are widened exactly",
     const int exponent = static_cast<int>(i >> 10 & 31), mantissa = static_cast<int>(i & 1023);
     const double sign = i >> 15 ? -1 : 1;
     const float value = h.data()[i];
-    if (exponent == 31)
-      CHECK((mantissa ? std::isnan(value) : std::isinf(value)));
+    if (exponent == 31) CHECK((mantissa ? std::isnan(value) : std::isinf(value)));
     else if (value != sign * (exponent ? std::ldexp(1024 + mantissa, exponent - 25) : std::ldexp(mantissa, -24)))
       FAIL("half " << i);
     if (std::bit_cast<std::uint32_t>(b.data()[i]) != i << 16) FAIL("bfloat16 " << i);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Models from other people's files: the reference's .pth fixtures, heads of other classes, positions of other sizes, and what is said when a
-// file does not fit.
+// Models from other people's files: the reference's .pth fixtures, heads of other classes, positions of other sizes, and
+// what is said when a file does not fit.
 #include "../models/fixture_models.hpp"
 #include "raw_torch.hpp"
 
@@ -15,7 +15,6 @@ using namespace minivit;
 using namespace io_test;
 
 namespace {
-
 
 template <class Model>
 bool equal_weights(const Model& a, const Model& b) {
@@ -51,7 +50,8 @@ ParameterTable table_of(const Shape& s) {
   add("pos_embed", {1, s.positions, s.dim});
   add("patch_embed.proj.weight", {s.dim, s.channels, s.patch, s.patch});
   for (Index l = 0; l < s.depth; ++l) {
-    const std::string block = "blocks." + std::to_string(l) + (s.shared ? ".block" : ""), own = s.shared ? ".instances.0.weight" : ".weight";
+    const std::string block = "blocks." + std::to_string(l) + (s.shared ? ".block" : ""),
+                      own = s.shared ? ".instances.0.weight" : ".weight";
     add(block + ".norm1" + own, {s.dim});
     add(block + ".attn.qkv.weight", {3 * s.dim, s.dim});
     add(block + ".mlp.fc1.weight", {s.ratio * s.dim, s.dim});
@@ -95,11 +95,15 @@ TEST_CASE("torch checkpoint: the reference's .pth files give the fixtures' weigh
   CHECK(open_weights(fixtures::path("checkpoint_mini_swin_legacy.pth")).origin().container == "PyTorch legacy");
 
   // The same checks as for every other file.
-  CHECK(contains(message_of([&] { load<MiniSwin>(fixtures::path("checkpoint_mini_deit_zip.pth")); }), "is this a checkpoint of a DeiT or Mini-DeiT?"));
-  CHECK(contains(message_of([&] { load<MiniDeiT>(fixtures::path("checkpoint_mini_swin_legacy.pth")); }), "is this a checkpoint of a Swin or Mini-Swin?"));
-  CHECK(contains(message_of([&] { load<ViT<three_classes(fixture::student)>>(fixtures::path("checkpoint_mini_deit_zip.pth")); }),
-                 "head.weight: expected [3, 24], found [10, 24], head.bias: expected [3], found [10] (other number of classes (10 in the file, 3 in the model); "
-                 "LoadOptions::replace_head (--replace-head) starts a new head)"));
+  CHECK(contains(message_of([&] { load<MiniSwin>(fixtures::path("checkpoint_mini_deit_zip.pth")); }),
+                 "is this a checkpoint of a DeiT or Mini-DeiT?"));
+  CHECK(contains(message_of([&] { load<MiniDeiT>(fixtures::path("checkpoint_mini_swin_legacy.pth")); }),
+                 "is this a checkpoint of a Swin or Mini-Swin?"));
+  CHECK(contains(
+      message_of([&] { load<ViT<three_classes(fixture::student)>>(fixtures::path("checkpoint_mini_deit_zip.pth")); }),
+      "head.weight: expected [3, 24], found [10, 24], head.bias: expected [3], found [10] (other number of classes (10 in "
+      "the file, 3 in the model); "
+      "LoadOptions::replace_head (--replace-head) starts a new head)"));
 }
 
 TEST_CASE("load options: a head of other classes starts anew on request, and nothing else changes", "[io]") {
@@ -118,7 +122,8 @@ TEST_CASE("load options: a head of other classes starts anew on request, and not
       CHECK(std::equal(at, at + p.size, expected.begin(), expected.end()));
     }
   }
-  CHECK(parameters_of<Model>(file, {.replace_head = true}).report().replaced == std::vector<std::string>{"head.weight", "head.bias"});
+  CHECK(parameters_of<Model>(file, {.replace_head = true}).report().replaced ==
+        std::vector<std::string>{"head.weight", "head.bias"});
   using Same = ViT<fixture::student>;
   CHECK(equal_weights(load<Same>(file, {.replace_head = true}), load<Same>(file)));  // a head that fits is taken
 
@@ -128,9 +133,9 @@ TEST_CASE("load options: a head of other classes starts anew on request, and not
   const LoadReport report = load_into(other, file, {.replace_head = true});
   CHECK(report.ok());
   const auto& head = *std::ranges::find(Model::parameter_table(), "head.weight", &ParameterInfo::name);
-  CHECK(std::equal(other.data() + head.offset, other.data() + head.offset + head.size, before.data() + head.offset));  // keeps the model's own
+  // keeps the model's own
+  CHECK(std::equal(other.data() + head.offset, other.data() + head.offset + head.size, before.data() + head.offset));
   CHECK(report.text() == "every tensor fits; new head.weight, head.bias");
-
 }
 
 TEST_CASE("load options: a head is replaced as a whole, when only its number of classes differs or there is none", "[io]") {
@@ -147,7 +152,8 @@ TEST_CASE("load options: a head is replaced as a whole, when only its number of 
   CHECK(compare(table, file_of(no_head), {}, {}, {.replace_head = true}).replaced == head);
   CHECK(compare(table, file_of(one_part), {}, {}, {.replace_head = true}).replaced == head);
   CHECK(compare(table_of({.classes = 3}), file_of(table), {}, {}, {.replace_head = true}).replaced == head);
-  CHECK(compare(table_of({.classes = 3, .dist = true}), file_of(table_of({.dist = true})), {}, {}, {.replace_head = true}).replaced.size() == 4);
+  CHECK(compare(table_of({.classes = 3, .dist = true}), file_of(table_of({.dist = true})), {}, {}, {.replace_head = true})
+            .replaced.size() == 4);
   CHECK(compare(table, file_of(table), {}, {}, {.replace_head = true}).replaced.empty());
   const LoadReport wrong = compare(table, file_of(wrong_width), {}, {}, {.replace_head = true});
   CHECK(wrong.replaced.empty());
@@ -159,7 +165,9 @@ TEST_CASE("load options: positions of another size are resampled on request, as 
   using Deit = ViT<cls_48>;
   const StateDict deit = open_weights(fixtures::path("deit_a.weights.safetensors"));
   CHECK(equal_weights(load<Deit>(deit, {.resample = true}), at_resolution<cls_48>(load<ViT<fixture::deit_a>>(deit))));
-  CHECK(contains(message_of([&] { load<Deit>(deit); }), "other number of positions (65 in the file, 145 in the model); LoadOptions::resample (--resample) adapts positions"));
+  CHECK(contains(
+      message_of([&] { load<Deit>(deit); }),
+      "other number of positions (65 in the file, 145 in the model); LoadOptions::resample (--resample) adapts positions"));
 
   constexpr SwinConfig larger = window_8(fixture::swin_a);  // masks and index tables of the file belong to the old window
   using Large = Swin<larger>;
@@ -167,18 +175,21 @@ TEST_CASE("load options: positions of another size are resampled on request, as 
   CHECK(equal_weights(load<Large>(swin, {.resample = true}), at_resolution<larger>(load<Swin<fixture::swin_a>>(swin))));
   const std::string refused = message_of([&] { load<Large>(swin); });
   CHECK(contains(refused, "relative_position_bias_table: expected [225, 2], found [49, 2]"));
-  CHECK(contains(refused, "other window (4 in the file, 8 in the model); LoadOptions::resample (--resample) adapts positions"));
+  CHECK(contains(refused,
+                 "other window (4 in the file, 8 in the model); LoadOptions::resample (--resample) adapts positions"));
   CHECK(parameters_of<Large>(swin, {.resample = true}).report().resampled.size() == 6);  // one table for each layer
-
 
   const Shape other{.classes = 3, .positions = 145};
   CHECK(contains(hint(other, {}), "LoadOptions::resample and replace_head (--resample --replace-head) adapt both"));
   CHECK(compare(table_of(other), file_of(table_of({})), {}, {}, {.replace_head = true, .resample = true}).ok());
   const LoadOptions resample{.resample = true};
-  CHECK(!compare(table_of({.positions = 146}), file_of(table_of({})), {}, {}, resample).ok());                  // 145 patches are no square
-  CHECK(!compare(table_of({.positions = 145}), file_of(table_of({.positions = 64})), {}, {}, resample).ok());   // positions without the token's
+  CHECK(!compare(table_of({.positions = 146}), file_of(table_of({})), {}, {}, resample).ok());  // 145 patches are no square
+  CHECK(!compare(table_of({.positions = 145}), file_of(table_of({.positions = 64})), {}, {}, resample)
+             .ok());  // positions without the token's
   CHECK(!compare(table_of({.positions = 146, .dist = true}), file_of(table_of({})), {}, {}, resample).ok());
-  CHECK(compare(table_of({.positions = 144, .cls = false}), file_of(table_of({.positions = 64, .cls = false})), {}, {}, resample).ok());
+  CHECK(compare(table_of({.positions = 144, .cls = false}), file_of(table_of({.positions = 64, .cls = false})), {}, {},
+                resample)
+            .ok());
 }
 
 TEST_CASE("load options: the config in a file of ours may differ in what is adapted, and in nothing else", "[io]") {
@@ -190,14 +201,17 @@ TEST_CASE("load options: the config in a file of ours may differ in what is adap
   for (int i = 0; i < 10; ++i) info.class_names.push_back(std::to_string(i));
   save(model, folder / "a", info);
   using Three = ViT<three_classes(fixture::student)>;
-  CHECK(contains(message_of([&] { load<Three>(folder / "a"); }), "config field 'classes' differs: expected 3, found 10 (LoadOptions::replace_head"));
+  CHECK(contains(message_of([&] { load<Three>(folder / "a"); }),
+                 "config field 'classes' differs: expected 3, found 10 (LoadOptions::replace_head"));
   CHECK_NOTHROW(load<Three>(folder / "a", {.replace_head = true}));
-  CHECK(contains(message_of([&] { load<ViT<fixture::deit_a>>(folder / "a", {.replace_head = true, .resample = true}); }), "config field 'dim' differs"));
+  CHECK(contains(message_of([&] { load<ViT<fixture::deit_a>>(folder / "a", {.replace_head = true, .resample = true}); }),
+                 "config field 'dim' differs"));
 
   using Large = ViT<image_48(fixture::deit_a)>;
   const auto deit = load<ViT<fixture::deit_a>>(fixtures::path("deit_a.weights.safetensors"));
   save(deit, folder / "b");
-  CHECK(contains(message_of([&] { load<Large>(folder / "b"); }), "config field 'image' differs: expected 48, found 32 (LoadOptions::resample"));
+  CHECK(contains(message_of([&] { load<Large>(folder / "b"); }),
+                 "config field 'image' differs: expected 48, found 32 (LoadOptions::resample"));
   CHECK(equal_weights(load<Large>(folder / "b", {.resample = true}), at_resolution<image_48(fixture::deit_a)>(deit)));
 }
 
@@ -206,7 +220,9 @@ TEST_CASE("load report: every tensor that does not fit is named, and the cause i
   CHECK(contains(hint({}, {.positions = 66, .dist = true}), "distilled in one, not in the other?"));
   CHECK(contains(hint({}, {.dim = 96}), "other dim (96 in the file, 48 in the model)"));
   CHECK(contains(hint({}, {.depth = 6}), "other depth (6 in the file, 4 in the model)"));
-  CHECK(contains(hint({.patch = 8, .positions = 17}, {}), "other patch (4 in the file, 8 in the model), number of positions (65 in the file, 17 in the model); LoadOptions::resample"));
+  CHECK(contains(hint({.patch = 8, .positions = 17}, {}),
+                 "other patch (4 in the file, 8 in the model), number of positions (65 in the file, 17 in the model); "
+                 "LoadOptions::resample"));
   CHECK(contains(hint({.channels = 1}, {}), "other channels (3 in the file, 1 in the model)"));
   CHECK(contains(hint({}, {.ratio = 2}), "other mlp_ratio (2 in the file, 4 in the model)"));
   CHECK(contains(hint({.classes = 3}, {}), "other number of classes (10 in the file, 3 in the model)"));
@@ -222,13 +238,15 @@ TEST_CASE("load report: every tensor that does not fit is named, and the cause i
 
   // A tensor that is there but cannot be read, and another dictionary that holds more.
   using namespace torch_test;
-  const std::string one = tensor(storage("0", 1), 0, {1}, {1}), quantised = call(name("torch._utils", "_rebuild_qtensor"), {});
+  const std::string one = tensor(storage("0", 1), 0, {1}, {1}),
+                    quantised = call(name("torch._utils", "_rebuild_qtensor"), {});
   const auto of = [&](const std::string& object) {
     const std::string bytes = torch_zip(object, {{"0", floats(1)}});
     const StateDict file = parse_weights(bytes_of(bytes), "x.pth");
     return compare(table_of({}), file).hint;
   };
-  CHECK(of(dict({{"blocks.0.norm1.weight", one}, {"head.weight", quantised}})) == "'head.weight' cannot be read: torch._utils._rebuild_qtensor");
+  CHECK(of(dict({{"blocks.0.norm1.weight", one}, {"head.weight", quantised}})) ==
+        "'head.weight' cannot be read: torch._utils._rebuild_qtensor");
   CHECK(of(dict({{"model", dict({{"step", one}})}, {"ema", dict({{"a", one}, {"b", one}})}})) ==
         "the file also holds 'ema' with 2 tensors: ReadOptions::entry (--entry) takes it");
 

@@ -41,7 +41,9 @@ std::vector<float> values(const StateDict& file, std::string_view name) {
 
 /// A file with one tensor 'w' over a storage of 6 floats.
 std::string one(const std::string& tensor_ops) { return torch_zip(dict({{"w", tensor_ops}}), {{"0", floats(6)}}); }
-std::string one_legacy(const std::string& tensor_ops) { return torch_legacy(dict({{"w", tensor_ops}}), {{"0", 6, floats(6)}}); }
+std::string one_legacy(const std::string& tensor_ops) {
+  return torch_legacy(dict({{"w", tensor_ops}}), {{"0", 6, floats(6)}});
+}
 /// Both containers, with the same answer.
 std::string refused_tensor(const std::string& tensor_ops) {
   const std::string message = refused(one(tensor_ops));
@@ -72,7 +74,8 @@ TEST_CASE("torch file: what PyTorch wrote is read, in both containers, every typ
     CHECK(file.origin().entry == "model");
     CHECK(file.origin().other_entries == std::vector<std::pair<std::string, std::size_t>>{{"ema.state_dict", 1}});
     CHECK(file.origin().left_out == std::vector<std::string>{"quantised: torch._utils._rebuild_qtensor"});
-    for (const char* const name : {"f32", "f64", "f16", "bf16"}) CHECK(values(file, name) == std::vector<float>{0, 1, 2, 3, 4, 5});
+    for (const char* const name : {"f32", "f64", "f16", "bf16"})
+      CHECK(values(file, name) == std::vector<float>{0, 1, 2, 3, 4, 5});
     const auto wide = file.read<std::int64_t>("i64"), narrow = file.read<std::int64_t>("i32");
     for (Index i = 0; i < 6; ++i) CHECK((wide.data()[i] == i && narrow.data()[i] == i));
     CHECK(file.at("i16").dtype == DType::I16);
@@ -88,7 +91,8 @@ TEST_CASE("torch file: what PyTorch wrote is read, in both containers, every typ
       shape.resize(2, 1);
       const auto read = values(file, name);
       for (Index i = 0; i < shape[0]; ++i)
-        for (Index j = 0; j < shape[1]; ++j) CHECK(read[static_cast<std::size_t>(i * shape[1] + j)] == static_cast<float>(number(i, j)));
+        for (Index j = 0; j < shape[1]; ++j)
+          CHECK(read[static_cast<std::size_t>(i * shape[1] + j)] == static_cast<float>(number(i, j)));
     };
     is_view("map", {6, 8}, [](Index i, Index j) { return 8 * i + j; });
     is_view("transposed", {8, 6}, [](Index i, Index j) { return 8 * j + i; });
@@ -108,7 +112,9 @@ TEST_CASE("torch file: what PyTorch wrote is read, in both containers, every typ
 }
 
 TEST_CASE("torch file: the dictionary is chosen by one rule, or by name", "[io]") {
-  const auto with = [](const char* name) { return std::pair<std::string, std::string>{name, dict({{std::string("in_") + name, w23}})}; };
+  const auto with = [](const char* name) {
+    return std::pair<std::string, std::string>{name, dict({{std::string("in_") + name, w23}})};
+  };
   const auto pairs = [&](const std::vector<const char*>& entries) {
     std::vector<std::pair<std::string, std::string>> all{{"epoch", "K\x03"}};
     for (const char* e : entries) all.push_back(with(e));
@@ -128,21 +134,29 @@ TEST_CASE("torch file: the dictionary is chosen by one rule, or by name", "[io]"
   CHECK(names(dict({{"a.b", dict({{"w", w23}})}}), "a.b") == "w");  // a key with a dot in it
   CHECK(names(dict({{"model", dict({{"w", w23}})}, {"rng", w23}})) == "w");
   CHECK(names(dict({{"weights", dict({{"w", w23}})}, {"rng", w23}}), "weights") == "w");
-  CHECK(names("}q" + le(9, 1) + "(" + text("model") + dict({{"w", w23}}) + text("self") + "h" + le(9, 1) + "u") == "w");  // holds itself
+  // holds itself
+  CHECK(names("}q" + le(9, 1) + "(" + text("model") + dict({{"w", w23}}) + text("self") + "h" + le(9, 1) + "u") == "w");
 
-  says(refused_entry(dict_of(pairs({"first", "second"}))), "more than one dictionary of tensors: found 'first' (1 tensors), 'second' (1 tensors)");
-  says(refused_entry(dict_of(pairs({"first", "second"})), "third"), "no dictionary 'third' in the file: found 'first' (1 tensors)");
+  says(refused_entry(dict_of(pairs({"first", "second"}))),
+       "more than one dictionary of tensors: found 'first' (1 tensors), 'second' (1 tensors)");
+  says(refused_entry(dict_of(pairs({"first", "second"})), "third"),
+       "no dictionary 'third' in the file: found 'first' (1 tensors)");
   says(refused_entry(dict({{"model", dict({})}})), "no tensors by name");
-  says(refused_entry(w23), "no tensors by name in the file: expected a dictionary of tensors, found torch._utils._rebuild_tensor_v2");
-  says(refused_entry(name("timm.models", "VisionTransformer") + ")\x81"), "found timm.models.VisionTransformer (in Python: torch.save(model.state_dict(), ...))");
-  says(refused_entry(dict({{"model", name("timm.models", "VisionTransformer") + ")\x81"}})), "found under 'model' timm.models.VisionTransformer");
+  says(refused_entry(w23),
+       "no tensors by name in the file: expected a dictionary of tensors, found torch._utils._rebuild_tensor_v2");
+  says(refused_entry(name("timm.models", "VisionTransformer") + ")\x81"),
+       "found timm.models.VisionTransformer (in Python: torch.save(model.state_dict(), ...))");
+  says(refused_entry(dict({{"model", name("timm.models", "VisionTransformer") + ")\x81"}})),
+       "found under 'model' timm.models.VisionTransformer");
   for (const char* const value : {"N", "K\x01", "]", ")", "\x88"}) says(refused_entry(value), "no tensors by name");
 }
 
 TEST_CASE("torch file: unknown classes and hostile calls are skipped without effect", "[io]") {
   const io_test::Folder folder;
   const std::string victim = folder / "victim", attack = call(name("os", "system"), {text("touch " + victim)});
-  const std::string object = dict({{"args", attack}, {"model", dict({{"evil", attack}, {"w", w23}, {"n", "K\x01"}})}, {"optimizer", name("builtins", "exec") + text("import os").append("\x85R")}});
+  const std::string object = dict({{"args", attack},
+                                   {"model", dict({{"evil", attack}, {"w", w23}, {"n", "K\x01"}})},
+                                   {"optimizer", name("builtins", "exec") + text("import os").append("\x85R")}});
   for (const std::string& bytes : {torch_zip(object, {{"0", floats(6)}}), torch_legacy(object, {{"0", 6, floats(6)}})}) {
     const StateDict file = parsed(bytes);
     CHECK(file.tensors().size() == 1);
@@ -150,8 +164,10 @@ TEST_CASE("torch file: unknown classes and hostile calls are skipped without eff
   }
   says(refused_entry(attack), "found os.system");
   // Where a tensor's parts are expected.
-  for (const std::string& part : {tensor(attack, 0, {2, 3}, {3, 1}), call(name("torch._utils", "_rebuild_tensor_v2"), {six, attack, numbers({6}), numbers({1}), "\x89", "N"}),
-                                  call(attack, {six}), tensor(attack + "Q", 0, {6}, {1})})
+  for (const std::string& part :
+       {tensor(attack, 0, {2, 3}, {3, 1}),
+        call(name("torch._utils", "_rebuild_tensor_v2"), {six, attack, numbers({6}), numbers({1}), "\x89", "N"}),
+        call(attack, {six}), tensor(attack + "Q", 0, {6}, {1})})
     says(refused_entry(dict({{"w", part}})), "no tensors by name");
   CHECK(!std::filesystem::exists(victim));
 }
@@ -185,61 +201,82 @@ TEST_CASE("torch file: a tensor whose description makes no sense is no tensor", 
   };
   const auto rebuilt = [](std::string_view what, Values arguments) { return call(name("torch._utils", what), arguments); };
   const std::string shape = "offset, shape and strides are no numbers";
-  says(left_out(tensor(six, ~0ull, {6}, {1})), shape);        // -1
+  says(left_out(tensor(six, ~0ull, {6}, {1})), shape);  // -1
   says(left_out(tensor(six, 0, {~0ull}, {1})), shape);
   says(left_out(tensor(six, 0, {2, 3}, {~0ull, 1})), shape);
   says(left_out(tensor(six, 0, {6}, {1, 1})), shape);
   says(left_out(tensor(six, 0, {1, 1, 1, 1, 1, 1, 1, 1, 1}, {1, 1, 1, 1, 1, 1, 1, 1, 1})), shape);
   says(left_out(rebuilt("_rebuild_tensor_v2", {six, "K" + le(0, 1)})), "too few arguments");
-  says(left_out(rebuilt("_rebuild_tensor_v3", {six, "K" + le(0, 1), numbers({6}), numbers({1}), "\x89", "N"})), "too few arguments");
+  says(left_out(rebuilt("_rebuild_tensor_v3", {six, "K" + le(0, 1), numbers({6}), numbers({1}), "\x89", "N"})),
+       "too few arguments");
   says(left_out(tensor("N", 0, {6}, {1})), "its storage is None");
   says(left_out(tensor(text("0") + "Q", 0, {6}, {1})), "its storage is described in an unknown way");
   says(left_out(tensor(storage("0", 6, "MeshStorage"), 0, {6}, {1})), "its storage has the unknown type torch.MeshStorage");
   says(left_out(tensor(storage("0", 6, "ComplexDoubleStorage"), 0, {6}, {1})), "its numbers are ComplexDoubleStorage");
-  says(left_out(rebuilt("_rebuild_tensor_v2", {six, "K" + le(0, 1), numbers({6}), numbers({1}), "\x89", "N", dict({{"neg", "\x88"}})})), "a negated or conjugated view");
-  says(left_out(rebuilt("_rebuild_parameter", {rebuilt("_rebuild_parameter", {rebuilt("_rebuild_parameter", {rebuilt("_rebuild_parameter", {w23, "\x88", "N"})})})})), "_rebuild_parameter");
+  says(left_out(rebuilt("_rebuild_tensor_v2",
+                        {six, "K" + le(0, 1), numbers({6}), numbers({1}), "\x89", "N", dict({{"neg", "\x88"}})})),
+       "a negated or conjugated view");
+  says(left_out(rebuilt("_rebuild_parameter",
+                        {rebuilt("_rebuild_parameter",
+                                 {rebuilt("_rebuild_parameter", {rebuilt("_rebuild_parameter", {w23, "\x88", "N"})})})})),
+       "_rebuild_parameter");
   CHECK(parsed(one(rebuilt("_rebuild_parameter", {w23, "\x88", "N"}))).tensors().size() == 1);
   CHECK(parsed(one(rebuilt("_rebuild_tensor", {six, "K" + le(0, 1), numbers({6}), numbers({1})}))).tensors().size() == 1);
-  CHECK(parsed(one(call(name("torch._tensor", "_rebuild_from_type_v2"), {name("torch._utils", "_rebuild_tensor_v2"), name("my", "Tensor"), tuple({six, "K" + le(0, 1), numbers({6}), numbers({1}), "\x89", "N"}), "N"}))).tensors().size() == 1);
+  CHECK(parsed(one(call(name("torch._tensor", "_rebuild_from_type_v2"),
+                        {name("torch._utils", "_rebuild_tensor_v2"), name("my", "Tensor"),
+                         tuple({six, "K" + le(0, 1), numbers({6}), numbers({1}), "\x89", "N"}), "N"})))
+            .tensors()
+            .size() == 1);
 }
 
 TEST_CASE("torch file: newer types stand beside a storage that counts bytes", "[io]") {
   const auto typed = [](const char* type, std::uint64_t bytes, std::uint64_t elements) {
-    return call(name("torch._utils", "_rebuild_tensor_v3"), {storage("0", bytes, "UntypedStorage"), "K" + le(0, 1), numbers({elements}), numbers({1}), "\x89", "N", name("torch", type)});
+    return call(name("torch._utils", "_rebuild_tensor_v3"),
+                {storage("0", bytes, "UntypedStorage"), "K" + le(0, 1), numbers({elements}), numbers({1}), "\x89", "N",
+                 name("torch", type)});
   };
   CHECK(values(parsed(one(typed("float32", 24, 6))), "w") == std::vector<float>{0, 1, 2, 3, 4, 5});
   CHECK(parsed(one(typed("float8_e4m3fn", 24, 24))).at("w").dtype == DType::F8_E4M3);
   CHECK(parsed(one(typed("uint16", 24, 12))).at("w").bytes == 24);
   says(refused(one(typed("float32", 24, 7))), "it goes past the end of its storage: expected 6 elements");
-  says(refused(one(typed("float32", 28, 7))), "its storage has another size: expected 7 elements of 4 bytes, found 24 bytes");
+  says(refused(one(typed("float32", 28, 7))),
+       "its storage has another size: expected 7 elements of 4 bytes, found 24 bytes");
   says(refused(one(typed("float32", 23, 5))), "no tensors by name");
   says(refused(one(typed("float3", 24, 6))), "no tensors by name");
 }
 
 TEST_CASE("torch file: storages that are missing or of another size are refused", "[io]") {
   says(refused(torch_zip(dict({{"w", w23}}), {{"1", floats(6)}})), "tensor 'w': its storage '0' is not in the file");
-  for (const int n : {0, 5, 7}) says(refused(torch_zip(dict({{"w", w23}}), {{"0", floats(n)}})), "its storage has another size: expected 6 elements of 4 bytes, found " + std::to_string(4 * n));
+  for (const int n : {0, 5, 7})
+    says(refused(torch_zip(dict({{"w", w23}}), {{"0", floats(n)}})),
+         "its storage has another size: expected 6 elements of 4 bytes, found " + std::to_string(4 * n));
   const auto start = std::chrono::steady_clock::now();
-  for (const std::uint64_t claimed : {1ull << 40, 1ull << 62, ~0ull >> 1}) {  // nothing is allocated for what is only claimed
+  for (const std::uint64_t claimed :
+       {1ull << 40, 1ull << 62, ~0ull >> 1}) {  // nothing is allocated for what is only claimed
     const std::string huge = tensor(storage("0", claimed), 0, {claimed}, {1});
     says(refused(one(huge)), "its storage has another size");
     says(refused(one_legacy(huge)), "storage '0': wrong number of elements");
-    says(refused(torch_legacy(dict({{"w", huge}}), {{"0", claimed, floats(6)}})), "storage '0': it goes past the end of the file");
+    says(refused(torch_legacy(dict({{"w", huge}}), {{"0", claimed, floats(6)}})),
+         "storage '0': it goes past the end of the file");
   }
   CHECK(std::chrono::steady_clock::now() - start < std::chrono::seconds(1));
-  const auto view = tuple({text("storage"), name("torch", "FloatStorage"), text("0"), text("cpu"), integer(6), tuple({text("1"), integer(0), integer(6)})}) + "Q";
+  const auto view = tuple({text("storage"), name("torch", "FloatStorage"), text("0"), text("cpu"), integer(6),
+                           tuple({text("1"), integer(0), integer(6)})}) +
+                    "Q";
   says(refused(one(tensor(view, 0, {6}, {1}))), "its storage is a part of another one");
 }
 
 TEST_CASE("torch file: names are checked before they are anybody's", "[io]") {
   says(refused_entry("}(" + text("w\xFF") + w23 + "u"), "its name is not valid UTF-8");
   says(refused_entry(dict({{"w", w23}, {"w", w23}})), "tensor 'w': repeated name");
-  says(refused_entry(dict({{std::string(1001, 'n'), w23}})), "its name is too long: expected 1000 bytes at most, found 1001");
+  says(refused_entry(dict({{std::string(1001, 'n'), w23}})),
+       "its name is too long: expected 1000 bytes at most, found 1001");
   CHECK(names("}(" + text("w") + w23 + "K\x01" + w23 + "u") == "w");
   says(refused_entry(dict({{"a\nb", tensor(six, 9, {1}, {1})}})), "tensor 'a\\x0ab'");
   // One long key of very many dictionaries and calls of a long name: time, not memory.
   const auto start = std::chrono::steady_clock::now();
-  std::string many = "}(" + text(std::string(1'000'000, 'k')) + "q" + le(1, 1) + name(std::string(1'000'000, 'm'), "n") + "q" + le(2, 1);
+  std::string many = "}(" + text(std::string(1'000'000, 'k')) + "q" + le(1, 1) + name(std::string(1'000'000, 'm'), "n") +
+                     "q" + le(2, 1);
   for (int i = 0; i < 60'000; ++i) many += "h\x01}h\x01h\x02)R";
   many += text("w") + w23 + "u";
   CHECK(parsed(torch_zip(many, {{"0", floats(6)}})).origin().left_out.size() == 100);
@@ -251,10 +288,13 @@ TEST_CASE("torch file: archives that are something else are told apart", "[io]")
   says(refused(zip({{"arr_0.npy", "..."}})), "it holds numpy arrays");
   says(refused(zip({{"a/data.pkl", "."}, {"b/data.pkl", "."}})), "more than one data.pkl");
   says(refused(torch_zip(dict({{"w", w23}}), {{"0", floats(6)}}, {{"constants.pkl", "."}})), "a TorchScript archive");
-  says(refused(torch_zip(dict({{"w", w23}}), {{"0", floats(6)}}, {{"byteorder", "big"}})), "another byte order: expected little, found big");
+  says(refused(torch_zip(dict({{"w", w23}}), {{"0", floats(6)}}, {{"byteorder", "big"}})),
+       "another byte order: expected little, found big");
   says_nothing(refused(torch_zip(dict({{"w", w23}}), {{"0", floats(6)}}, {{"byteorder", "little"}})));
-  says(refused(torch_zip(text(std::string(2000, 'x')), {}), {.pickle = {.bytes = 1000}}), "the pickle is too large: expected 1000 bytes at most");
-  CHECK(values(parsed(zip({{"data.pkl", begin + dict({{"w", w23}}) + "."}, {"data/0", floats(6)}})), "w").size() == 6);  // packed again without its folder
+  says(refused(torch_zip(text(std::string(2000, 'x')), {}), {.pickle = {.bytes = 1000}}),
+       "the pickle is too large: expected 1000 bytes at most");
+  // packed again without its folder
+  CHECK(values(parsed(zip({{"data.pkl", begin + dict({{"w", w23}}) + "."}, {"data/0", floats(6)}})), "w").size() == 6);
 }
 
 TEST_CASE("torch file: a legacy file that lies is refused with what is wrong", "[io]") {
@@ -262,7 +302,8 @@ TEST_CASE("torch file: a legacy file that lies is refused with what is wrong", "
   says(refused(begin + object + "."), "a pickle, but not of torch.save");
   says(refused(begin + "J" + le(7, 4) + "." + std::string(20, 'x')), "expected its magic number, found an integer");
   says(refused(magic + begin + "M" + le(1002, 2) + "." + little_system), "an unknown version");
-  says(refused(torch_legacy(object, {{"0", 6, floats(6)}}, begin + dict({{"little_endian", "\x89"}}) + ".")), "another byte order");
+  says(refused(torch_legacy(object, {{"0", 6, floats(6)}}, begin + dict({{"little_endian", "\x89"}}) + ".")),
+       "another byte order");
   says(refused(torch_legacy(object, {{"0", 6, floats(6)}}, begin + dict({}) + ".")), "another byte order");
   says(refused(torch_legacy(object, {})), "tensor 'w': its storage '0' is not in the file");
   says(refused(torch_legacy(object, {{"1", 6, floats(6)}})), "storage '1': no tensor says what type it has");
@@ -270,12 +311,17 @@ TEST_CASE("torch file: a legacy file that lies is refused with what is wrong", "
   says(refused(torch_legacy(object, {{"0", 6, floats(6) + "x"}})), "the file goes on behind the last storage");
   says(refused(torch_legacy(object, {{"0", 6, floats(5)}})), "storage '0': it goes past the end of the file");
   says(refused(torch_legacy(object, {{"0", 5, floats(5)}})), "storage '0': wrong number of elements: expected 6, found 5");
-  says(refused(torch_legacy(dict({{"w", w23}, {"v", tensor(storage("0", 3, "DoubleStorage"), 0, {3}, {1})}}), {{"0", 6, floats(6)}})), "storage '0' is described in two ways");
-  says(refused(magic + version_1001 + little_system + begin + object + "." + begin + "N."), "no list of storages behind the pickle: found None");
+  says(refused(torch_legacy(dict({{"w", w23}, {"v", tensor(storage("0", 3, "DoubleStorage"), 0, {3}, {1})}}),
+                            {{"0", 6, floats(6)}})),
+       "storage '0' is described in two ways");
+  says(refused(magic + version_1001 + little_system + begin + object + "." + begin + "N."),
+       "no list of storages behind the pickle: found None");
 }
 
 TEST_CASE("torch file: cut at any byte it is refused, with any byte changed it is refused or read", "[io]") {
-  const std::string object = dict({{"epoch", "K\x05"}, {"model", dict({{"w", tensor(six, 0, {3, 2}, {1, 3})}})}, {"args", name("argparse", "Namespace") + ")\x81}b"}});
+  const std::string object = dict({{"epoch", "K\x05"},
+                                   {"model", dict({{"w", tensor(six, 0, {3, 2}, {1, 3})}})},
+                                   {"args", name("argparse", "Namespace") + ")\x81}b"}});
   for (const std::string& good : {torch_zip(object, {{"0", floats(6)}}), torch_legacy(object, {{"0", 6, floats(6)}})}) {
     CHECK(values(parsed(good), "w") == std::vector<float>{0, 3, 1, 4, 2, 5});
     for (std::size_t size = 0; size < good.size(); ++size) {

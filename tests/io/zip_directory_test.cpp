@@ -13,19 +13,25 @@ using minivit::ZipEntry;
 
 namespace {
 
-std::vector<ZipEntry> entries_of(const std::string& bytes) { return minivit::read_zip_directory(MemoryBytes(bytes_of(bytes), "read x.pth"), "read x.pth"); }
+std::vector<ZipEntry> entries_of(const std::string& bytes) {
+  return minivit::read_zip_directory(MemoryBytes(bytes_of(bytes), "read x.pth"), "read x.pth");
+}
 std::string refused(const std::string& bytes) {
   return message_of([&] { entries_of(bytes); });
 }
 std::string content(const std::string& bytes, const ZipEntry& entry) {
   std::string out(static_cast<std::size_t>(entry.bytes), '?');
-  minivit::read_zip_entry(MemoryBytes(bytes_of(bytes), "read x.pth"), entry, reinterpret_cast<std::byte*>(out.data()), "read x.pth");
+  minivit::read_zip_entry(MemoryBytes(bytes_of(bytes), "read x.pth"), entry, reinterpret_cast<std::byte*>(out.data()),
+                          "read x.pth");
   return out;
 }
 
-std::string two(bool wide = false, bool later = false) { return zip({{"a/first", "hello"}, {"a/second", std::string(70, 's')}}, wide, later); }
+std::string two(bool wide = false, bool later = false) {
+  return zip({{"a/first", "hello"}, {"a/second", std::string(70, 's')}}, wide, later);
+}
 // Where things stand in two(): local headers of 30 bytes, names, 9 bytes of padding, contents; then the directory.
-constexpr std::size_t second_at = 30 + 7 + 9 + 5, directory_at = second_at + 30 + 8 + 9 + 70, second_record = directory_at + 46 + 7;
+constexpr std::size_t second_at = 30 + 7 + 9 + 5, directory_at = second_at + 30 + 8 + 9 + 70,
+                      second_record = directory_at + 46 + 7;
 
 static_assert(minivit::crc32(std::span<const std::byte>()) == 0);
 constexpr std::uint32_t check_sum = [] {
@@ -56,8 +62,8 @@ TEST_CASE("zip: sizes and places of 64 bits are read from their own field", "[io
   std::string bytes = zip({{"a", "hello"}});
   const std::size_t directory = 30 + 1 + 9 + 5;
   const auto wide = [&](const std::string& field) {
-    std::string out = at_byte(bytes, directory + 20, le(~0ull, 8));          // both sizes: see the field
-    out = at_byte(out, directory + 42, le(~0ull, 4));                        // and the place
+    std::string out = at_byte(bytes, directory + 20, le(~0ull, 8));  // both sizes: see the field
+    out = at_byte(out, directory + 42, le(~0ull, 4));                // and the place
     out = at_byte(out, directory + 30, le(field.size(), 2));
     out.insert(directory + 46 + 1, field);
     const std::size_t end = out.size() - 22;
@@ -66,7 +72,8 @@ TEST_CASE("zip: sizes and places of 64 bits are read from their own field", "[io
   const std::string good = le(1, 2) + le(24, 2) + le(5, 8) + le(5, 8) + le(0, 8);
   CHECK(content(wide(good), entries_of(wide(good))[0]) == "hello");
   CHECK(content(wide("XX" + le(3, 2) + "abc" + good), entries_of(wide("XX" + le(3, 2) + "abc" + good))[0]) == "hello");
-  for (const std::string& field : {std::string(), le(1, 2) + le(16, 2) + le(5, 8) + le(5, 8), le(1, 2) + le(25, 2) + le(5, 8) + le(5, 8) + le(0, 8), le(2, 2) + good.substr(2)})
+  for (const std::string& field : {std::string(), le(1, 2) + le(16, 2) + le(5, 8) + le(5, 8),
+                                   le(1, 2) + le(25, 2) + le(5, 8) + le(5, 8) + le(0, 8), le(2, 2) + good.substr(2)})
     says(refused(wide(field)), "entry 'a': its zip64 field is missing or damaged");
   for (const std::uint64_t size : {6ull, ~0ull, 1ull << 63, 0ull})
     well_said(refused(wide(le(1, 2) + le(24, 2) + le(size, 8) + le(size, 8) + le(0, 8))), "x.pth");
@@ -80,7 +87,8 @@ TEST_CASE("zip: sizes and places of 64 bits are read from their own field", "[io
     return at_byte(made, made.size() - 22 + 16, le(directory, 4));
   };
   CHECK(entries_of(later(5)).size() == 1);
-  for (const std::uint64_t size : {~0ull, ~0ull - 44, 1ull << 63}) says(refused(later(size)), "entry 'a': it goes past the end of the file");  // and wraps around
+  for (const std::uint64_t size : {~0ull, ~0ull - 44, 1ull << 63})
+    says(refused(later(size)), "entry 'a': it goes past the end of the file");  // and wraps around
   bytes = zip({{"a", "hello"}});
   for (const std::uint64_t place : {1ull, ~0ull, ~0ull - 29, 1ull << 63, 1000ull})
     well_said(refused(wide(le(1, 2) + le(24, 2) + le(5, 8) + le(5, 8) + le(place, 8))), "x.pth");
@@ -101,7 +109,7 @@ TEST_CASE("zip: an archive that lies is refused with what is wrong", "[io]") {
       {end + 20, le(1, 2), "no end of a directory"},  // a comment that is not there
       {end + 4, le(1, 2), "split over several files"},
       {end + 8, le(1, 2), "split over several files"},
-      {end + 10, le(3, 2) , "split over several files"},
+      {end + 10, le(3, 2), "split over several files"},
       {end + 8, le(3, 2) + le(3, 2), "fewer entries than it says"},
       {end + 8, le(1, 2) + le(1, 2), "more than its entries"},
       {end + 8, le(0xFFFF, 2) + le(0xFFFF, 2), "fewer entries than it says"},
@@ -110,7 +118,8 @@ TEST_CASE("zip: an archive that lies is refused with what is wrong", "[io]") {
       {end + 16, le(0, 4), "the directory does not end"},
       {second_record, "PK\x01\x03", "fewer entries than it says"},
       {second_record + 8, le(1, 2), "'a/second': it is encrypted"},
-      {second_record + 10, le(8, 2), "'a/second': it is compressed: expected a stored entry, as torch.save writes it, found method 8"},
+      {second_record + 10, le(8, 2),
+       "'a/second': it is compressed: expected a stored entry, as torch.save writes it, found method 8"},
       {second_record + 20, le(71, 4), "'a/second': its two sizes differ"},
       {second_record + 20, le(71, 4) + le(71, 4), "'a/second': its header and the directory disagree"},
       {second_record + 16, le(1, 4), "'a/second': its header and the directory disagree"},
@@ -146,9 +155,11 @@ TEST_CASE("zip: the two ends of the directory must agree", "[io]") {
     std::size_t at;
     std::string put;
   };
-  for (const Lie& lie : {Lie{end + 10, le(1, 2)}, Lie{end + 12, le(1, 4)}, Lie{end + 16, le(1, 4)}, Lie{end64, "PK\x06\x05"}, Lie{end64 + 4, le(43, 8)}, Lie{end64 + 4, le(45, 8)},
-                         Lie{end64 + 4, le(~0ull, 8)}, Lie{end64 + 16, le(1, 4)}, Lie{end64 + 24, le(3, 8)}, Lie{end64 + 24, le(~0ull, 8) + le(~0ull, 8)}, Lie{end64 + 40, le(~0ull, 8)},
-                         Lie{end64 + 48, le(~0ull, 8)}, Lie{locator + 8, le(~0ull, 8)}, Lie{locator + 8, le(~0ull - 55, 8)}, Lie{locator + 8, le(0, 8)}, Lie{locator + 16, le(2, 4)}}) {
+  for (const Lie& lie : {Lie{end + 10, le(1, 2)}, Lie{end + 12, le(1, 4)}, Lie{end + 16, le(1, 4)}, Lie{end64, "PK\x06\x05"},
+                         Lie{end64 + 4, le(43, 8)}, Lie{end64 + 4, le(45, 8)}, Lie{end64 + 4, le(~0ull, 8)},
+                         Lie{end64 + 16, le(1, 4)}, Lie{end64 + 24, le(3, 8)}, Lie{end64 + 24, le(~0ull, 8) + le(~0ull, 8)},
+                         Lie{end64 + 40, le(~0ull, 8)}, Lie{end64 + 48, le(~0ull, 8)}, Lie{locator + 8, le(~0ull, 8)},
+                         Lie{locator + 8, le(~0ull - 55, 8)}, Lie{locator + 8, le(0, 8)}, Lie{locator + 16, le(2, 4)}}) {
     INFO(lie.at - end64);
     well_said(refused(at_byte(good, lie.at, lie.put)), "x.pth");
   }
@@ -162,7 +173,8 @@ TEST_CASE("zip: names that are there twice and contents that share bytes are ref
   same = at_byte(same, directory + 47 + 42, le(0, 4));
   says(refused(same), "entry 'b': its header has another name");
   // An archive inside of the content of an entry, whose header is used by another record.
-  const std::string inner = "PK\x03\x04" + le(0, 2 + 2 + 2 + 4) + le(minivit::crc32(bytes_of("zz")), 4) + le(2, 4) + le(2, 4) + le(1, 2) + le(0, 2) + "czz";
+  const std::string inner = "PK\x03\x04" + le(0, 2 + 2 + 2 + 4) + le(minivit::crc32(bytes_of("zz")), 4) + le(2, 4) +
+                            le(2, 4) + le(1, 2) + le(0, 2) + "czz";
   std::string nested = zip({{"a", inner}, {"c", "zz"}});
   const std::size_t record = 30 + 1 + 9 + inner.size() + 30 + 1 + 9 + 2 + 47;
   nested = at_byte(nested, record + 42, le(30 + 1 + 9, 4));

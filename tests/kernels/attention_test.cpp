@@ -22,18 +22,12 @@ constexpr kernels::RelativeOffsets<Side> relative_offsets{};
 /// The offsets of an image with `side` patches per side, one of those used below.
 const std::int8_t* offsets_of(Index side) {
   switch (side) {
-    case 1:
-      return relative_offsets<1>.center();
-    case 3:
-      return relative_offsets<3>.center();
-    case 5:
-      return relative_offsets<5>.center();
-    case 8:
-      return relative_offsets<8>.center();
-    case 18:
-      return relative_offsets<18>.center();
-    default:
-      return nullptr;
+    case 1: return relative_offsets<1>.center();
+    case 3: return relative_offsets<3>.center();
+    case 5: return relative_offsets<5>.center();
+    case 8: return relative_offsets<8>.center();
+    case 18: return relative_offsets<18>.center();
+    default: return nullptr;
   }
 }
 
@@ -137,10 +131,12 @@ TEMPLATE_LIST_TEST_CASE("attention_backward: equals its definition and adds to t
     Exact e(c);
     auto before = dbefore.doubles(), after = dafter.doubles(), table = dtable.doubles();
     std::vector<double> want(e.qkv.size());
-    reference::attention_backward(want.data(), {.mix_before = before.data(), .mix_after = after.data(), .table = table.data()}, e.dout.data(), s.dim(),
-                                  e.qkv.data(), 3 * s.dim(), s, e.w, e.scratch.data());
-    kernels::attention_backward<Arch, T>(dqkv.data(), {.mix_before = dbefore.data(), .mix_after = dafter.data(), .table = dtable.data()}, c.dout.data(),
-                                         c.dout.ld(), c.qkv.data(), c.qkv.ld(), s, c.weights(), scratch.data());
+    reference::attention_backward(want.data(),
+                                  {.mix_before = before.data(), .mix_after = after.data(), .table = table.data()},
+                                  e.dout.data(), s.dim(), e.qkv.data(), 3 * s.dim(), s, e.w, e.scratch.data());
+    kernels::attention_backward<Arch, T>(
+        dqkv.data(), {.mix_before = dbefore.data(), .mix_after = dafter.data(), .table = dtable.data()}, c.dout.data(),
+        c.dout.ld(), c.qkv.data(), c.qkv.ld(), s, c.weights(), scratch.data());
     INFO(c.text());
     // Measured 11.1 for dqkv. A mixing weight sums N^2 products of scores (about 10) and gradients, in another order than
     // the definition: about N roundings, measured 1.4 N. The table sums N^2 products as well, spread over its buckets.
@@ -168,9 +164,12 @@ TEST_CASE("reference attention_backward: is the gradient of attention by finite 
       for (std::size_t i = 0; i < out.size(); ++i) sum += out[i] * e.dout[i];
       return sum;
     };
-    reference::attention_backward(dqkv.data(), {.mix_before = before.data(), .mix_after = after.data(), .table = table.data()}, e.dout.data(), s.dim(),
-                                  e.qkv.data(), 3 * s.dim(), s, e.w, e.scratch.data());
-    const auto check = [&](std::vector<double>& x, const std::vector<double>& gradient) { return differences::agree(loss, x, gradient); };
+    reference::attention_backward(dqkv.data(),
+                                  {.mix_before = before.data(), .mix_after = after.data(), .table = table.data()},
+                                  e.dout.data(), s.dim(), e.qkv.data(), 3 * s.dim(), s, e.w, e.scratch.data());
+    const auto check = [&](std::vector<double>& x, const std::vector<double>& gradient) {
+      return differences::agree(loss, x, gradient);
+    };
     INFO(c.text());
     REQUIRE(check(e.qkv, dqkv));
     if (s.mix) REQUIRE((check(e.mix_before, before) && check(e.mix_after, after)));

@@ -38,13 +38,9 @@ void for_shapes(F&& f) {
 }
 
 /// Sums of n products of numbers in [-2, 2): a partial sum reaches about 4 sqrt(n), three times its spread.
-double product_sum(Index n) {
-  return 4 * std::sqrt(static_cast<double>(n));
-}
+double product_sum(Index n) { return 4 * std::sqrt(static_cast<double>(n)); }
 /// Units that n additions in another order may lose, and a handful for the rest.
-double sum_units(Index n) {
-  return 6 + std::sqrt(static_cast<double>(n));
-}
+double sum_units(Index n) { return 6 + std::sqrt(static_cast<double>(n)); }
 
 template <class T, class Arch>
 struct Problem {

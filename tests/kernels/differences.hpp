@@ -8,8 +8,8 @@
 
 namespace differences {
 
-/// Largest difference between `gradient`, `n` numbers, and the one of loss() with respect to x, which loss reads and which is left as it was;
-/// infinity when one is not a number.
+/// Largest difference between `gradient`, `n` numbers, and the one of loss() with respect to x, which loss reads and which
+/// is left as it was; infinity when one is not a number.
 template <class Loss>
 double worst(Loss&& loss, double* x, std::ptrdiff_t n, const double* gradient) {
   const double h = 1e-5;
@@ -27,7 +27,8 @@ double worst(Loss&& loss, double* x, std::ptrdiff_t n, const double* gradient) {
   return worst;
 }
 
-/// Whether the two agree. Limit: 1e-10 from the third derivative and as much from rounding, times numbers of order 10 to 100.
+/// Whether the two agree. Limit: 1e-10 from the third derivative and as much from rounding, times numbers of order 10 to
+/// 100.
 template <class Loss>
 bool agree(Loss&& loss, std::vector<double>& x, const std::vector<double>& gradient) {
   return worst(loss, x.data(), static_cast<std::ptrdiff_t>(x.size()), gradient.data()) < 1e-7;

@@ -51,7 +51,8 @@ enum class Path { registers, amx, emulated };
 constexpr Path paths[] = {Path::registers, Path::amx, Path::emulated};
 
 template <class Arch, class E, class Y>
-void multiply(Path path, Y* c, Index ldc, const typename kernels::Dot<E>::Left* a, Index lda, const E* packed, Size s, const kernels::DotEpilogue& e) {
+void multiply(Path path, Y* c, Index ldc, const typename kernels::Dot<E>::Left* a, Index lda, const E* packed, Size s,
+              const kernels::DotEpilogue& e) {
   kernels::amx::allowed() = path == Path::amx;
   if (path == Path::emulated) kernels::detail::amx_gemm<Arch, EmulatedTiles>(c, ldc, a, lda, packed, s.m, s.n, s.k, e);
   else kernels::dot_gemm<Arch>(c, ldc, a, lda, packed, s.m, s.n, s.k, e);
@@ -62,7 +63,8 @@ double exact_gelu(double x) { return 0.5 * x * (1 + std::erf(x / std::sqrt(2.0))
 
 }  // namespace
 
-TEMPLATE_LIST_TEST_CASE("dot_gemm: bf16 products agree with sums in double, for every tail and epilogue", "[kernel]", FloatKernelTypes) {
+TEMPLATE_LIST_TEST_CASE("dot_gemm: bf16 products agree with sums in double, for every tail and epilogue", "[kernel]",
+                        FloatKernelTypes) {
   using Arch = typename TestType::Arch;
   for (const Size s : sizes())
     for (int variant = 0; variant < 4; ++variant) {
@@ -73,8 +75,11 @@ TEMPLATE_LIST_TEST_CASE("dot_gemm: bf16 products agree with sums in double, for 
       const auto value = [&](Index p, Index j) { return bf16(b[static_cast<std::size_t>(p * s.n + j)]); };
       kernels::dot_pack_values(packed.data(), s.k, s.n, value);
       const bool has_bias = variant & 1, has_residual = variant & 2, gelu = variant == 3;
-      const kernels::DotEpilogue e{.bias = has_bias ? bias.data() : nullptr, .residual = has_residual ? residual.data() : nullptr,
-                                   .ldr = s.n, .gelu = gelu, .scale = 0.5f};
+      const kernels::DotEpilogue e{.bias = has_bias ? bias.data() : nullptr,
+                                   .residual = has_residual ? residual.data() : nullptr,
+                                   .ldr = s.n,
+                                   .gelu = gelu,
+                                   .scale = 0.5f};
       for (const Path path : paths) {
         Guarded<float> c(s.m, s.n, s.n + 3);
         multiply<Arch>(path, c.data(), c.ld(), a.data(), lda, packed.data(), s, e);
@@ -84,7 +89,9 @@ TEMPLATE_LIST_TEST_CASE("dot_gemm: bf16 products agree with sums in double, for 
         for (Index i = 0; i < s.m; ++i)
           for (Index j = 0; j < s.n; ++j) {
             double sum = 0;
-            for (Index p = 0; p < s.k; ++p) sum += static_cast<double>(static_cast<float>(a[static_cast<std::size_t>(i * lda + p)])) * static_cast<double>(static_cast<float>(value(p, j)));
+            for (Index p = 0; p < s.k; ++p)
+              sum += static_cast<double>(static_cast<float>(a[static_cast<std::size_t>(i * lda + p)])) *
+                     static_cast<double>(static_cast<float>(value(p, j)));
             sum *= 0.5;
             if (has_bias) sum += static_cast<double>(bias[static_cast<std::size_t>(j)]);
             if (has_residual) sum += static_cast<double>(residual[static_cast<std::size_t>(i * s.n + j)]);
@@ -96,8 +103,10 @@ TEMPLATE_LIST_TEST_CASE("dot_gemm: bf16 products agree with sums in double, for 
             worst_narrow = std::max(worst_narrow, std::abs(half - found) - std::abs(found) / 256);
           }
         INFO("m " << s.m << " n " << s.n << " k " << s.k << " variant " << variant);
-        // products are at most 4 and k roundings of a sum that grows like sqrt(k): k * sqrt(k) units of 4 * 2^-24; 1.7e-5 is gelu_near
-        REQUIRE(worst <= 4 * (2 + static_cast<double>(s.k)) * std::sqrt(static_cast<double>(s.k)) * 6e-8 + (gelu ? 1.7e-5 : 0));
+        // products are at most 4 and k roundings of a sum that grows like sqrt(k): k * sqrt(k) units of 4 * 2^-24; 1.7e-5 is
+        // gelu_near
+        REQUIRE(worst <=
+                4 * (2 + static_cast<double>(s.k)) * std::sqrt(static_cast<double>(s.k)) * 6e-8 + (gelu ? 1.7e-5 : 0));
         REQUIRE(worst_narrow <= 0);
         REQUIRE(c.intact());
       }
@@ -116,12 +125,14 @@ TEMPLATE_LIST_TEST_CASE("dot_gemm: 8-bit products are exact before the scales", 
     const std::vector<float> ones(static_cast<std::size_t>(s.n), 1.f);
     for (const Path path : paths) {
       Guarded<float> c(s.m, s.n, s.n + 1);
-      multiply<Arch>(path, c.data(), c.ld(), a.data(), lda, packed.data(), s, {.rows = rows.data(), .column_scale = ones.data(), .column_sum = ones.data()});
+      multiply<Arch>(path, c.data(), c.ld(), a.data(), lda, packed.data(), s,
+                     {.rows = rows.data(), .column_scale = ones.data(), .column_sum = ones.data()});
       Index wrong = 0;
       for (Index i = 0; i < s.m; ++i)
         for (Index j = 0; j < s.n; ++j) {
           std::int64_t sum = 0;
-          for (Index p = 0; p < s.k; ++p) sum += static_cast<std::int64_t>(a[static_cast<std::size_t>(i * lda + p)]) * value(p, j);
+          for (Index p = 0; p < s.k; ++p)
+            sum += static_cast<std::int64_t>(a[static_cast<std::size_t>(i * lda + p)]) * value(p, j);
           wrong += c(i, j) != static_cast<float>(sum);
         }
       INFO("m " << s.m << " n " << s.n << " k " << s.k);
@@ -148,7 +159,8 @@ TEST_CASE("dot_gemm: one tile of AMX left over, of rows, columns and words", "[k
         multiply<best>(Path::emulated, c.data(), c.ld(), a.data(), lda, packed.data(), s, {});
         double worst = 0;
         for (Index i = 0; i < m; ++i)
-          for (Index j = 0; j < n; ++j) worst = std::max(worst, std::abs(static_cast<double>(c(i, j)) - static_cast<double>(expected(i, j))));
+          for (Index j = 0; j < n; ++j)
+            worst = std::max(worst, std::abs(static_cast<double>(c(i, j)) - static_cast<double>(expected(i, j))));
         INFO("m " << m << " n " << n << " k " << k);
         REQUIRE(worst <= 4 * static_cast<double>(k) * std::sqrt(static_cast<double>(k)) * 6e-8);
         REQUIRE(c.intact());
@@ -163,13 +175,16 @@ TEMPLATE_LIST_TEST_CASE("dot_gemm: A in words of two rows gives the same bits as
     const auto b = floats(2, s.k * s.n, -2, 2), residual = floats(4, s.m * s.n, -2, 2);
     std::vector<bf16> packed(static_cast<std::size_t>(kernels::dot_packed_size<bf16>(s.k, s.n)));
     kernels::dot_pack(packed.data(), b.data(), s.n, Order::plain, s.k, s.n);
-    std::vector<bf16> turned(static_cast<std::size_t>(s.k * s.m)), pairs(static_cast<std::size_t>(kernels::dot_stride<bf16>(s.k) * ld));
+    std::vector<bf16> turned(static_cast<std::size_t>(s.k * s.m)),
+        pairs(static_cast<std::size_t>(kernels::dot_stride<bf16>(s.k) * ld));
     for (Index i = 0; i < s.m; ++i)
-      for (Index p = 0; p < s.k; ++p) turned[static_cast<std::size_t>(p * s.m + i)] = a[static_cast<std::size_t>(i * lda + p)];
+      for (Index p = 0; p < s.k; ++p)
+        turned[static_cast<std::size_t>(p * s.m + i)] = a[static_cast<std::size_t>(i * lda + p)];
     kernels::dot_pair_rows(pairs.data(), ld, turned.data(), s.m, s.k, s.m, ld);
     const kernels::DotEpilogue e{.residual = residual.data(), .ldr = s.n};
     Guarded<float> expected(s.m, s.n, s.n), c(s.m, s.n, s.n + 1);
-    multiply<Arch>(Path::registers, expected.data(), s.n, a.data(), lda, packed.data(), s, e);  // AMX may add in another order
+    // AMX may add in another order
+    multiply<Arch>(Path::registers, expected.data(), s.n, a.data(), lda, packed.data(), s, e);
     kernels::dot_gemm<Arch, Order::transposed>(c.data(), c.ld(), pairs.data(), ld, packed.data(), s.m, s.n, s.k, e);
     Index wrong = 0;
     for (Index i = 0; i < s.m; ++i)
@@ -196,7 +211,8 @@ TEMPLATE_TEST_CASE("dot_pack: both orders give what packing value by value gives
   }
 }
 
-TEMPLATE_LIST_TEST_CASE("quantise_row: every value within half a step, zero exact, the rest of the stride empty", "[kernel]", FloatKernelTypes) {
+TEMPLATE_LIST_TEST_CASE("quantise_row: every value within half a step, zero exact, the rest of the stride empty", "[kernel]",
+                        FloatKernelTypes) {
   using Arch = typename TestType::Arch;
   for (Index n = 1; n <= 70; ++n)
     for (const auto& [low, high] : {std::pair{-2.0, 2.0}, {-0.17, 5.0}, {3.0, 4.0}, {-4.0, -3.0}, {0.0, 0.0}}) {
@@ -215,7 +231,8 @@ TEMPLATE_LIST_TEST_CASE("quantise_row: every value within half a step, zero exac
       }
       for (Index i = n; i < stride; ++i) REQUIRE(codes[static_cast<std::size_t>(i)] == 0);
     }
-  for (const float bad : {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity(), -std::numeric_limits<float>::infinity()})
+  for (const float bad : {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity(),
+                          -std::numeric_limits<float>::infinity()})
     for (const Index at : {0, 15, 16, 39}) {
       auto x = floats(1, 40, -1, 1);
       x[static_cast<std::size_t>(at)] = bad;
@@ -224,7 +241,8 @@ TEMPLATE_LIST_TEST_CASE("quantise_row: every value within half a step, zero exac
     }
 }
 
-TEMPLATE_LIST_TEST_CASE("dot_gemm: 8-bit codes at once are those that the same numbers would be rounded to", "[kernel]", FloatKernelTypes) {
+TEMPLATE_LIST_TEST_CASE("dot_gemm: 8-bit codes at once are those that the same numbers would be rounded to", "[kernel]",
+                        FloatKernelTypes) {
   using Arch = typename TestType::Arch;
   for (const Size s : {Size{1, 1, 4}, {5, 33, 7}, {13, 64, 64}, {3, 50, 130}}) {
     const Index lda = kernels::dot_stride<int8>(s.k);
@@ -234,7 +252,8 @@ TEMPLATE_LIST_TEST_CASE("dot_gemm: 8-bit codes at once are those that the same n
     std::vector<float> scale(static_cast<std::size_t>(kernels::dot_columns(s.n))), sum = scale;
     kernels::dot_pack_quantised(packed.data(), scale.data(), sum.data(), w.data(), s.k, s.n);
     const std::vector<kernels::RowScale> rows(static_cast<std::size_t>(s.m), {0.01f, 7.f});
-    kernels::DotEpilogue e{.bias = bias.data(), .gelu = true, .rows = rows.data(), .column_scale = scale.data(), .column_sum = sum.data()};
+    kernels::DotEpilogue e{
+        .bias = bias.data(), .gelu = true, .rows = rows.data(), .column_scale = scale.data(), .column_sum = sum.data()};
     Guarded<float> exact(s.m, s.n, s.n);
     kernels::dot_gemm<Arch>(exact.data(), s.n, a.data(), lda, packed.data(), s.m, s.n, s.k, e);
     e.out = {0.02f, 9.f};  // what lies outside is cut at both ends
@@ -267,15 +286,16 @@ TEST_CASE("dot_pack_quantised: each weight within half a step of its channel, su
       const Index width = panel == 1 ? 16 : 32;  // 45 columns: a panel of 32 and one of 16
       const int8 code = packed[static_cast<std::size_t>((panel * words * 32 + p / 4 * width + j % 32) * 4 + p % 4)];
       codes += static_cast<float>(code);
-      REQUIRE(std::abs(static_cast<float>(code) * scale[static_cast<std::size_t>(j)] - w[static_cast<std::size_t>(j * k + p)]) <=
-              0.501f * scale[static_cast<std::size_t>(j)]);
+      REQUIRE(std::abs(static_cast<float>(code) * scale[static_cast<std::size_t>(j)] -
+                       w[static_cast<std::size_t>(j * k + p)]) <= 0.501f * scale[static_cast<std::size_t>(j)]);
     }
     REQUIRE(codes == sum[static_cast<std::size_t>(j)]);
   }
   CHECK(scale[4] == 0);
 }
 
-TEMPLATE_LIST_TEST_CASE("gelu_near: within 1.7e-5 of the exact value up to 100, NaN stays NaN", "[kernel]", FloatKernelTypes) {
+TEMPLATE_LIST_TEST_CASE("gelu_near: within 1.7e-5 of the exact value up to 100, NaN stays NaN", "[kernel]",
+                        FloatKernelTypes) {
   using Arch = typename TestType::Arch;
   double worst = 0;
   const auto near = [](float x) {
@@ -287,7 +307,8 @@ TEMPLATE_LIST_TEST_CASE("gelu_near: within 1.7e-5 of the exact value up to 100, 
     const float x = static_cast<float>(i) * 1e-4f;
     worst = std::max(worst, std::abs(near(x) - exact_gelu(static_cast<double>(x))));
   }
-  for (int i = -100; i <= 100; ++i) worst = std::max(worst, std::abs(near(static_cast<float>(i)) - exact_gelu(i)) - std::max(0, i) * 1.2e-7);
+  for (int i = -100; i <= 100; ++i)
+    worst = std::max(worst, std::abs(near(static_cast<float>(i)) - exact_gelu(i)) - std::max(0, i) * 1.2e-7);
   CHECK(worst <= 1.7e-5);
   CHECK(std::isnan(near(std::numeric_limits<float>::quiet_NaN())));
 }

@@ -34,7 +34,8 @@ double exact(X x) {
 
 }  // namespace
 
-TEMPLATE_TEST_CASE("dot_transpose: rows are the columns of X, zero behind the last up to the whole word", "[kernel]", float, bf16) {
+TEMPLATE_TEST_CASE("dot_transpose: rows are the columns of X, zero behind the last up to the whole word", "[kernel]", float,
+                   bf16) {
   for (const Index k : {1, 2, 15, 16, 31, 32, 33, 63, 64, 77})
     for (const Index m : {1, 2, 15, 16, 17, 32, 40}) {
       const Index ldx = m + 3, stride = kernels::dot_stride<bf16>(k);
@@ -53,9 +54,16 @@ TEMPLATE_TEST_CASE("dot_transpose: rows are the columns of X, zero behind the la
     }
 }
 
-TEMPLATE_TEST_CASE("dot_gemm_transposed: agrees with sums in double, with AMX where there is one and without", "[kernel]", float, bf16) {
+TEMPLATE_TEST_CASE("dot_gemm_transposed: agrees with sums in double, with AMX where there is one and without", "[kernel]",
+                   float, bf16) {
   for (const bool amx : {false, true})
-    for (const auto& [m, n, k] : {std::array<Index, 3>{1, 1, 1}, {16, 32, 32}, {17, 33, 65}, {40, 48, 33}, {96, 16, 130}, {70, 70, 455}, {5, 3, 3000}}) {
+    for (const auto& [m, n, k] : {std::array<Index, 3>{1, 1, 1},
+                                  {16, 32, 32},
+                                  {17, 33, 65},
+                                  {40, 48, 33},
+                                  {96, 16, 130},
+                                  {70, 70, 455},
+                                  {5, 3, 3000}}) {
       const Index ldx = m + 1;
       const auto x = values<TestType>(1, k * ldx);
       const auto b = values<float>(2, k * n), residual = values<float>(3, m * n);
@@ -64,8 +72,8 @@ TEMPLATE_TEST_CASE("dot_gemm_transposed: agrees with sums in double, with AMX wh
       Guarded<bf16> memory(1, m * kernels::dot_stride<bf16>(k), m * kernels::dot_stride<bf16>(k));
       Guarded<float> c(m, n, n + 2);
       kernels::amx::allowed() = amx;
-      kernels::dot_gemm_transposed<minivit::simd::best>(c.data(), c.ld(), x.data(), ldx, memory.data(), packed.data(), m, n, k,
-                                                        {.residual = residual.data(), .ldr = n, .scale = 0.5f});
+      kernels::dot_gemm_transposed<minivit::simd::best>(c.data(), c.ld(), x.data(), ldx, memory.data(), packed.data(), m, n,
+                                                        k, {.residual = residual.data(), .ldr = n, .scale = 0.5f});
       kernels::amx::allowed() = true;
       double worst = 0;
       for (Index i = 0; i < m; ++i)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// A model of the AMX tile instructions, for machines without them: the same shapes, faults and sums as the manual's pseudocode
-// (Intel SDM volume 2, LDTILECFG, TILELOADD, TDPBF16PS, TDPBUSD), but for the order of the two products inside a bf16 word.
+// A model of the AMX tile instructions, for machines without them: the same shapes, faults and sums as the manual's
+// pseudocode (Intel SDM volume 2, LDTILECFG, TILELOADD, TDPBF16PS, TDPBUSD), but for the order of the two products inside a
+// bf16 word.
 #pragma once
 
 #include <minivit/kernels/dot/amx.hpp>
@@ -50,13 +51,15 @@ struct EmulatedTiles {
     use(T);
     state().tile[T] = {};
     for (int r = 0; r < rows(T); ++r)
-      std::memcpy(state().tile[T][static_cast<std::size_t>(r)].data(), static_cast<const std::byte*>(at) + r * stride, static_cast<std::size_t>(bytes(T)));
+      std::memcpy(state().tile[T][static_cast<std::size_t>(r)].data(), static_cast<const std::byte*>(at) + r * stride,
+                  static_cast<std::size_t>(bytes(T)));
   }
   template <int T>
   static void store(void* at, Index stride) {
     use(T);
     for (int r = 0; r < rows(T); ++r)
-      std::memcpy(static_cast<std::byte*>(at) + r * stride, state().tile[T][static_cast<std::size_t>(r)].data(), static_cast<std::size_t>(bytes(T)));
+      std::memcpy(static_cast<std::byte*>(at) + r * stride, state().tile[T][static_cast<std::size_t>(r)].data(),
+                  static_cast<std::size_t>(bytes(T)));
   }
   template <class E, int C, int A, int B>
   static void dot() {
@@ -80,7 +83,8 @@ struct EmulatedTiles {
  private:
   template <class X>
   static std::byte* at(int t, int row, int column) {
-    return state().tile[static_cast<std::size_t>(t)][static_cast<std::size_t>(row)].data() + static_cast<std::size_t>(column) * sizeof(X);
+    return state().tile[static_cast<std::size_t>(t)][static_cast<std::size_t>(row)].data() +
+           static_cast<std::size_t>(column) * sizeof(X);
   }
   template <class X>
   static X element(int t, int row, int column) {

@@ -30,7 +30,7 @@ std::vector<Size> sizes() {
   for (Index n = 1; n <= Tile::width + 1; ++n) out.push_back({3, n, 5});
   for (Index m = 1; m <= 2 * Tile::rows + 1; ++m) out.push_back({m, lanes + 1, 4});
   for (const Index k : {511, 512, 513, 1024, 1025}) out.push_back({3, lanes + 3, k});
-  out.push_back({129, 2 * lanes - 1, 7});  // more rows than one block
+  out.push_back({129, 2 * lanes - 1, 7});                                    // more rows than one block
   out.push_back({9, 4 * lanes, 513}), out.push_back({5, 7 * lanes - 1, 6});  // the last two panels are two registers wide
   const minivit::Random random(1);
   const auto pick = [&](Index i) { return 1 + random.below(static_cast<std::uint64_t>(i), top); };
@@ -40,9 +40,7 @@ std::vector<Size> sizes() {
 
 /// Factors lie in [-2, 2], so a product is at most 4 = the scale of worst_error. A sum of k of them grows like sqrt(k), and
 /// so does the number of units its k roundings add up to; their product is k.
-double product_units(Index k) {
-  return 2 + static_cast<double>(k);
-}
+double product_units(Index k) { return 2 + static_cast<double>(k); }
 
 /// B [k, n] in double as the kernel sees it, and C by the definition.
 template <class T>

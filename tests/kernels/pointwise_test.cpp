@@ -96,8 +96,8 @@ TEMPLATE_LIST_TEST_CASE("gelu_backward: is the slope of gelu", "[kernel]", Kerne
   kernels::gelu_backward<Arch>(dx.data(), dy.data(), x.data(), n);
   for (Index i = 0; i < n; ++i) {
     const double at = static_cast<double>(x(0, i)), h = 1e-4;
-    const double slope =
-        (reference::gelu(at + h) - reference::gelu(at - h)) / (2 * h);  // off by h^2 / 6 times the third derivative
+    const double slope = (reference::gelu(at + h) - reference::gelu(at - h)) /
+                         (2 * h);  // off by h^2 / 6 times the third derivative
     REQUIRE(std::fabs(static_cast<double>(dx(0, i)) - slope) < 1e-6);
   }
 }

@@ -18,7 +18,8 @@ inline double uniform(std::uint64_t stream, minivit::Index i, double low, double
 /// The first n of a stream.
 inline std::vector<float> floats(std::uint64_t stream, minivit::Index n, double low, double high) {
   std::vector<float> out(static_cast<std::size_t>(n));
-  for (minivit::Index i = 0; i < n; ++i) out[static_cast<std::size_t>(i)] = static_cast<float>(uniform(stream, i, low, high));
+  for (minivit::Index i = 0; i < n; ++i)
+    out[static_cast<std::size_t>(i)] = static_cast<float>(uniform(stream, i, low, high));
   return out;
 }
 

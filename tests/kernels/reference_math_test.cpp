@@ -13,9 +13,7 @@ namespace reference = minivit::kernels::reference;
 
 namespace {
 
-double relative(double got, double want) {
-  return got == want ? 0 : std::fabs(got - want) / std::fabs(want);
-}
+double relative(double got, double want) { return got == want ? 0 : std::fabs(got - want) / std::fabs(want); }
 
 constexpr double inf = reference::detail::infinity;
 

@@ -16,13 +16,9 @@ using namespace kernel_test;
 namespace {
 
 /// A sum of n terms in two different orders: each order loses about sqrt(n) / 2 units, and a handful for the rest.
-double sum_units(Index n) {
-  return 6 + std::sqrt(static_cast<double>(n));
-}
+double sum_units(Index n) { return 6 + std::sqrt(static_cast<double>(n)); }
 
-Index odd_stride(Index n) {
-  return n % 2 ? n + 2 : n + 3;
-}
+Index odd_stride(Index n) { return n % 2 ? n + 2 : n + 3; }
 
 }  // namespace
 

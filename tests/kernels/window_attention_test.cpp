@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Attention of one window (Swin, Mini-Swin): position bias before the first mixing, mask after it, and the bias of the second mixing,
-// forward and backward, in float, double and bf16, against the scalar definition in double precision; and the definition's gradients
-// against differences.
+// Attention of one window (Swin, Mini-Swin): position bias before the first mixing, mask after it, and the bias of the
+// second mixing, forward and backward, in float, double and bf16, against the scalar definition in double precision; and the
+// definition's gradients against differences.
 #include "../catch.hpp"
 #include "../naive_windows.hpp"
 #include "arches.hpp"
@@ -39,7 +39,9 @@ std::vector<Kind> kinds(bool even) {
         for (const int border : {0, 1, 2, 3})
           if (border == 0 || side > 1) {
             const Index head_dim = even ? (heads == 3 ? 32 : 6) : heads == 3 ? 32 : 5;
-            out.push_back({{.tokens = side * side, .heads = heads, .head_dim = head_dim, .side = side, .mix = mix, .bias = true}, border});
+            out.push_back(
+                {{.tokens = side * side, .heads = heads, .head_dim = head_dim, .side = side, .mix = mix, .bias = true},
+                 border});
           }
   // beside relative position on keys, which no published model does
   for (const bool mix : {false, true})
@@ -92,10 +94,12 @@ struct Case {
     if (s.relative) w.table = table.data(), w.offsets = relative_offsets<7>.center();
     return w;
   }
-  kernels::ScorePlanes<T> planes() const { return {.stride = stride, .bias = bias.data(), .mask = kind.border ? mask.data() : nullptr}; }
+  kernels::ScorePlanes<T> planes() const {
+    return {.stride = stride, .bias = bias.data(), .mask = kind.border ? mask.data() : nullptr};
+  }
   std::string text() const {
-    return "tokens " + std::to_string(s.tokens) + ", heads " + std::to_string(s.heads) + ", border " + std::to_string(kind.border) +
-           (s.mix ? ", mixed" : "") + (s.relative ? ", relative" : "");
+    return "tokens " + std::to_string(s.tokens) + ", heads " + std::to_string(s.heads) + ", border " +
+           std::to_string(kind.border) + (s.mix ? ", mixed" : "") + (s.relative ? ", relative" : "");
   }
 };
 
@@ -134,7 +138,10 @@ struct Exact {
   void forward() { reference::attention(out.data(), s.dim(), qkv.data(), 3 * s.dim(), s, w, scratch.data(), p); }
   void backward() {
     reference::attention_backward<double>(dqkv.data(),
-                                          {.mix_before = before.data(), .mix_after = after.data(), .mix_after_bias = after_bias.data(), .table = dtable.data()},
+                                          {.mix_before = before.data(),
+                                           .mix_after = after.data(),
+                                           .mix_after_bias = after_bias.data(),
+                                           .table = dtable.data()},
                                           dout.data(), s.dim(), qkv.data(), 3 * s.dim(), s, w, scratch.data(), p);
   }
 };
@@ -145,17 +152,22 @@ struct Gradients {
   Guarded<T> before, after, after_bias, table, bias;
   template <class C>
   explicit Gradients(const C& c)
-      : before(c.s.heads, c.s.heads, c.s.heads), after(c.s.heads, c.s.heads, c.s.heads), after_bias(c.s.heads), table(c.s.head_dim, c.s.columns(), c.s.columns()),
+      : before(c.s.heads, c.s.heads, c.s.heads),
+        after(c.s.heads, c.s.heads, c.s.heads),
+        after_bias(c.s.heads),
+        table(c.s.head_dim, c.s.columns(), c.s.columns()),
         bias(c.s.heads * c.s.tokens, c.stride, c.stride) {
     before.fill(1), after.fill(1), after_bias.fill(1), table.fill(1), bias.fill(1);
   }
   kernels::AttentionGradients<T> pointers() {
-    return {.mix_before = before.data(), .mix_after = after.data(), .mix_after_bias = after_bias.data(), .table = table.data()};
+    return {
+        .mix_before = before.data(), .mix_after = after.data(), .mix_after_bias = after_bias.data(), .table = table.data()};
   }
   bool intact() const { return before.intact() && after.intact() && after_bias.intact() && table.intact() && bias.intact(); }
 };
 
-/// |found - start - exact| / |exact|, both as Euclidean lengths, the second at least `least`; 0 where everything is as good as zero.
+/// |found - start - exact| / |exact|, both as Euclidean lengths, the second at least `least`; 0 where everything is as good
+/// as zero.
 template <class T>
 double distance(const Guarded<T>& found, const std::vector<double>& exact, double start, double least = 0) {
   double wrong = 0, size = 0;
@@ -202,8 +214,8 @@ TEMPLATE_LIST_TEST_CASE("attention_backward: windows with bias and mask equal th
     Gradients<T> g(c);
     auto planes = c.planes();
     planes.dbias = g.bias.data();
-    kernels::attention_backward<Arch, T>(dqkv.data(), g.pointers(), c.dout.data(), c.dout.ld(), c.qkv.data(), c.qkv.ld(), s, c.weights(),
-                                         scratch.data(), planes);
+    kernels::attention_backward<Arch, T>(dqkv.data(), g.pointers(), c.dout.data(), c.dout.ld(), c.qkv.data(), c.qkv.ld(), s,
+                                         c.weights(), scratch.data(), planes);
     Exact e(c);
     e.backward();
     INFO(c.text());
@@ -218,8 +230,9 @@ TEMPLATE_LIST_TEST_CASE("attention_backward: windows with bias and mask equal th
   }
 }
 
-TEMPLATE_LIST_TEST_CASE("DotAttention: windows with bias and mask agree with the definition to the rounding of the probabilities", "[kernel]",
-                        FloatKernelTypes) {
+TEMPLATE_LIST_TEST_CASE(
+    "DotAttention: windows with bias and mask agree with the definition to the rounding of the probabilities", "[kernel]",
+    FloatKernelTypes) {
   using Arch = typename TestType::Arch;
   using Kernel = kernels::DotAttention<Arch>;
   for (const Kind& kind : kinds(true)) {
@@ -234,7 +247,8 @@ TEMPLATE_LIST_TEST_CASE("DotAttention: windows with bias and mask agree with the
     Guarded<float> out(s.tokens, s.dim(), s.dim() + 5);
     kernel.prepare(c.narrow.data(), c.qkv.ld(), c.weights(), 0, s.heads);
     kernels::each_block(0, s.tokens, Kernel::block_rows, [&](Index first, Index count) {
-      kernel.rows(out.data() + first * out.ld(), out.ld(), c.narrow.data(), c.qkv.ld(), first, count, c.weights(), c.planes());
+      kernel.rows(out.data() + first * out.ld(), out.ld(), c.narrow.data(), c.qkv.ld(), first, count, c.weights(),
+                  c.planes());
     });
     Exact e(c);
     e.forward();
@@ -243,13 +257,15 @@ TEMPLATE_LIST_TEST_CASE("DotAttention: windows with bias and mask agree with the
     const double sum = s.mix ? 1.4 + 0.4 * static_cast<double>(s.heads - 1) + 0.5 * static_cast<double>(s.tokens) : 1;
     double worst = 0;
     for (Index i = 0; i < s.tokens; ++i)
-      for (Index x = 0; x < s.dim(); ++x) worst = std::max(worst, std::abs(static_cast<double>(out(i, x)) - e.out[static_cast<std::size_t>(i * s.dim() + x)]));
+      for (Index x = 0; x < s.dim(); ++x)
+        worst = std::max(worst, std::abs(static_cast<double>(out(i, x)) - e.out[static_cast<std::size_t>(i * s.dim() + x)]));
     REQUIRE(worst <= sum / 256 + 2e-5);
     REQUIRE((out.intact() && c.bias.intact() && c.mask.intact()));
   }
 }
 
-TEMPLATE_LIST_TEST_CASE("DotAttentionBackward: every gradient of a window within 1 % of the definition's", "[kernel]", FloatKernelTypes) {
+TEMPLATE_LIST_TEST_CASE("DotAttentionBackward: every gradient of a window within 1 % of the definition's", "[kernel]",
+                        FloatKernelTypes) {
   using Arch = typename TestType::Arch;
   using Kernel = kernels::DotAttentionBackward<Arch>;
   for (const Kind& kind : kinds(true)) {
@@ -293,15 +309,19 @@ TEST_CASE("reference attention_backward: is the gradient of windows with bias an
       return sum;
     };
     e.backward();
-    const auto check = [&](std::vector<double>& x, const std::vector<double>& gradient) { return differences::agree(loss, x, gradient); };
+    const auto check = [&](std::vector<double>& x, const std::vector<double>& gradient) {
+      return differences::agree(loss, x, gradient);
+    };
     INFO(c.text());
     REQUIRE(check(e.qkv, e.dqkv));
     REQUIRE(check(e.bias, e.dbias));
-    if (kind.s.mix) REQUIRE((check(e.mix_before, e.before) && check(e.mix_after, e.after) && check(e.mix_after_bias, e.after_bias)));
+    if (kind.s.mix)
+      REQUIRE((check(e.mix_before, e.before) && check(e.mix_after, e.after) && check(e.mix_after_bias, e.after_bias)));
   }
 }
 
-TEST_CASE("reference attention: tokens of different sides of the map do not see each other, with or without head mixing", "[kernel]") {
+TEST_CASE("reference attention: tokens of different sides of the map do not see each other, with or without head mixing",
+          "[kernel]") {
   for (const bool mix : {false, true}) {
     const Kind kind{{.tokens = 16, .heads = 3, .head_dim = 4, .side = 4, .mix = mix, .bias = true}, 3};
     const Case<double> c(kind, 16);
@@ -309,7 +329,8 @@ TEST_CASE("reference attention: tokens of different sides of the map do not see 
     const naive::Windows windows(8, 4, 2);
     const std::size_t plane = 3 * 16;
     for (Index i = 0; i < 16; ++i) {
-      reference::detail::attention_row(e.scratch.data(), e.scratch.data() + plane, e.scratch.data() + 2 * plane, e.qkv.data(), 3 * kind.s.dim(), i, e.s, e.w, e.p);
+      reference::detail::attention_row(e.scratch.data(), e.scratch.data() + plane, e.scratch.data() + 2 * plane,
+                                       e.qkv.data(), 3 * kind.s.dim(), i, e.s, e.w, e.p);
       for (Index h = 0; h < 3; ++h) {
         double sum = 0;
         for (Index j = 0; j < 16; ++j) {

@@ -13,7 +13,8 @@ using namespace kernel_test;
 namespace {
 
 /// Side, window, shift: the zoo's sizes, an odd window, single windows, and windows of one token.
-constexpr WindowMap maps[] = {{8, 4, 0}, {8, 4, 2}, {14, 7, 3}, {28, 7, 3}, {7, 7, 0}, {6, 3, 1}, {24, 12, 6}, {5, 1, 0}, {1, 1, 0}, {4, 4, 2}, {9, 3, 2}};
+constexpr WindowMap maps[] = {{8, 4, 0},   {8, 4, 2}, {14, 7, 3}, {28, 7, 3}, {7, 7, 0}, {6, 3, 1},
+                              {24, 12, 6}, {5, 1, 0}, {1, 1, 0},  {4, 4, 2},  {9, 3, 2}};
 
 }  // namespace
 
@@ -56,7 +57,8 @@ TEST_CASE("window_mask: -100 between tokens of different regions of the rolled m
         Guarded<float> mask(N, N + 3, N + 3);
         kernels::window_mask(mask.data(), N + 3, map.window, shift, map.border(w));
         for (Index i = 0; i < N; ++i)
-          for (Index j = 0; j < N + 3; ++j) right = right && mask(i, j) == (j < N && want.apart(w, i, j, shift) ? -100.f : 0.f);
+          for (Index j = 0; j < N + 3; ++j)
+            right = right && mask(i, j) == (j < N && want.apart(w, i, j, shift) ? -100.f : 0.f);
         right = right && mask.intact();
       }
       INFO(map.side << " " << map.window << " " << map.shift << ", masked for " << shift);
@@ -64,7 +66,8 @@ TEST_CASE("window_mask: -100 between tokens of different regions of the rolled m
     }
 }
 
-TEST_CASE("position bias: planes hold the table's number for every query and key, and its gradient is their sum", "[kernel]") {
+TEST_CASE("position bias: planes hold the table's number for every query and key, and its gradient is their sum",
+          "[kernel]") {
   for (const Index window : {1, 2, 3, 7, 12})
     for (const Index heads : {1, 3})
       for (const Index more : {0, 5}) {
@@ -77,14 +80,16 @@ TEST_CASE("position bias: planes hold the table's number for every query and key
         bool right = planes.intact();
         for (Index h = 0; h < heads; ++h)
           for (Index i = 0; i < N; ++i)
-            for (Index j = 0; j < stride; ++j) right = right && planes(h * N + i, j) == (j < N ? table(want.table_row(i, j), h) : 0.);
+            for (Index j = 0; j < stride; ++j)
+              right = right && planes(h * N + i, j) == (j < N ? table(want.table_row(i, j), h) : 0.);
         CHECK(right);
 
         planes.fill_random(3);
         auto sums = gradient.doubles();  // backward adds
         for (Index h = 0; h < heads; ++h)
           for (Index i = 0; i < N; ++i)
-            for (Index j = 0; j < N; ++j) sums[static_cast<std::size_t>(want.table_row(i, j) * heads + h)] += planes(h * N + i, j);
+            for (Index j = 0; j < N; ++j)
+              sums[static_cast<std::size_t>(want.table_row(i, j) * heads + h)] += planes(h * N + i, j);
         kernels::gather_position_bias(gradient.data(), planes.data(), stride, window, heads);
         // up to N numbers below 2 in another order
         CHECK(worst_error(gradient, sums, 2) <= 4 + static_cast<double>(N));
@@ -95,7 +100,8 @@ TEST_CASE("position bias: planes hold the table's number for every query and key
 TEST_CASE("position bias: gather is the adjoint of spread", "[kernel]") {
   constexpr bool same = [] {
     constexpr Index window = 3, heads = 2, N = 9, stride = 10, places = 25;
-    int table[places * heads] = {}, planes[heads * N * stride] = {}, other[heads * N * stride] = {}, gathered[places * heads] = {};
+    int table[places * heads] = {}, planes[heads * N * stride] = {}, other[heads * N * stride] = {},
+                       gathered[places * heads] = {};
     for (int i = 0; i < places * heads; ++i) table[i] = i * i % 13 - 6;
     for (int i = 0; i < heads * N * stride; ++i) other[i] = i * 7 % 11 - 5;
     kernels::spread_position_bias<minivit::simd::best>(planes, stride, table, window, heads);

@@ -51,7 +51,8 @@ mv::testing::GradientReport check_group(bool drop) {
     const mv::View<double, Dyn, N, D> d(dx, batch);
     std::copy(dy, dy + d.size(), dx);
     for (int r = Repeat - 1; r >= 0; --r)
-      group.layer(r).backward(saved[static_cast<std::size_t>(r)], d, g.shared, g.own[static_cast<std::size_t>(r)], arena, path);
+      group.layer(r).backward(saved[static_cast<std::size_t>(r)], d, g.shared, g.own[static_cast<std::size_t>(r)], arena,
+                              path);
   };
   return mv::testing::gradient_check<Group>(batch * N * D, batch * N * D, forward, backward);
 }
@@ -63,11 +64,16 @@ constexpr mv::BlockConfig with_token{{10, 6, 2, 3, 1, true, true}, 11};
 // 37 tokens: a full block of 32 query rows and a short one
 constexpr mv::BlockConfig two_blocks{{37, 6, 3, 6, 1, true, true}, 5};
 
-template <class S> using Plain = Stack<S, plain, 1>;
-template <class S> using Mixed = Stack<S, mixed, 1>;
-template <class S> using WithToken = Stack<S, with_token, 1>;
-template <class S> using TwoBlocks = Stack<S, two_blocks, 1>;
-template <class S> using Shared3 = Stack<S, mixed, 3>;
+template <class S>
+using Plain = Stack<S, plain, 1>;
+template <class S>
+using Mixed = Stack<S, mixed, 1>;
+template <class S>
+using WithToken = Stack<S, with_token, 1>;
+template <class S>
+using TwoBlocks = Stack<S, two_blocks, 1>;
+template <class S>
+using Shared3 = Stack<S, mixed, 3>;
 
 }  // namespace
 
@@ -119,7 +125,9 @@ TEST_CASE("PatchEmbed: weight gradients equal central differences", "[layer]") {
 TEST_CASE("Mlp: backward equals central differences", "[layer]") {
   const auto report = mv::testing::gradient_check<MlpLayer>(
       5 * 6, 5 * 6,
-      [](const auto& l, const double* x, double* y, auto& arena) { return l.forward({x, 5}, nullptr, {y, 5}, arena); },
+      [](const auto& l, const double* x, double* y, auto& arena) {
+        return l.forward({x, 5}, nullptr, {y, 5}, arena);
+      },
       [](const auto& l, const auto& saved, const double* x, const double* dy, double* dx, const auto& g, auto& arena) {
         l.backward({dy, 5}, {x, 5}, saved, {dx, 5}, g, arena);
       });
@@ -127,11 +135,11 @@ TEST_CASE("Mlp: backward equals central differences", "[layer]") {
   CHECK(report.worst < limit);
 }
 
-#define CHECK_GROUP(Group, config, repeat, drop)                     \
-  {                                                                  \
-    const auto report = check_group<Group, config, repeat>(drop);    \
+#define CHECK_GROUP(Group, config, repeat, drop)                          \
+  {                                                                       \
+    const auto report = check_group<Group, config, repeat>(drop);         \
     INFO(#Group << (drop ? " with drop path: " : ": ") << report.text()); \
-    CHECK(report.worst < limit);                                     \
+    CHECK(report.worst < limit);                                          \
   }
 
 TEST_CASE("Block: backward equals central differences, with and without transformations", "[layer]") {
@@ -143,7 +151,9 @@ TEST_CASE("Block: backward equals central differences, with and without transfor
 
 TEST_CASE("Block: a dropped branch passes no gradient", "[layer]") { CHECK_GROUP(Mixed, mixed, 1, true); }
 
-TEST_CASE("SharedGroup: gradients of shared weights add up over three layers", "[layer]") { CHECK_GROUP(Shared3, mixed, 3, false); }
+TEST_CASE("SharedGroup: gradients of shared weights add up over three layers", "[layer]") {
+  CHECK_GROUP(Shared3, mixed, 3, false);
+}
 
 TEST_CASE("gradient_check: a wrong gradient is found", "[layer]") {
   const auto report = mv::testing::gradient_check<LinearLayer>(

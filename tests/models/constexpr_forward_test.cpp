@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The compiler runs a Mini-DeiT. Two layers on one block, head mixing and relative position: the forward pass is evaluated in
-// a constant expression through the scalar reference kernels, and the vector kernels must give the same logits.
+// The compiler runs a Mini-DeiT. Two layers on one block, head mixing and relative position: the forward pass is evaluated
+// in a constant expression through the scalar reference kernels, and the vector kernels must give the same logits.
 #include "generated.hpp"
 
 #include <minivit/models/inference.hpp>
@@ -43,7 +43,9 @@ constexpr mv::Index slab_size = [] {
 constexpr float weight(const mv::Name& name, mv::Index i) {
   const auto bits = mv::Random(mv::hash_name(name.view())).bits(static_cast<std::uint64_t>(i));
   const float value = static_cast<float>(static_cast<int>(bits % 129) - 64) / 64;
-  return name.view().starts_with("norm.weight") || name.view().find("norm1.instances.0.weight") != std::string_view::npos ? 1 + value / 4 : value;
+  return name.view().starts_with("norm.weight") || name.view().find("norm1.instances.0.weight") != std::string_view::npos
+             ? 1 + value / 4
+             : value;
 }
 constexpr float pixel(mv::Index i) { return static_cast<float>((i * 7) % 11 - 5) / 4; }
 

@@ -9,8 +9,8 @@
 
 namespace fixture {
 
-// Tolerances: the fixtures' README measured |float32 - float64| of the reference itself: logits up to 6e-7, intermediates up to
-// 2.9e-6 at values up to 10, and suggests the limits below; a double build should reach 1e-12.
+// Tolerances: the fixtures' README measured |float32 - float64| of the reference itself: logits up to 6e-7, intermediates up
+// to 2.9e-6 at values up to 10, and suggests the limits below; a double build should reach 1e-12.
 constexpr double intermediate_limit = 2e-5, logits_limit = 5e-6, double_limit = 1e-12;
 
 /// Two images over generated weights and inputs.

@@ -47,8 +47,10 @@ void check_model(const std::string& name) {
     const auto& own = run.net.layers.layer(l).own;
     const mv::Index N = C.tokens(), H = C.heads;
     const mv::kernels::RelativeOffsets<C.grid()> offsets;
-    const mv::kernels::AttentionWeights<float> w{.mix_before = own.attn.mix_l.weight.data(), .mix_after = own.attn.mix_w.weight.data(),
-                                                 .table = own.attn.rpe_k.data(), .offsets = offsets.center()};
+    const mv::kernels::AttentionWeights<float> w{.mix_before = own.attn.mix_l.weight.data(),
+                                                 .mix_after = own.attn.mix_w.weight.data(),
+                                                 .table = own.attn.rpe_k.data(),
+                                                 .offsets = offsets.center()};
     const auto shape = Model::Net::block_config.attention.shape();
     std::vector<float> row[4];
     std::vector<float> plane[5];
@@ -56,8 +58,10 @@ void check_model(const std::string& name) {
     for (auto& p : plane) p.resize(static_cast<std::size_t>(H * N * N));
     for (mv::Index i = 0; i < N; ++i) {
       mv::kernels::AttentionWeights<float> plain;
-      mv::kernels::reference::detail::attention_row(row[3].data(), row[1].data(), row[2].data(), layer.attn.qkv.data(), 3 * C.dim, i, shape, plain);
-      mv::kernels::reference::detail::attention_row(row[0].data(), row[1].data(), row[2].data(), layer.attn.qkv.data(), 3 * C.dim, i, shape, w);
+      mv::kernels::reference::detail::attention_row(row[3].data(), row[1].data(), row[2].data(), layer.attn.qkv.data(),
+                                                    3 * C.dim, i, shape, plain);
+      mv::kernels::reference::detail::attention_row(row[0].data(), row[1].data(), row[2].data(), layer.attn.qkv.data(),
+                                                    3 * C.dim, i, shape, w);
       for (mv::Index h = 0; h < H; ++h)
         for (mv::Index j = 0; j < N; ++j) {
           const auto from = static_cast<std::size_t>(h * N + j), to = static_cast<std::size_t>((h * N + i) * N + j);
@@ -65,7 +69,8 @@ void check_model(const std::string& name) {
           plane[1][to] = row[1][from];
           plane[2][to] = row[2][from];
           plane[3][to] = row[0][from] - row[3][from];
-          for (mv::Index k = 0; w.mix_before && k < H; ++k) plane[4][to] += w.mix_before[h * H + k] * row[0][static_cast<std::size_t>(k * N + j)];
+          for (mv::Index k = 0; w.mix_before && k < H; ++k)
+            plane[4][to] += w.mix_before[h * H + k] * row[0][static_cast<std::size_t>(k * N + j)];
         }
     }
     optional("scores", std::span(plane[0]));
@@ -91,17 +96,26 @@ void check_model(const std::string& name) {
   // the same in double
   Run<mv::ViT<C, double>> exact;
   if constexpr (C.distilled)
-    for (mv::Index i = 0; i < exact.logits.size(); ++i) exact.logits.data()[i] = (exact.logits.data()[i] + exact.distilled.data()[i]) / 2;
+    for (mv::Index i = 0; i < exact.logits.size(); ++i)
+      exact.logits.data()[i] = (exact.logits.data()[i] + exact.distilled.data()[i]) / 2;
   CHECK(fixture::difference(expected, exact.logits.data()) < double_limit);
 }
 
 }  // namespace
 
 TEST_CASE("deit_a: every intermediate equals the reference", "[model]") { check_model<fixture::deit_a>("deit_a"); }
-TEST_CASE("deit_distilled_a: both heads equal the reference", "[model]") { check_model<fixture::deit_distilled_a>("deit_distilled_a"); }
-TEST_CASE("deit_odd: five heads of width 8 on a 7x7 grid equal the reference", "[model]") { check_model<fixture::deit_odd>("deit_odd"); }
-TEST_CASE("mini_deit_a: every intermediate equals the reference", "[model]") { check_model<fixture::mini_deit_a>("mini_deit_a"); }
-TEST_CASE("mini_deit_odd: three layers on a block equal the reference", "[model]") { check_model<fixture::mini_deit_odd>("mini_deit_odd"); }
+TEST_CASE("deit_distilled_a: both heads equal the reference", "[model]") {
+  check_model<fixture::deit_distilled_a>("deit_distilled_a");
+}
+TEST_CASE("deit_odd: five heads of width 8 on a 7x7 grid equal the reference", "[model]") {
+  check_model<fixture::deit_odd>("deit_odd");
+}
+TEST_CASE("mini_deit_a: every intermediate equals the reference", "[model]") {
+  check_model<fixture::mini_deit_a>("mini_deit_a");
+}
+TEST_CASE("mini_deit_odd: three layers on a block equal the reference", "[model]") {
+  check_model<fixture::mini_deit_odd>("mini_deit_odd");
+}
 TEST_CASE("mini_deit_share_only: sharing without transformations equals the reference", "[model]") {
   check_model<fixture::mini_deit_share_only>("mini_deit_share_only");
 }

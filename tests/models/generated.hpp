@@ -35,8 +35,8 @@ inline Scale scale_of(std::string_view key, const std::vector<mv::Index>& shape)
   return {0, 1.5 / std::sqrt(fan_in)};
 }
 
-/// Fills a model. Values are computed in double and rounded once to float32, also when T is double. The key of a parameter is
-/// `prefix` + its name.
+/// Fills a model. Values are computed in double and rounded once to float32, also when T is double. The key of a parameter
+/// is `prefix` + its name.
 template <class Model>
 void weights(Model& model, const std::string& prefix = "") {
   using T = typename Model::Scalar;

@@ -36,13 +36,17 @@ mv::testing::GradientReport check_model(double drop_path = 0) {
   std::vector<mv::testing::GradientTarget> targets;
   for (const auto& p : Model::parameter_table())
     targets.push_back({p.name, model.data() + p.offset, gradients.data() + p.offset, p.size});
-  return mv::testing::compare_gradients(targets, [&] {
-    mv::Arena<double> again(memory.data(), memory.size(), mv::Memory::keep);
-    run(again);
-    double sum = 0;
-    for (mv::Index i = 0; i < d1.size(); ++i) sum += logits.data()[i] * d1.data()[i] + (two_heads ? distilled.data()[i] * d2.data()[i] : 0);
-    return sum;
-  }, {.samples = 24});
+  return mv::testing::compare_gradients(targets,
+                                        [&] {
+                                          mv::Arena<double> again(memory.data(), memory.size(), mv::Memory::keep);
+                                          run(again);
+                                          double sum = 0;
+                                          for (mv::Index i = 0; i < d1.size(); ++i)
+                                            sum += logits.data()[i] * d1.data()[i] +
+                                                   (two_heads ? distilled.data()[i] * d2.data()[i] : 0);
+                                          return sum;
+                                        },
+                                        {.samples = 24});
 }
 
 constexpr mv::ViTConfig small(mv::Pool pool, bool distilled, mv::Sharing sharing, bool relative, int depth = 4) {
@@ -82,18 +86,20 @@ constexpr double limit = 1e-6;
 
 }  // namespace
 
-#define CHECK_TYPE(drop, ...)                 \
-  {                                           \
+#define CHECK_TYPE(drop, ...)                           \
+  {                                                     \
     const auto report = check_model<__VA_ARGS__>(drop); \
-    INFO(report.text());                      \
-    CHECK(report.checked > 100);              \
-    CHECK(report.worst < limit);              \
+    INFO(report.text());                                \
+    CHECK(report.checked > 100);                        \
+    CHECK(report.worst < limit);                        \
   }
 
 #define CHECK_MODEL(config, drop) CHECK_TYPE(drop, mv::ViT<config, double>)
 
 TEST_CASE("ViT: gradients of a plain DeiT", "[model]") { CHECK_MODEL(small(mv::Pool::cls, false, {}, false), 0); }
-TEST_CASE("ViT: gradients of a distilled DeiT, both heads", "[model]") { CHECK_MODEL(small(mv::Pool::cls, true, {}, false), 0); }
+TEST_CASE("ViT: gradients of a distilled DeiT, both heads", "[model]") {
+  CHECK_MODEL(small(mv::Pool::cls, true, {}, false), 0);
+}
 TEST_CASE("ViT: gradients with a class token and relative position", "[model]") {
   CHECK_MODEL(small(mv::Pool::cls, false, {.repeat = 2, .mix_heads = true}, true), 0);
 }
@@ -103,7 +109,9 @@ TEST_CASE("ViT: gradients of a Mini-DeiT, two layers on a block", "[model]") {
 TEST_CASE("ViT: gradients with all layers on one block", "[model]") {
   CHECK_MODEL(small(mv::Pool::mean, false, {.repeat = 4, .mix_heads = true}, true), 0);
 }
-TEST_CASE("ViT: gradients of sharing alone", "[model]") { CHECK_MODEL(small(mv::Pool::mean, false, {.repeat = 2}, false), 0); }
+TEST_CASE("ViT: gradients of sharing alone", "[model]") {
+  CHECK_MODEL(small(mv::Pool::mean, false, {.repeat = 2}, false), 0);
+}
 TEST_CASE("ViT: gradients of sharing with shared norms", "[model]") {
   CHECK_MODEL(small(mv::Pool::mean, false, {.repeat = 2, .separate_norms = false}, false), 0);
 }
@@ -115,9 +123,12 @@ TEST_CASE("ViT: gradients with a local convolution, with and without a class tok
   CHECK_MODEL(small(mv::Pool::cls, false, {.local_conv = true}, false, 2), 0);
 }
 
-TEST_CASE("Swin: gradients of a plain Swin, shifted and not", "[model]") { CHECK_TYPE(0, mv::Swin<small_swin({2, 2}, {2, 2}), double>); }
+TEST_CASE("Swin: gradients of a plain Swin, shifted and not", "[model]") {
+  CHECK_TYPE(0, mv::Swin<small_swin({2, 2}, {2, 2}), double>);
+}
 TEST_CASE("Swin: gradients of a Mini-Swin, three layers on a block", "[model]") {
-  CHECK_TYPE(0, mv::Swin<small_swin({3, 2}, {1, 1}, {.separate_norms = true, .mix_heads = true, .local_conv = true}), double>);
+  CHECK_TYPE(0,
+             mv::Swin<small_swin({3, 2}, {1, 1}, {.separate_norms = true, .mix_heads = true, .local_conv = true}), double>);
 }
 TEST_CASE("Swin: gradients of each transformation alone, and of sharing alone", "[model]") {
   CHECK_TYPE(0, mv::Swin<small_swin({2, 2}, {1, 1}, {.separate_norms = true}), double>);
@@ -126,5 +137,6 @@ TEST_CASE("Swin: gradients of each transformation alone, and of sharing alone", 
   CHECK_TYPE(0, mv::Swin<small_swin({2, 2}, {1, 1}), double>);
 }
 TEST_CASE("Swin: gradients with stochastic depth", "[model]") {
-  CHECK_TYPE(0.7, mv::Swin<small_swin({2, 2}, {1, 1}, {.separate_norms = true, .mix_heads = true, .local_conv = true}), double>);
+  CHECK_TYPE(0.7,
+             mv::Swin<small_swin({2, 2}, {1, 1}, {.separate_norms = true, .mix_heads = true, .local_conv = true}), double>);
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Inference on several threads: same bits however images and rows are cut, exactly the planned memory, and the callers it may have.
+// Inference on several threads: same bits however images and rows are cut, exactly the planned memory, and the callers it
+// may have.
 #include <minivit/io/checkpoint.hpp>
 #include <minivit/models/inference.hpp>
 #include <minivit/models/init.hpp>
@@ -51,8 +52,8 @@ struct Reference {
 
 }  // namespace
 
-TEMPLATE_TEST_CASE("Inference: any number of workers inside the layers gives the same bits in the memory planned for them", "[model]",
-                   float, mv::bf16, mv::int8) {
+TEMPLATE_TEST_CASE("Inference: any number of workers inside the layers gives the same bits in the memory planned for them",
+                   "[model]", float, mv::bf16, mv::int8) {
   using Model = mv::ViT<large>;
   using Weights = mv::PackedWeights<Model, mv::Packed<TestType, float>, TestType>;
   Model model;
@@ -76,7 +77,8 @@ TEMPLATE_TEST_CASE("Inference: any number of workers inside the layers gives the
   for (const int workers : {2, 3, 4, 5, 16}) CHECK(forward(workers) == alone);
 }
 
-TEMPLATE_TEST_CASE("Inference: parameters given one by one, as drawn or from a file, give the same bits as a model", "[model]", float, mv::bf16, mv::int8) {
+TEMPLATE_TEST_CASE("Inference: parameters given one by one, as drawn or from a file, give the same bits as a model",
+                   "[model]", float, mv::bf16, mv::int8) {
   using Model = mv::ViT<large>;
   Model model;
   mv::initialise(model, 7);
@@ -86,7 +88,8 @@ TEMPLATE_TEST_CASE("Inference: parameters given one by one, as drawn or from a f
   for (const int threads : {1, 3}) {
     mv::Inference<Model, TestType> drawn(mv::initial_parameters<Model>(7), {.threads = threads});
     CHECK(copy(drawn(images)) == expected);
-    const std::string path = std::filesystem::temp_directory_path() / ("minivit_inference_test_" + std::to_string(::getpid()) + ".safetensors");
+    const std::string path = std::filesystem::temp_directory_path() /
+                             ("minivit_inference_test_" + std::to_string(::getpid()) + ".safetensors");
     mv::save(model, path);
     const auto file = mv::SafeTensors::open(path);
     std::filesystem::remove(path);
@@ -104,7 +107,8 @@ TEST_CASE("Inference: every batch gives the same bits on every number of threads
     mv::Inference<mv::ViT<C>> alone(model, {.max_batch = most, .threads = 1});
     const auto expected = copy(alone(images));
     for (const int threads : {2, 3, 4, 8})
-      for (Index max_batch = 1; max_batch <= most; ++max_batch) {  // fewer images than threads, too: then there are fewer arenas
+      for (Index max_batch = 1; max_batch <= most;
+           ++max_batch) {  // fewer images than threads, too: then there are fewer arenas
         mv::Inference<mv::ViT<C>> infer(model, {.max_batch = max_batch, .threads = threads});
         for (Index batch = 1; batch <= max_batch; ++batch) {
           const auto found = copy(infer(images.view().slice(most - batch, batch)));
@@ -116,7 +120,9 @@ TEST_CASE("Inference: every batch gives the same bits on every number of threads
   check(mv::ViT<small>{});
 }
 
-TEST_CASE("Inference: int8 after a calibration is near float32, the same for every number of threads, and can be calibrated again", "[model]") {
+TEST_CASE(
+    "Inference: int8 after a calibration is near float32, the same for every number of threads, and can be calibrated again",
+    "[model]") {
   using Model = mv::ViT<large>;
   const Reference reference(6);
   const auto& model = reference.model;

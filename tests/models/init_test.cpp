@@ -14,8 +14,10 @@ using mv::Index;
 using mv::InitRule;
 
 TEST_CASE("initialise: fan-in is what one output of a convolution sums up, for its bias, too", "[model]") {
-  const mv::ParameterTable table{{"patch_embed.proj.weight", {96, 3, 4, 4}, 0, 4608}, {"patch_embed.proj.bias", {96}, 0, 96},
-                                 {"x.local_conv_list.1.weight", {384, 1, 7, 7}, 0, 18816}, {"x.local_conv_list.1.bias", {384}, 0, 384}};
+  const mv::ParameterTable table{{"patch_embed.proj.weight", {96, 3, 4, 4}, 0, 4608},
+                                 {"patch_embed.proj.bias", {96}, 0, 96},
+                                 {"x.local_conv_list.1.weight", {384, 1, 7, 7}, 0, 18816},
+                                 {"x.local_conv_list.1.bias", {384}, 0, 384}};
   CHECK(mv::fan_in(table[0], table) == 48);
   CHECK(mv::fan_in(table[1], table) == 48);
   CHECK(mv::fan_in(table[2], table) == 49);
@@ -39,11 +41,13 @@ TEST_CASE("initialise: every parameter follows its rule, and the seed decides al
       squares += static_cast<double>(v[i]) * static_cast<double>(v[i]);
     }
     const double n = static_cast<double>(p.size), mean = sum / n, rms = std::sqrt(squares / n);
-    if (p.name.ends_with("lookup_table_weight") || (p.name.ends_with(".bias") && p.name != "patch_embed.proj.bias")) CHECK(rms == 0);
+    if (p.name.ends_with("lookup_table_weight") || (p.name.ends_with(".bias") && p.name != "patch_embed.proj.bias"))
+      CHECK(rms == 0);
     else if (p.shape.size() == 1 && p.name != "patch_embed.proj.bias") CHECK((mean == 1 && rms == 1));
-    else if (p.name.starts_with("patch_embed")) CHECK(rms == Approx(1 / std::sqrt(48.0) / std::sqrt(3.0)).epsilon(0.15));  // uniform +-b: b / sqrt(3); 96 numbers
-    else if (p.size >= 500) CHECK(rms == Approx(0.02).epsilon(0.1));  // std of the estimate: 1 / sqrt(2 n) = 3 %
-    else CHECK((rms > 0.005 && rms < 0.04));  // nine numbers of a head mixing
+    else if (p.name.starts_with("patch_embed"))
+      CHECK(rms == Approx(1 / std::sqrt(48.0) / std::sqrt(3.0)).epsilon(0.15));  // uniform +-b: b / sqrt(3); 96 numbers
+    else if (p.size >= 500) CHECK(rms == Approx(0.02).epsilon(0.1));             // std of the estimate: 1 / sqrt(2 n) = 3 %
+    else CHECK((rms > 0.005 && rms < 0.04));                                     // nine numbers of a head mixing
   }
 }
 

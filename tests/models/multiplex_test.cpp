@@ -65,7 +65,8 @@ TEST_CASE("multiplex: with one layer per group and identity transformations the 
   constexpr auto config = mv::multiplexed(teacher_config, {.repeat = 1, .mix_heads = true});
   CHECK(difference(logits(mv::multiplex<config>(teacher)), logits(teacher)) < 1e-13);
   // the reference's start mixes the heads down to almost nothing
-  CHECK(difference(logits(mv::multiplex<config>(teacher, {.transformations = mv::TransformStart::reference})), logits(teacher)) > 1e-3);
+  CHECK(difference(logits(mv::multiplex<config>(teacher, {.transformations = mv::TransformStart::reference})),
+                   logits(teacher)) > 1e-3);
 }
 
 TEST_CASE("multiplex: layers that are equal become one without a loss", "[model]") {
@@ -84,7 +85,8 @@ TEST_CASE("multiplex: layers that are equal become one without a loss", "[model]
   CHECK(difference(logits(mv::multiplex<config>(teacher, {.group = mv::GroupStart::random})), logits(teacher)) > 1e-3);
 }
 
-TEST_CASE("multiplex: shared weights are the average or the first of their layers, own ones those of their layer", "[model]") {
+TEST_CASE("multiplex: shared weights are the average or the first of their layers, own ones those of their layer",
+          "[model]") {
   const Teacher teacher = trained();
   constexpr auto config = mv::multiplexed(teacher_config, {.repeat = 2, .mix_heads = true});
   const auto student = mv::multiplex<config>(teacher);
@@ -125,7 +127,8 @@ TEST_CASE("multiplex: a Swin's stages, too", "[model]") {
   // one layer per set of weights: only the transformations are new
   constexpr auto alone = mv::multiplexed(swin, swin.blocks, {.separate_norms = true, .mix_heads = true});
   CHECK(difference(logits(mv::multiplex<alone>(teacher)), logits(teacher)) < 1e-13);
-  CHECK(difference(logits(mv::multiplex<alone>(teacher, {.transformations = mv::TransformStart::reference})), logits(teacher)) > 1e-3);
+  CHECK(difference(logits(mv::multiplex<alone>(teacher, {.transformations = mv::TransformStart::reference})),
+                   logits(teacher)) > 1e-3);
 
   constexpr auto shared = mv::multiplexed(swin, {1, 2});
   const auto student = mv::multiplex<shared>(teacher);
@@ -134,7 +137,8 @@ TEST_CASE("multiplex: a Swin's stages, too", "[model]") {
   for (std::size_t i = 0; i < mean.size(); ++i) mean[i] = (mean[i] + other[i]) / 2;
   CHECK(difference(parameter(student, "layers.1.blocks.1.attn.relative_position_bias_table"), mean) < 1e-15);
   CHECK(parameter(student, "layers.1.blocks.1.norm2_list.1.bias") == parameter(teacher, "layers.1.blocks.3.norm2.bias"));
-  CHECK(parameter(student, "layers.0.downsample.reduction.weight") == parameter(teacher, "layers.0.downsample.reduction.weight"));
+  CHECK(parameter(student, "layers.0.downsample.reduction.weight") ==
+        parameter(teacher, "layers.0.downsample.reduction.weight"));
   CHECK(parameter(student, "layers.1.blocks.0.proj_w.1.weight") == std::vector<double>{1, 0, 0, 0, 1, 0, 0, 0, 1});
   CHECK(parameter(student, "layers.1.blocks.0.proj_w.1.bias") == std::vector<double>(3));
   CHECK(parameter(student, "layers.0.blocks.0.local_conv_list.0.weight") == std::vector<double>(6 * 49));
@@ -143,11 +147,36 @@ TEST_CASE("multiplex: a Swin's stages, too", "[model]") {
 }
 
 TEST_CASE("resample_positions: equals PyTorch's bicubic interpolation", "[model]") {
-  // torch.nn.functional.interpolate(x, size, mode="bicubic", align_corners=False) of x[i] = ((7 i + 3) mod 11) / 8 on 3x3, in float64
+  // torch.nn.functional.interpolate(x, size, mode="bicubic", align_corners=False) of x[i] = ((7 i + 3) mod 11) / 8 on 3x3,
+  // in float64
   double x[9];
   for (int i = 0; i < 9; ++i) x[i] = ((7 * i + 3) % 11) / 8.0;
-  const std::vector<double> five {0.30299999999999955, 0.762499999999999, 1.2619999999999993, 1.018999999999999, 0.7139999999999997, 0.25149999999999967, 0.710999999999999, 1.210499999999999, 0.9674999999999991, 0.6624999999999998, 0.16599999999999981, 0.6254999999999995, 1.125, 0.8819999999999999, 0.5770000000000002, 0.08049999999999997, 0.5399999999999996, 1.0394999999999999, 0.7965, 0.4915000000000002, 0.028999999999999877, 0.4884999999999997, 0.9880000000000002, 0.7450000000000001, 0.44000000000000017};
-  const std::vector<double> two {0.56689453125, 0.8701171875, 0.36474609375, 0.66796875};
+  const std::vector<double> five{0.30299999999999955,
+                                 0.762499999999999,
+                                 1.2619999999999993,
+                                 1.018999999999999,
+                                 0.7139999999999997,
+                                 0.25149999999999967,
+                                 0.710999999999999,
+                                 1.210499999999999,
+                                 0.9674999999999991,
+                                 0.6624999999999998,
+                                 0.16599999999999981,
+                                 0.6254999999999995,
+                                 1.125,
+                                 0.8819999999999999,
+                                 0.5770000000000002,
+                                 0.08049999999999997,
+                                 0.5399999999999996,
+                                 1.0394999999999999,
+                                 0.7965,
+                                 0.4915000000000002,
+                                 0.028999999999999877,
+                                 0.4884999999999997,
+                                 0.9880000000000002,
+                                 0.7450000000000001,
+                                 0.44000000000000017};
+  const std::vector<double> two{0.56689453125, 0.8701171875, 0.36474609375, 0.66796875};
   std::vector<double> out(25);
   mv::resample_positions(out.data(), 5, x, 3, 1);
   CHECK(difference(out, five) < 1e-14);

@@ -25,7 +25,8 @@ TEST_CASE("relative position: buckets equal the reference's tables", "[model]") 
     const mv::kernels::RelativeOffsets<Side> offsets;
     const mv::Index n = Side * Side + extra;
     for (mv::Index i = 0; i < static_cast<mv::Index>(table["ids"].size()); ++i)
-      if (mv::kernels::relative_bucket(offsets.center(), i / n, i % n, Side, extra) != table["ids"][static_cast<std::size_t>(i)].template get<int>()) {
+      if (mv::kernels::relative_bucket(offsets.center(), i / n, i % n, Side, extra) !=
+          table["ids"][static_cast<std::size_t>(i)].template get<int>()) {
         FAIL_CHECK(name << " differs at " << i);
         return;
       }

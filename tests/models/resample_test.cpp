@@ -48,18 +48,20 @@ Small trained() {
 
 }  // namespace
 
-TEST_CASE("at_resolution: bias tables of windows equal PyTorch's bicubic interpolation, everything else is copied", "[model]") {
+TEST_CASE("at_resolution: bias tables of windows equal PyTorch's bicubic interpolation, everything else is copied",
+          "[model]") {
   // torch.nn.functional.interpolate(t.T.view(1, 2, 13, 13), (23, 23), mode="bicubic"), in float64: rows and both heads
   struct Row {
     Index row;
     std::array<double, 2> heads;
   };
-  const Row expected[] = {{0, {0.2364630495109202, 1.1635020199392325}},  {1, {0.7099008774824869, 0.9187760087690636}},
-                          {11, {0.08755239582477144, 0.712552395824772}}, {22, {1.45094962411446, 0.3989106536861481}},
-                          {23, {0.4347827978389754, 0.6517833236371493}}, {100, {0.2755418138840654, 1.0959201061541233}},
-                          {264, {0.9999999999999999, 0.2499999999999991}}, {265, {0.835590120818607, 0.763597230212871}},
-                          {300, {0.5058068798776223, 0.7416902540775095}}, {411, {0.6650481627465359, 0.25197718524188417}},
-                          {506, {0.8510893463138521, -0.2009496241144599}}, {528, {0.08649798006076803, 1.0135369504890799}}};
+  const Row expected[] = {
+      {0, {0.2364630495109202, 1.1635020199392325}},    {1, {0.7099008774824869, 0.9187760087690636}},
+      {11, {0.08755239582477144, 0.712552395824772}},   {22, {1.45094962411446, 0.3989106536861481}},
+      {23, {0.4347827978389754, 0.6517833236371493}},   {100, {0.2755418138840654, 1.0959201061541233}},
+      {264, {0.9999999999999999, 0.2499999999999991}},  {265, {0.835590120818607, 0.763597230212871}},
+      {300, {0.5058068798776223, 0.7416902540775095}},  {411, {0.6650481627465359, 0.25197718524188417}},
+      {506, {0.8510893463138521, -0.2009496241144599}}, {528, {0.08649798006076803, 1.0135369504890799}}};
   const Small before = trained();
   const Large after = mv::at_resolution<large>(before);
   const auto& from = Small::parameter_table();
@@ -72,7 +74,8 @@ TEST_CASE("at_resolution: bias tables of windows equal PyTorch's bicubic interpo
     if (to.name.ends_with("bias_table")) {
       REQUIRE(to.shape == std::vector<Index>{23 * 23, 2});
       for (const Row& row : expected)
-        for (std::size_t h = 0; h < 2; ++h) CHECK(std::abs(y[2 * row.row + static_cast<Index>(h)] - row.heads[h]) < 1e-13);  // 16 products of about 1
+        for (std::size_t h = 0; h < 2; ++h)
+          CHECK(std::abs(y[2 * row.row + static_cast<Index>(h)] - row.heads[h]) < 1e-13);  // 16 products of about 1
       ++tables;
     } else {
       REQUIRE(to.size == from[i].size);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Swin and Mini-Swin against the published implementation: every intermediate of the small ones, logits of the full-size one.
+// Swin and Mini-Swin against the published implementation: every intermediate of the small ones, logits of the full-size
+// one.
 #include "fixture_run.hpp"
 
 #include <minivit/models/layer_geometry.hpp>
@@ -13,23 +14,25 @@ using fixture::Run, fixture::check, fixture::logits_limit, fixture::double_limit
 
 /// What multiplies v in the windows of image 0, [windows, H, w^2, w^2], by the scalar definition.
 template <class Layer>
-std::vector<float> probabilities(const Layer& layer, const float* qkv, const mv::kernels::AttentionShape& shape, const mv::kernels::WindowMap& map,
-                                 mv::Index mask_shift) {
+std::vector<float> probabilities(const Layer& layer, const float* qkv, const mv::kernels::AttentionShape& shape,
+                                 const mv::kernels::WindowMap& map, mv::Index mask_shift) {
   const mv::Index N = map.tokens(), H = shape.heads;
   const auto w = layer.weights();
-  std::vector<float> bias(static_cast<std::size_t>(H * N * N)), mask(static_cast<std::size_t>(N * N)), row[3], out(static_cast<std::size_t>(map.windows() * H * N * N));
+  std::vector<float> bias(static_cast<std::size_t>(H * N * N)), mask(static_cast<std::size_t>(N * N)), row[3],
+      out(static_cast<std::size_t>(map.windows() * H * N * N));
   for (auto& r : row) r.resize(static_cast<std::size_t>(H * N));
   for (mv::Index h = 0; h < H; ++h)
     for (mv::Index i = 0; i < N; ++i)
       for (mv::Index j = 0; j < N; ++j)
-        bias[static_cast<std::size_t>((h * N + i) * N + j)] = w.bias_table[mv::kernels::position_bias_row(map.window, i, j) * H + h];
+        bias[static_cast<std::size_t>((h * N + i) * N + j)] =
+            w.bias_table[mv::kernels::position_bias_row(map.window, i, j) * H + h];
   for (mv::Index k = 0; k < map.windows(); ++k) {
     mv::kernels::window_mask(mask.data(), N, map.window, mask_shift, mask_shift > 0 ? map.border(k) : 0);
     for (mv::Index i = 0; i < N; ++i) {
-      mv::kernels::reference::detail::attention_row(row[0].data(), row[1].data(), row[2].data(), qkv + k * N * 3 * shape.dim(), 3 * shape.dim(), i, shape, w,
+      mv::kernels::reference::detail::attention_row(row[0].data(), row[1].data(), row[2].data(),
+                                                    qkv + k * N * 3 * shape.dim(), 3 * shape.dim(), i, shape, w,
                                                     {.stride = N, .bias = bias.data(), .mask = mask.data()});
-      for (mv::Index h = 0; h < H; ++h)
-        std::copy_n(row[2].data() + h * N, N, out.data() + ((k * H + h) * N + i) * N);
+      for (mv::Index h = 0; h < H; ++h) std::copy_n(row[2].data() + h * N, N, out.data() + ((k * H + h) * N + i) * N);
     }
   }
   return out;
@@ -68,7 +71,8 @@ void check_model(const std::string& name) {
     const char* const parts[] = {"q", "k", "v"};
     for (mv::Index p = 0; p < 3; ++p) {
       for (mv::Index r = 0; r < tokens; ++r)
-        for (mv::Index c = 0; c < D; ++c) branch[static_cast<std::size_t>(r * D + c)] = layer.attn.qkv.data()[(r * 3 + p) * D + c];
+        for (mv::Index c = 0; c < D; ++c)
+          branch[static_cast<std::size_t>(r * D + c)] = layer.attn.qkv.data()[(r * 3 + p) * D + c];
       optional(parts[p], branch);
     }
     if constexpr (requires(Saved s) { s.local.y; }) {
@@ -78,13 +82,15 @@ void check_model(const std::string& name) {
         for (mv::Index t = 0; t < tokens; ++t)
           for (mv::Index c = 0; c < D; ++c) {
             const mv::Index from = (b * tokens + t) * D + c;
-            conv[static_cast<std::size_t>((b * D + c) * tokens + t)] = layer.local.y.data()[from] - layer.local.norm.y.data()[from];
+            conv[static_cast<std::size_t>((b * D + c) * tokens + t)] = layer.local.y.data()[from] -
+                                                                       layer.local.norm.y.data()[from];
           }
       optional("local_conv", conv);
     }
     if (file.find(key + "attn_probs")) {
       const auto attention = block.attention();
-      optional("attn_probs", probabilities(attention, layer.attn.qkv.data(), attention.config.shape(), map, attention.windowing().mask_shift));
+      optional("attn_probs", probabilities(attention, layer.attn.qkv.data(), attention.config.shape(), map,
+                                           attention.windowing().mask_shift));
     }
     // what the next stage reads
     if (l + 1 < C.depth() && C.stage_of(l + 1) != at.stage) {
@@ -112,8 +118,12 @@ void check_model(const std::string& name) {
 }  // namespace
 
 TEST_CASE("swin_a: every intermediate equals the reference", "[model]") { check_model<fixture::swin_a>("swin_a"); }
-TEST_CASE("mini_swin_a: every intermediate equals the reference", "[model]") { check_model<fixture::mini_swin_a>("mini_swin_a"); }
-TEST_CASE("swin_odd: five heads of width 4 in windows of 7 equal the reference", "[model]") { check_model<fixture::swin_odd>("swin_odd"); }
+TEST_CASE("mini_swin_a: every intermediate equals the reference", "[model]") {
+  check_model<fixture::mini_swin_a>("mini_swin_a");
+}
+TEST_CASE("swin_odd: five heads of width 4 in windows of 7 equal the reference", "[model]") {
+  check_model<fixture::swin_odd>("swin_odd");
+}
 TEST_CASE("mini_swin_odd: three layers on a block, the second begins shifted, equal the reference", "[model]") {
   check_model<fixture::mini_swin_odd>("mini_swin_odd");
 }

@@ -32,7 +32,9 @@ std::atomic<long> allocations{0};
 }
 [[gnu::noinline]] void* operator new(std::size_t size, std::align_val_t align) {
   ++allocations;
-  if (void* const p = std::aligned_alloc(static_cast<std::size_t>(align), (size + static_cast<std::size_t>(align) - 1) & ~(static_cast<std::size_t>(align) - 1))) return p;
+  if (void* const p = std::aligned_alloc(static_cast<std::size_t>(align), (size + static_cast<std::size_t>(align) - 1) &
+                                                                              ~(static_cast<std::size_t>(align) - 1)))
+    return p;
   throw std::bad_alloc();
 }
 [[gnu::noinline]] void operator delete(void* p) noexcept { std::free(p); }
@@ -75,11 +77,15 @@ constexpr mv::Index tiny_with(int repeat) {
     default: return mv::ViT<repeated(presets::mini_deit_tiny, 12)>::parameters;
   }
 }
-static_assert(tiny_with(3) == 2'202'112 && tiny_with(4) == 1'758'016 && tiny_with(6) == 1'313'920 && tiny_with(12) == 869'824);
+static_assert(tiny_with(3) == 2'202'112 && tiny_with(4) == 1'758'016 && tiny_with(6) == 1'313'920 &&
+              tiny_with(12) == 869'824);
 // every student for 32x32 images has at most 55 % of its teacher's parameters
-static_assert(100 * mv::ViT<presets::mini_vit_nano_patch4_32>::parameters <= 55 * mv::ViT<presets::vit_nano_patch4_32>::parameters);
-static_assert(100 * mv::ViT<presets::mini_vit_micro_patch4_32>::parameters <= 55 * mv::ViT<presets::vit_micro_patch4_32>::parameters);
-static_assert(100 * mv::ViT<presets::mini_vit_tiny_patch4_32>::parameters <= 55 * mv::ViT<presets::vit_tiny_patch4_32>::parameters);
+static_assert(100 * mv::ViT<presets::mini_vit_nano_patch4_32>::parameters <=
+              55 * mv::ViT<presets::vit_nano_patch4_32>::parameters);
+static_assert(100 * mv::ViT<presets::mini_vit_micro_patch4_32>::parameters <=
+              55 * mv::ViT<presets::vit_micro_patch4_32>::parameters);
+static_assert(100 * mv::ViT<presets::mini_vit_tiny_patch4_32>::parameters <=
+              55 * mv::ViT<presets::vit_tiny_patch4_32>::parameters);
 
 TEST_CASE("ViT: names and shapes equal the reference's state dict", "[model]") {
   const auto check = [](const mv::ParameterTable& table, const std::string& file) {
@@ -261,8 +267,8 @@ void on_every_path(F&& check) {
 }  // namespace
 
 TEST_CASE("Inference: bf16 changes logits by no more than its rounding allows, on every path", "[model]") {
-  // weights, inputs of products, q, k, v and probabilities are off by up to 2^-9 of themselves; errors of 48 to 192 random terms in each
-  // of 18 products average out: 2 %. The odd widths of mini_deit_odd leave words half filled.
+  // weights, inputs of products, q, k, v and probabilities are off by up to 2^-9 of themselves; errors of 48 to 192 random
+  // terms in each of 18 products average out: 2 %. The odd widths of mini_deit_odd leave words half filled.
   const auto check = [](double difference) { CHECK(difference < 0.02); };
   on_every_path<fixture::mini_deit_a, mv::bf16>(check);
   on_every_path<fixture::mini_deit_odd, mv::bf16>(check);
@@ -270,7 +276,8 @@ TEST_CASE("Inference: bf16 changes logits by no more than its rounding allows, o
 }
 
 TEST_CASE("Inference: int8 changes logits by no more than its steps allow, on every path", "[model]") {
-  // a weight is off by up to 1/254 of the largest of its channel and an input by up to 1/255 of its row's range: about four times bf16
+  // a weight is off by up to 1/254 of the largest of its channel and an input by up to 1/255 of its row's range: about four
+  // times bf16
   const auto check = [](double difference) { CHECK(difference < 0.08); };
   on_every_path<fixture::mini_deit_a, mv::int8>(check);
   on_every_path<fixture::mini_deit_odd, mv::int8>(check);
@@ -302,7 +309,8 @@ TEST_CASE("Inference: a batch that is too large is refused", "[model]") {
   using Model = mv::ViT<fixture::mini_deit_a>;
   Model model;
   mv::Inference<Model> infer(model, {.max_batch = 2});
-  CHECK_THROWS_WITH(infer(some_images<fixture::mini_deit_a>(3)), "Inference: the batch is too large: expected at most 2, found 3 (construct it with a larger max_batch)");
+  CHECK_THROWS_WITH(infer(some_images<fixture::mini_deit_a>(3)),
+                    "Inference: the batch is too large: expected at most 2, found 3 (construct it with a larger max_batch)");
   CHECK_THROWS_WITH((mv::Inference<Model>(model, {.max_batch = 0})), Catch::Contains("expected at least 1, found 0"));
 }
 

@@ -8,7 +8,8 @@ namespace mv = minivit;
 constexpr mv::ViTConfig config = [] {
   auto c = mv::presets::deit_tiny;
 #ifdef BAD
-  c.distilled = true; c.pool = mv::Pool::mean;
+  c.distilled = true;
+  c.pool = mv::Pool::mean;
 #endif
   return c;
 }();

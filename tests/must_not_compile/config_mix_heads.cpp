@@ -8,7 +8,8 @@ namespace mv = minivit;
 constexpr mv::ViTConfig config = [] {
   auto c = mv::presets::deit_tiny;
 #ifdef BAD
-  c.heads = 1; c.sharing = {.repeat = 2, .mix_heads = true};
+  c.heads = 1;
+  c.sharing = {.repeat = 2, .mix_heads = true};
 #endif
   return c;
 }();

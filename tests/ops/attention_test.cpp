@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// ops::attention over windows: rows land where their tokens stand in a map that is really rolled, cut and put together again; position
-// bias, masks and gradients are those of the definition; every number of threads gives the same bits in the memory planned for it.
+// ops::attention over windows: rows land where their tokens stand in a map that is really rolled, cut and put together
+// again; position bias, masks and gradients are those of the definition; every number of threads gives the same bits in the
+// memory planned for it.
 #include "../catch.hpp"
 #include "../naive_windows.hpp"
 
@@ -26,7 +27,8 @@ constexpr Index images = 2;
 std::vector<double> uniform(std::uint64_t stream, Index n, double low, double high) {
   std::vector<double> out(static_cast<std::size_t>(n));
   for (Index i = 0; i < n; ++i)
-    out[static_cast<std::size_t>(i)] = static_cast<double>(static_cast<float>(low + (high - low) * mv::Random(stream).uniform(static_cast<std::uint64_t>(i))));
+    out[static_cast<std::size_t>(i)] = static_cast<double>(
+        static_cast<float>(low + (high - low) * mv::Random(stream).uniform(static_cast<std::uint64_t>(i))));
   return out;
 }
 
@@ -62,8 +64,9 @@ struct Case {
   Index rows() const { return batch() * N; }
   mv::ops::Windowing windowing() const { return {{windows.side, windows.window, windows.shift}, mask_shift}; }
   std::string text() const {
-    return "side " + std::to_string(windows.side) + " window " + std::to_string(Window) + " shift " + std::to_string(windows.shift) + " mask " +
-           std::to_string(mask_shift) + " heads " + std::to_string(shape.heads) + (shape.mix ? " mixed" : "");
+    return "side " + std::to_string(windows.side) + " window " + std::to_string(Window) + " shift " +
+           std::to_string(windows.shift) + " mask " + std::to_string(mask_shift) + " heads " + std::to_string(shape.heads) +
+           (shape.mix ? " mixed" : "");
   }
 
   /// Result and gradients by definition: the map's rows through an order that was really made.
@@ -71,14 +74,16 @@ struct Case {
     std::vector<double> out, dqkv, before, after, after_bias, table;
   };
   Result definition() const {
-    Result r{std::vector<double>(dout.size()), std::vector<double>(qkv.size()), std::vector<double>(before.size()), std::vector<double>(after.size()),
-             std::vector<double>(after_bias.size()), std::vector<double>(table.size())};
+    Result r{std::vector<double>(dout.size()),  std::vector<double>(qkv.size()),        std::vector<double>(before.size()),
+             std::vector<double>(after.size()), std::vector<double>(after_bias.size()), std::vector<double>(table.size())};
     const Index H = shape.heads, map = windows.side * windows.side;
     std::vector<double> bias(static_cast<std::size_t>(H * N * N)), mask(static_cast<std::size_t>(N * N)), dbias(bias.size()),
         scratch(static_cast<std::size_t>(6 * H * N)), out(static_cast<std::size_t>(N * D)), d(out.size());
     for (Index h = 0; h < H; ++h)
       for (Index i = 0; i < N; ++i)
-        for (Index j = 0; j < N; ++j) bias[static_cast<std::size_t>((h * N + i) * N + j)] = table[static_cast<std::size_t>(windows.table_row(i, j) * H + h)];
+        for (Index j = 0; j < N; ++j)
+          bias[static_cast<std::size_t>((h * N + i) * N + j)] =
+              table[static_cast<std::size_t>(windows.table_row(i, j) * H + h)];
     kernels::AttentionWeights<double> w;
     if (shape.mix) w.mix_before = before.data(), w.mix_after = after.data(), w.mix_after_bias = after_bias.data();
     for (Index b = 0; b < batch(); ++b) {
@@ -86,21 +91,27 @@ struct Case {
       for (Index i = 0; i < N; ++i)
         for (Index j = 0; j < N; ++j)
           mask[static_cast<std::size_t>(i * N + j)] = mask_shift > 0 && windows.apart(window, i, j, mask_shift) ? -100 : 0;
-      const kernels::ScorePlanes<double> planes{.stride = N, .bias = bias.data(), .mask = mask.data(), .dbias = dbias.data()};
+      const kernels::ScorePlanes<double> planes{
+          .stride = N, .bias = bias.data(), .mask = mask.data(), .dbias = dbias.data()};
       const double* const in = qkv.data() + b * N * D3;
       kernels::reference::attention(out.data(), D, in, D3, shape, w, scratch.data(), planes);
-      const auto place = [&](Index i) { return (image * map + windows.order[static_cast<std::size_t>(window * N + i)]) * D; };
+      const auto place = [&](Index i) {
+        return (image * map + windows.order[static_cast<std::size_t>(window * N + i)]) * D;
+      };
       for (Index i = 0; i < N; ++i) {
         std::copy_n(out.data() + i * D, D, r.out.data() + place(i));
         std::copy_n(dout.data() + place(i), D, d.data() + i * D);
       }
       kernels::reference::attention_backward<double>(
-          r.dqkv.data() + b * N * D3, {.mix_before = r.before.data(), .mix_after = r.after.data(), .mix_after_bias = r.after_bias.data()}, d.data(), D, in, D3,
-          shape, w, scratch.data(), planes);
+          r.dqkv.data() + b * N * D3,
+          {.mix_before = r.before.data(), .mix_after = r.after.data(), .mix_after_bias = r.after_bias.data()}, d.data(), D,
+          in, D3, shape, w, scratch.data(), planes);
     }
     for (Index h = 0; h < H; ++h)
       for (Index i = 0; i < N; ++i)
-        for (Index j = 0; j < N; ++j) r.table[static_cast<std::size_t>(windows.table_row(i, j) * H + h)] += dbias[static_cast<std::size_t>((h * N + i) * N + j)];
+        for (Index j = 0; j < N; ++j)
+          r.table[static_cast<std::size_t>(windows.table_row(i, j) * H + h)] +=
+              dbias[static_cast<std::size_t>((h * N + i) * N + j)];
     return r;
   }
 };
@@ -111,7 +122,8 @@ struct Parameters {
   std::vector<T> table, before, after, after_bias;
   kernels::AttentionWeights<T> w;
   template <class C>
-  explicit Parameters(const C& c) : table(as<T>(c.table)), before(as<T>(c.before)), after(as<T>(c.after)), after_bias(as<T>(c.after_bias)) {
+  explicit Parameters(const C& c)
+      : table(as<T>(c.table)), before(as<T>(c.before)), after(as<T>(c.after)), after_bias(as<T>(c.after_bias)) {
     w.bias_table = table.data();
     if (c.shape.mix) w.mix_before = before.data(), w.mix_after = after.data(), w.mix_after_bias = after_bias.data();
   }
@@ -150,7 +162,8 @@ std::vector<T> forward(const Case<Window, D>& c, int workers) {
   const auto qkv = as<T>(c.qkv);
   std::vector<T> out(c.dout.size(), std::numeric_limits<T>::quiet_NaN());
   run<T>(workers, [&](mv::Arena<T>& arena) {
-    mv::ops::attention<Arch, D>(View<const T, Dyn, N, 3 * D>(qkv.data(), c.batch()), View<T, Dyn, D>(out.data(), c.rows()), c.shape, p.w, arena, c.windowing());
+    mv::ops::attention<Arch, D>(View<const T, Dyn, N, 3 * D>(qkv.data(), c.batch()), View<T, Dyn, D>(out.data(), c.rows()),
+                                c.shape, p.w, arena, c.windowing());
   });
   return out;
 }
@@ -161,11 +174,13 @@ std::vector<float> forward_words(const Case<Window, D>& c, int workers) {
   const auto qkv = as<X>(c.qkv);
   std::vector<bf16> words(static_cast<std::size_t>(c.rows() * mv::Bf16Rows<D>::stride));
   run<float>(workers, [&](mv::Arena<float>& arena) {
-    mv::ops::attention<Arch, D>(View<const X, Dyn, N, 3 * D>(qkv.data(), c.batch()), mv::Bf16Rows<D>{words.data(), c.rows()}, c.shape, p.w, arena, c.windowing());
+    mv::ops::attention<Arch, D>(View<const X, Dyn, N, 3 * D>(qkv.data(), c.batch()), mv::Bf16Rows<D>{words.data(), c.rows()},
+                                c.shape, p.w, arena, c.windowing());
   });
   std::vector<float> out;
   for (Index r = 0; r < c.rows(); ++r)
-    for (Index i = 0; i < D; ++i) out.push_back(static_cast<float>(words[static_cast<std::size_t>(r * mv::Bf16Rows<D>::stride + i)]));
+    for (Index i = 0; i < D; ++i)
+      out.push_back(static_cast<float>(words[static_cast<std::size_t>(r * mv::Bf16Rows<D>::stride + i)]));
   return out;
 }
 template <int Window, int D>
@@ -177,8 +192,8 @@ std::vector<float> forward_codes(const Case<Window, D>& c, int workers) {
   std::vector<std::uint8_t> codes(static_cast<std::size_t>(c.rows() * Rows::stride));
   std::vector<kernels::RowScale> scales(static_cast<std::size_t>(c.rows()));
   run<float>(workers, [&](mv::Arena<float>& arena) {
-    mv::ops::attention<Arch, D>(View<const bf16, Dyn, N, 3 * D>(qkv.data(), c.batch()), Rows{codes.data(), scales.data(), c.rows()}, c.shape, p.w, arena,
-                                c.windowing());
+    mv::ops::attention<Arch, D>(View<const bf16, Dyn, N, 3 * D>(qkv.data(), c.batch()),
+                                Rows{codes.data(), scales.data(), c.rows()}, c.shape, p.w, arena, c.windowing());
   });
   std::vector<float> out;
   for (Index r = 0; r < c.rows(); ++r)
@@ -202,19 +217,24 @@ Gradients<T> backward(const Case<Window, D>& c, int workers) {
   const Parameters<T> p(c);
   const auto qkv = as<X>(c.qkv);
   const auto dout = as<T>(c.dout);
-  Gradients<T> g{std::vector<T>(qkv.size(), std::numeric_limits<T>::quiet_NaN()), std::vector<T>(p.table.size(), T{1}), std::vector<T>(p.before.size(), T{1}),
-                 std::vector<T>(p.after.size(), T{1}), std::vector<T>(p.after_bias.size(), T{1})};
-  const kernels::AttentionGradients<T> to{.mix_before = g.before.data(), .mix_after = g.after.data(), .mix_after_bias = g.after_bias.data(), .bias_table = g.table.data()};
+  Gradients<T> g{std::vector<T>(qkv.size(), std::numeric_limits<T>::quiet_NaN()), std::vector<T>(p.table.size(), T{1}),
+                 std::vector<T>(p.before.size(), T{1}), std::vector<T>(p.after.size(), T{1}),
+                 std::vector<T>(p.after_bias.size(), T{1})};
+  const kernels::AttentionGradients<T> to{.mix_before = g.before.data(),
+                                          .mix_after = g.after.data(),
+                                          .mix_after_bias = g.after_bias.data(),
+                                          .bias_table = g.table.data()};
   run<T>(workers, [&](mv::Arena<T>& arena) {
-    mv::ops::attention_backward<Arch>(View<const T, Dyn, D>(dout.data(), c.rows()), View<const X, Dyn, N, 3 * D>(qkv.data(), c.batch()),
-                                      View<T, Dyn, N, 3 * D>(g.dqkv.data(), c.batch()), c.shape, p.w, arena.counting() ? kernels::AttentionGradients<T>{} : to,
-                                      arena, c.windowing());
+    mv::ops::attention_backward<Arch>(View<const T, Dyn, D>(dout.data(), c.rows()),
+                                      View<const X, Dyn, N, 3 * D>(qkv.data(), c.batch()),
+                                      View<T, Dyn, N, 3 * D>(g.dqkv.data(), c.batch()), c.shape, p.w,
+                                      arena.counting() ? kernels::AttentionGradients<T>{} : to, arena, c.windowing());
   });
   return g;
 }
 
-/// Calls f(case) for maps of one and of several windows, shifted or not, masked or not (also unshifted: MiniViT's shared blocks), with and
-/// without head mixing.
+/// Calls f(case) for maps of one and of several windows, shifted or not, masked or not (also unshifted: MiniViT's shared
+/// blocks), with and without head mixing.
 template <class F>
 void each_case(F&& f) {
   const auto maps = [&]<int Window>(std::integral_constant<int, Window>, std::initializer_list<Index> sides) {
@@ -237,7 +257,8 @@ TEST_CASE("ops::attention: windows are read in window order and land in the map"
   each_case([]<int Window, int D>(const Case<Window, D>& c) {
     INFO(c.text());
     const auto want = c.definition().out;
-    // v and the sums of probabilities are of order one: a few roundings, in bf16 one of each probability and one of the result
+    // v and the sums of probabilities are of order one: a few roundings, in bf16 one of each probability and one of the
+    // result
     const double size = c.shape.mix ? 0.1 * Window * Window + static_cast<double>(c.shape.heads) : 1;
     CHECK(largest_difference(forward<float>(c, 1), want) <= 1e-6 * size);
     CHECK(largest_difference(forward<double>(c, 1), want) <= 4e-15 * size);
@@ -260,9 +281,12 @@ TEST_CASE("ops::attention_backward: gathers from the map and adds to the gradien
       const double n = static_cast<double>(c.rows());
       CHECK(largest_difference(g.dqkv, want.dqkv) <= 10 * unit * static_cast<double>(c.shape.heads));
       CHECK(largest_difference(g.table, plus_one(want.table)) <= 2 * n * unit);
-      CHECK(largest_difference(g.before, c.shape.mix ? plus_one(want.before) : std::vector<double>(want.before.size(), 1)) <= 2 * n * unit);
-      CHECK(largest_difference(g.after, c.shape.mix ? plus_one(want.after) : std::vector<double>(want.after.size(), 1)) <= 3 * n * unit);
-      CHECK(largest_difference(g.after_bias, c.shape.mix ? plus_one(want.after_bias) : std::vector<double>(want.after_bias.size(), 1)) <= 20 * n * unit);
+      CHECK(largest_difference(g.before, c.shape.mix ? plus_one(want.before) : std::vector<double>(want.before.size(), 1)) <=
+            2 * n * unit);
+      CHECK(largest_difference(g.after, c.shape.mix ? plus_one(want.after) : std::vector<double>(want.after.size(), 1)) <=
+            3 * n * unit);
+      CHECK(largest_difference(g.after_bias, c.shape.mix ? plus_one(want.after_bias)
+                                                         : std::vector<double>(want.after_bias.size(), 1)) <= 20 * n * unit);
     };
     check(backward<float, float>(c, 1), 1e-7);
     check(backward<double, double>(c, 1), 1e-15);
@@ -277,17 +301,26 @@ TEST_CASE("ops::attention: whole images, with a batch of images as gradient", "[
     const Parameters<float> p(c);
     const auto qkv = as<X>(c.qkv);
     const auto dout = as<float>(c.dout);
-    std::vector<float> out(dout.size()), dqkv(qkv.size()), table(p.table.size()), before(p.before.size()), after(before.size()), bias(p.after_bias.size());
+    std::vector<float> out(dout.size()), dqkv(qkv.size()), table(p.table.size()), before(p.before.size()),
+        after(before.size()), bias(p.after_bias.size());
     const View<const X, Dyn, N, 3 * D> in(qkv.data(), images);
     run<float>(1, [&](mv::Arena<float>& arena) {
-      mv::ops::attention_backward<Arch>(View<const float, Dyn, N, D>(dout.data(), images), in, View<float, Dyn, N, 3 * D>(dqkv.data(), images), c.shape, p.w,
-                                        {.mix_before = before.data(), .mix_after = after.data(), .mix_after_bias = bias.data(), .bias_table = table.data()}, arena);
+      mv::ops::attention_backward<Arch>(View<const float, Dyn, N, D>(dout.data(), images), in,
+                                        View<float, Dyn, N, 3 * D>(dqkv.data(), images), c.shape, p.w,
+                                        {.mix_before = before.data(),
+                                         .mix_after = after.data(),
+                                         .mix_after_bias = bias.data(),
+                                         .bias_table = table.data()},
+                                        arena);
     });
     const auto windowed = backward<X, float>(c, 1);
     CHECK(dqkv == windowed.dqkv);
-    for (std::size_t i = 0; i < table.size(); ++i) CHECK(static_cast<double>(table[i] + 1) == Approx(static_cast<double>(windowed.table[i])).margin(1e-5));
+    for (std::size_t i = 0; i < table.size(); ++i)
+      CHECK(static_cast<double>(table[i] + 1) == Approx(static_cast<double>(windowed.table[i])).margin(1e-5));
     if constexpr (std::is_same_v<X, float>) {
-      run<float>(1, [&](mv::Arena<float>& arena) { mv::ops::attention<Arch, D>(in, View<float, Dyn, D>(out.data(), c.rows()), c.shape, p.w, arena); });
+      run<float>(1, [&](mv::Arena<float>& arena) {
+        mv::ops::attention<Arch, D>(in, View<float, Dyn, D>(out.data(), c.rows()), c.shape, p.w, arena);
+      });
       CHECK(out == forward<float>(c, 1));
     }
   };
@@ -324,16 +357,19 @@ TEST_CASE("ops::attention: the compiler runs windows, too", "[op]") {
     std::array<float, heads> bias{0.125f, -0.5f};
     for (std::size_t i = 0; i < qkv.size(); ++i) qkv[i] = static_cast<float>(static_cast<int>(i * 7 % 23) - 11) / 16;
     for (std::size_t i = 0; i < table.size(); ++i) table[i] = static_cast<float>(static_cast<int>(i * 5 % 7) - 3) / 8;
-    const kernels::AttentionShape shape{.tokens = N, .heads = heads, .head_dim = D / heads, .side = 2, .mix = true, .bias = true};
-    const kernels::AttentionWeights<float> w{.mix_before = mixing.data(), .mix_after = mixing.data(), .mix_after_bias = bias.data(), .bias_table = table.data()};
+    const kernels::AttentionShape shape{
+        .tokens = N, .heads = heads, .head_dim = D / heads, .side = 2, .mix = true, .bias = true};
+    const kernels::AttentionWeights<float> w{
+        .mix_before = mixing.data(), .mix_after = mixing.data(), .mix_after_bias = bias.data(), .bias_table = table.data()};
     std::array<float, side * side * D> out{};
     std::array<float, 2048> memory{};
     mv::Arena<float> arena(memory.data(), 2048, mv::Memory::rewind);
-    mv::ops::attention<Arch, D>(View<const float, Dyn, N, 3 * D>(qkv.data(), 4), View<float, Dyn, D>(out.data(), side * side), shape, w, arena,
-                                {{side, 2, 1}, 1});
+    mv::ops::attention<Arch, D>(View<const float, Dyn, N, 3 * D>(qkv.data(), 4),
+                                View<float, Dyn, D>(out.data(), side * side), shape, w, arena, {{side, 2, 1}, 1});
     return out;
   };
   constexpr auto compiled = result();
   const auto ran = result();
-  for (std::size_t i = 0; i < compiled.size(); ++i) CHECK(static_cast<double>(ran[i]) == Approx(static_cast<double>(compiled[i])).margin(1e-6));
+  for (std::size_t i = 0; i < compiled.size(); ++i)
+    CHECK(static_cast<double>(ran[i]) == Approx(static_cast<double>(compiled[i])).margin(1e-6));
 }

@@ -132,11 +132,11 @@ TEST_CASE("ops::depthwise: backward is the gradient by finite differences", "[op
     layer.dweight = mv::Buffer<double>(layer.weight.size());
     layer.dbias = mv::Buffer<double>(layer.bias.size());
     layer.backward();
-    const auto report =
-        mv::testing::compare_gradients({{"x", layer.x.data(), layer.dx.data(), layer.x.size()},
-                                        {"weight", layer.weight.data(), layer.dweight.data(), layer.weight.size()},
-                                        {"bias", layer.bias.data(), layer.dbias.data(), layer.bias.size()}},
-                                       value, {.samples = 200});
+    const auto report = mv::testing::compare_gradients(
+        {{"x", layer.x.data(), layer.dx.data(), layer.x.size()},
+         {"weight", layer.weight.data(), layer.dweight.data(), layer.weight.size()},
+         {"bias", layer.bias.data(), layer.dbias.data(), layer.bias.size()}},
+        value, {.samples = 200});
     INFO(report.text());
     CHECK(report.checked > 200);
     // The loss is linear in each number, so only rounding is left: 1e-16 of a sum of hundreds, over a step of 1e-5.

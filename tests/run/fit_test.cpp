@@ -27,7 +27,8 @@ using Model = mv::ViT<small>;
 
 /// A folder that is gone when the test ends.
 struct Folder {
-  std::filesystem::path path = std::filesystem::temp_directory_path() / ("minivit-fit-test-" + std::to_string(std::random_device{}()));
+  std::filesystem::path path = std::filesystem::temp_directory_path() /
+                               ("minivit-fit-test-" + std::to_string(std::random_device{}()));
   Folder() { std::filesystem::create_directory(path); }
   ~Folder() { std::filesystem::remove_all(path); }
   std::string file(const char* name) const { return (path / name).string(); }
@@ -54,14 +55,25 @@ std::string without_speed(std::string log) {
 struct Run {
   Model model;
   mv::FitReport report;
-  Run(const mv::Dataset& data, mv::Index epochs, const std::string& checkpoint, const std::string& log, bool resume, int threads) {
+  Run(const mv::Dataset& data, mv::Index epochs, const std::string& checkpoint, const std::string& log, bool resume,
+      int threads) {
     mv::initialise(model, 5);
-    mv::Trainer<Model> trainer(model, {.schedule = {.peak = 1e-3, .warmup_steps = 2, .total_steps = 9}, .drop_path = 0.2, .seed = 5, .threads = threads});
-    report = mv::fit(trainer, data, {.epochs = epochs,
-                                     .loader = {.batch = 20, .seed = 5, .shuffle = true, .drop_last = true,
-                                                .augment = {.padding = 4, .flip = true, .mixup = 0.8, .cutmix = 1, .smoothing = 0.1}},
-                                     .log = log, .checkpoint = checkpoint, .resume = resume, .settings = "test", .validation = &data,
-                                     .show = mv::Progress::silent()});
+    mv::Trainer<Model> trainer(
+        model,
+        {.schedule = {.peak = 1e-3, .warmup_steps = 2, .total_steps = 9}, .drop_path = 0.2, .seed = 5, .threads = threads});
+    report = mv::fit(trainer, data,
+                     {.epochs = epochs,
+                      .loader = {.batch = 20,
+                                 .seed = 5,
+                                 .shuffle = true,
+                                 .drop_last = true,
+                                 .augment = {.padding = 4, .flip = true, .mixup = 0.8, .cutmix = 1, .smoothing = 0.1}},
+                      .log = log,
+                      .checkpoint = checkpoint,
+                      .resume = resume,
+                      .settings = "test",
+                      .validation = &data,
+                      .show = mv::Progress::silent()});
   }
   bool equals(const Run& other) const { return std::equal(model.data(), model.data() + model.size(), other.model.data()); }
 };
@@ -97,7 +109,8 @@ TEST_CASE("fit: a checkpoint with other settings is refused and left alone", "[r
   const std::string before = text_of(folder.file("a.ckpt"));
   Model model;
   mv::Trainer<Model> trainer(model, {.threads = 1});
-  mv::FitOptions options{.epochs = 1, .loader = {.batch = 20}, .checkpoint = folder.file("a.ckpt"), .resume = true, .settings = "other"};
+  mv::FitOptions options{
+      .epochs = 1, .loader = {.batch = 20}, .checkpoint = folder.file("a.ckpt"), .resume = true, .settings = "other"};
   options.show = mv::Progress::silent();
   CHECK_THROWS_WITH(mv::fit(trainer, data, options), Catch::Contains("other settings: expected other, found test"));
   CHECK(text_of(folder.file("a.ckpt")) == before);
@@ -147,22 +160,35 @@ constexpr mv::LayerPairs last{{1, 1}};
 
 /// Every part of a training state at once: moving average, fitting layer, feature terms.
 template <class Loss>
-mv::FitReport distil(const Loss& loss, mv::Index epochs, const std::string& checkpoint, const std::string& log, int threads) {
+mv::FitReport distil(const Loss& loss, mv::Index epochs, const std::string& checkpoint, const std::string& log,
+                     int threads) {
   const auto data = mv::synthetic_dataset(40, mv::Split::train);
   Teacher teacher;
   mv::initialise(teacher, 3);
   Model student;
   mv::initialise(student, 5);
-  mv::Trainer<Model, Teacher, Loss> trainer(student, teacher, {.loss = loss, .schedule = {.peak = 1e-3, .warmup_steps = 2, .total_steps = 6},
-                                                               .average = {.decay = 0.9}, .seed = 5, .threads = threads});
-  return mv::fit(trainer, data, {.epochs = epochs, .loader = {.batch = 20, .seed = 5, .shuffle = true, .drop_last = true}, .log = log,
-                                 .csv = log + ".csv", .checkpoint = checkpoint, .resume = true, .settings = "test", .validation = &data,
-                                 .show = mv::Progress::silent()});
+  mv::Trainer<Model, Teacher, Loss> trainer(student, teacher,
+                                            {.loss = loss,
+                                             .schedule = {.peak = 1e-3, .warmup_steps = 2, .total_steps = 6},
+                                             .average = {.decay = 0.9},
+                                             .seed = 5,
+                                             .threads = threads});
+  return mv::fit(trainer, data,
+                 {.epochs = epochs,
+                  .loader = {.batch = 20, .seed = 5, .shuffle = true, .drop_last = true},
+                  .log = log,
+                  .csv = log + ".csv",
+                  .checkpoint = checkpoint,
+                  .resume = true,
+                  .settings = "test",
+                  .validation = &data,
+                  .show = mv::Progress::silent()});
 }
 
 }  // namespace
 
-TEST_CASE("fit: moving average, fitting layer and feature terms go on as if never stopped; the log names every term", "[run]") {
+TEST_CASE("fit: moving average, fitting layer and feature terms go on as if never stopped; the log names every term",
+          "[run]") {
   const Folder folder;
   const mv::WeightDistillation loss{mv::SwinDistillation{}, mv::AttentionRelations<last>{}, mv::HiddenStates<last>{}};
   distil(loss, 3, folder.file("whole.ckpt"), folder.file("whole.jsonl"), 1);

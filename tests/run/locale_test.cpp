@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// A program with a locale, a time zone, a file mask and a folder of its own writes the same files byte for byte and reads them.
+// A program with a locale, a time zone, a file mask and a folder of its own writes the same files byte for byte and reads
+// them.
 #include "small_run.hpp"
 
 #include <minivit/run/csv_log.hpp>
@@ -30,10 +31,12 @@ std::vector<std::string> written(const Folder& folder) {
   const Files files{folder / "run.training", folder / "run.jsonl"};
   Run run(plain, files, 1);
   const std::string weights = folder / "model.safetensors", csv = folder / "run.csv", svg = folder / "run.svg";
-  mv::save(run.student, weights, {.preprocessing = {.mean = {0.4914f, 0.4822f, 0.4465f}, .crop_pct = 0.875f}, .model = "small"});
+  mv::save(run.student, weights,
+           {.preprocessing = {.mean = {0.4914f, 0.4822f, 0.4465f}, .crop_pct = 0.875f}, .model = "small"});
   put(folder / "numbers.jsonl", "{\"step\": 1234567, \"loss\": 0.0625}\n");
   mv::write_csv(folder / "numbers.jsonl", csv);
-  const mv::Chart chart{.title = "loss", .x_title = "step", .y_title = "", .series = {{"a", {0.5, 1234.5, 2000000}, {0.125, 2.75, 1e-7}}}};
+  const mv::Chart chart{
+      .title = "loss", .x_title = "step", .y_title = "", .series = {{"a", {0.5, 1234.5, 2000000}, {0.125, 2.75, 1e-7}}}};
   mv::write_svg(svg, std::span(&chart, 1));
   const Model again = mv::load<Model>(weights);
   CHECK(std::memcmp(again.data(), run.student.data(), sizeof(float)) == 0);
@@ -57,7 +60,8 @@ TEST_CASE("locale: decimal commas and grouped digits of the program do not reach
   const std::locale before = std::locale::global(std::locale(std::locale::classic(), new Commas));
   const char* const c_before = std::setlocale(LC_ALL, nullptr);
   const std::string c_name = c_before != nullptr ? c_before : "C";
-  for (const char* name : {"de_DE.UTF-8", "de_DE.utf8", "fr_FR.UTF-8"})  // where one is installed, C's own functions use commas, too
+  for (const char* name :
+       {"de_DE.UTF-8", "de_DE.utf8", "fr_FR.UTF-8"})  // where one is installed, C's own functions use commas, too
     if (std::setlocale(LC_ALL, name) != nullptr) break;
   const auto found = written(second);
   std::setlocale(LC_ALL, c_name.c_str());

@@ -46,7 +46,8 @@ mv::Tensor<float, mv::Dyn, 10> labels(mv::Index count) {
   return targets;
 }
 
-// What the allocator keeps for later differs by a page or two; one leaked block of the smallest size for each of 100,000 calls is 3 MB.
+// What the allocator keeps for later differs by a page or two; one leaked block of the smallest size for each of 100,000
+// calls is 3 MB.
 constexpr long slack = 256 << 10;
 
 }  // namespace
@@ -80,7 +81,8 @@ TEST_CASE("long run: memory does not grow over 1,000 steps of training", "[run][
   CHECK(resident() - before <= slack);
 }
 
-TEMPLATE_TEST_CASE("long run: 100 predictions with 1, 2, 4 and 8 threads are the same to the bit", "[run][slow]", float, mv::bf16, mv::int8) {
+TEMPLATE_TEST_CASE("long run: 100 predictions with 1, 2, 4 and 8 threads are the same to the bit", "[run][slow]", float,
+                   mv::bf16, mv::int8) {
   const Model model = made_up();
   const auto images = pictures(16);
   std::vector<float> expected;
@@ -97,13 +99,19 @@ TEMPLATE_TEST_CASE("long run: 100 predictions with 1, 2, 4 and 8 threads are the
   }
 }
 
-TEMPLATE_TEST_CASE("long run: 100 trainings with 1, 2, 4 and 8 threads are the same to the bit", "[run][slow]", float, mv::bf16) {
+TEMPLATE_TEST_CASE("long run: 100 trainings with 1, 2, 4 and 8 threads are the same to the bit", "[run][slow]", float,
+                   mv::bf16) {
   const auto images = pictures(6);
   const auto targets = labels(6);
   const auto trained = [&](int threads) {
     Model model = made_up();
-    mv::Trainer<Model, void, mv::SoftTargetCrossEntropy, TestType> trainer(
-        model, {.optimiser = {.clip_norm = 1}, .schedule = {.peak = 2e-3, .total_steps = 2}, .drop_path = 0.3, .seed = 5, .threads = threads, .micro_batch = 2});
+    mv::Trainer<Model, void, mv::SoftTargetCrossEntropy, TestType> trainer(model,
+                                                                           {.optimiser = {.clip_norm = 1},
+                                                                            .schedule = {.peak = 2e-3, .total_steps = 2},
+                                                                            .drop_path = 0.3,
+                                                                            .seed = 5,
+                                                                            .threads = threads,
+                                                                            .micro_batch = 2});
     for (int step = 0; step < 2; ++step) trainer.step(images, targets);
     return std::vector<float>(model.data(), model.data() + model.size());
   };

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Memory that runs out: every single allocation fails once while weights are loaded and saved, a model is made ready, classifies and
-// trains. Each time there is an exception and no leak, and what was there before is as it was. And many callers on one model.
+// Memory that runs out: every single allocation fails once while weights are loaded and saved, a model is made ready,
+// classifies and trains. Each time there is an exception and no leak, and what was there before is as it was. And many
+// callers on one model.
 #include "small_run.hpp"
 
 #include <minivit/models/inference.hpp>
@@ -16,7 +17,7 @@
 using namespace small_run;
 
 namespace {
-std::atomic<long> live{0};          // allocations not yet given back
+std::atomic<long> live{0};            // allocations not yet given back
 std::atomic<long> until_failure{-1};  // allocations that still succeed; negative: all do
 
 bool fails() { return until_failure.load() >= 0 && until_failure.fetch_sub(1) == 0; }
@@ -45,8 +46,8 @@ void give_back(void* p) {
 
 namespace {
 
-/// Calls attempt() with its first allocation failing, then its second, and so on until it meets no failure; after each of the others
-/// check(). Returns how many failed.
+/// Calls attempt() with its first allocation failing, then its second, and so on until it meets no failure; after each of
+/// the others check(). Returns how many failed.
 template <class Attempt, class Check>
 long each_allocation(Attempt&& attempt, Check&& check) {
   attempt();  // what the standard library allocates once and keeps
@@ -80,7 +81,8 @@ Model made_up() {
 
 /// Every kind of metadata.
 mv::CheckpointInfo everything() {
-  mv::CheckpointInfo info{.preprocessing = {.crop_mode = mv::CropMode::border}, .model = "a name that is longer than a short text"};
+  mv::CheckpointInfo info{.preprocessing = {.crop_mode = mv::CropMode::border},
+                          .model = "a name that is longer than a short text"};
   for (int i = 0; i < config.classes; ++i) info.class_names.push_back("class \"" + std::to_string(i) + "\"");
   info.extra["note"] = "line\n";
   return info;
@@ -106,13 +108,14 @@ TEST_CASE("out of memory: while weights are saved the old file stays, and nothin
   mv::save(model, path, everything());
   const std::string expected = get(path), old = "what was there before";
   put(path, old);
-  const long failed = each_allocation([&] { mv::save(model, path, everything()); },
-                                      [&] {
-                                        const std::string now = get(path);
-                                        REQUIRE((now == old || now == expected));  // a failure after the rename comes too late
-                                        REQUIRE(folder.count() == 1);
-                                        put(path, old);
-                                      });
+  const long failed = each_allocation(
+      [&] { mv::save(model, path, everything()); },
+      [&] {
+        const std::string now = get(path);
+        REQUIRE((now == old || now == expected));  // a failure after the rename comes too late
+        REQUIRE(folder.count() == 1);
+        put(path, old);
+      });
   CHECK(failed > 100);
   CHECK(get(path) == expected);
 }
@@ -136,7 +139,9 @@ TEST_CASE("out of memory: while a training checkpoint is saved and loaded", "[ru
 }
 
 TEST_CASE("out of memory: while a log becomes a table", "[run]") {
-  const std::string lines = R"({"step": 1, "loss": 0.5, "note": "a, b"})" "\n" R"({"step": 2, "loss": null, "a rather long column": true})";
+  const std::string lines = R"({"step": 1, "loss": 0.5, "note": "a, b"})"
+                            "\n"
+                            R"({"step": 2, "loss": null, "a rather long column": true})";
   CHECK(each_allocation([&] { mv::csv_from_json_lines(lines, "log"); }, [] {}) > 20);
 }
 
@@ -160,7 +165,9 @@ TEST_CASE("out of memory: while a trainer is made and takes a step the model sta
   mv::Tensor<float, mv::Dyn, 10> targets(4);
   for (mv::Index i = 0; i < images.size(); ++i) images.data()[i] = static_cast<float>(i % 31) / 16 - 1;
   for (mv::Index i = 0; i < 4; ++i) targets.data()[i * 11] = 1;
-  const auto same = [&](const Model& a, const Model& b) { return std::memcmp(a.data(), b.data(), static_cast<std::size_t>(a.size()) * sizeof(float)) == 0; };
+  const auto same = [&](const Model& a, const Model& b) {
+    return std::memcmp(a.data(), b.data(), static_cast<std::size_t>(a.size()) * sizeof(float)) == 0;
+  };
   const auto step = [&] {
     auto trainer = plain(model, 1);
     trainer.step(images, targets);
@@ -202,7 +209,9 @@ TEST_CASE("a const model serves many threads at the same time, each with an Infe
       for (mv::Index r = 0; r < rounds; ++r)
         for (mv::Index first = 0; first < count; first += most) {
           const auto logits = infer(images.view().slice(first, most));
-          if (std::memcmp(logits.data(), expected.data() + first * 10, static_cast<std::size_t>(logits.size()) * sizeof(float)) != 0) ++wrong;
+          if (std::memcmp(logits.data(), expected.data() + first * 10,
+                          static_cast<std::size_t>(logits.size()) * sizeof(float)) != 0)
+            ++wrong;
         }
     });
   for (auto& caller : callers) caller.join();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// A run that was stopped after any step and resumed, also several times and with another number of threads, equals the unbroken
-// one bit for bit: weights, both moments, step, checkpoint file, log.
+// A run that was stopped after any step and resumed, also several times and with another number of threads, equals the
+// unbroken one bit for bit: weights, both moments, step, checkpoint file, log.
 #include "small_run.hpp"
 
 #include <algorithm>
@@ -23,8 +23,13 @@ const Model& teacher() {
 }
 constexpr auto distilling = [](Model& student, int threads) {
   return mv::Trainer<Model, Model, mv::DeiTDistillation, mv::bf16>(
-      student, teacher(), {.loss = {.alpha = 0.5, .tau = 2}, .schedule = {.peak = 2e-3, .warmup_steps = 3, .total_steps = steps},
-                           .drop_path = 0.3, .seed = 5, .threads = threads, .micro_batch = 5});
+      student, teacher(),
+      {.loss = {.alpha = 0.5, .tau = 2},
+       .schedule = {.peak = 2e-3, .warmup_steps = 3, .total_steps = steps},
+       .drop_path = 0.3,
+       .seed = 5,
+       .threads = threads,
+       .micro_batch = 5});
 };
 
 using Distilling = std::remove_const_t<decltype(distilling)>;
@@ -42,7 +47,8 @@ struct Unbroken {
 
 /// Stops after each of `stops`, each time with the next of `threads`, and compares the end with the unbroken run.
 template <class Make>
-void check_resumed(const Make& make, const Unbroken<Make>& whole, const std::vector<mv::Index>& stops, const std::vector<int>& threads) {
+void check_resumed(const Make& make, const Unbroken<Make>& whole, const std::vector<mv::Index>& stops,
+                   const std::vector<int>& threads) {
   const Folder folder;
   const Files files{folder / "part.ckpt", folder / "part.jsonl"};
   std::size_t part = 0;
@@ -100,7 +106,8 @@ TEST_CASE("resume: distillation with bf16 products goes on bit for bit, too", "[
   for (const mv::Index stop : {1, 3, 4, 6, 11}) check_resumed(distilling, whole, {stop}, {1, 2});
 }
 
-TEST_CASE("resume: a log that ran ahead of the checkpoint, as after kill -9, is taken up where the checkpoint stands", "[run]") {
+TEST_CASE("resume: a log that ran ahead of the checkpoint, as after kill -9, is taken up where the checkpoint stands",
+          "[run]") {
   const Unbroken<Plain> whole(plain);
   const Folder folder;
   const Files files{folder / "part.ckpt", folder / "part.jsonl"};
@@ -130,8 +137,8 @@ TEST_CASE("resume: sums of an unfinished epoch survive as text, and other text i
   CHECK(read.mean("keys of layers 3 -> 1") == 0.25);
   CHECK(read.mean("nothing") == 0);
   CHECK(mv::EpochMeans::read("", "here").text().empty());
-  for (const char* text : {"1", "1 1", "1 x loss", "nan 1 loss", "inf 1 loss", "1 -1 loss", " 1 loss", "1 1 ", "1 1 loss\n2 2 loss", "1,5 1 loss",
-                           "1 1 loss\n\n", "1e999 1 loss"}) {
+  for (const char* text : {"1", "1 1", "1 x loss", "nan 1 loss", "inf 1 loss", "1 -1 loss", " 1 loss", "1 1 ",
+                           "1 1 loss\n2 2 loss", "1,5 1 loss", "1 1 loss\n\n", "1e999 1 loss"}) {
     CAPTURE(text);
     CHECK_THROWS_WITH(mv::EpochMeans::read(text, "here"), Catch::StartsWith("here: the means of the unfinished epoch"));
   }

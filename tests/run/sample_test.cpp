@@ -26,7 +26,9 @@ static_assert(Model::inference_bytes(1) > 0 && Model::training_bytes(8) > Model:
 }  // namespace
 
 TEST_CASE("sample: own config, save, load, bf16 inference", "[run]") {
-  const auto path = (std::filesystem::temp_directory_path() / ("minivit-sample-" + std::to_string(std::random_device{}()) + ".safetensors")).string();
+  const auto path = (std::filesystem::temp_directory_path() /
+                     ("minivit-sample-" + std::to_string(std::random_device{}()) + ".safetensors"))
+                        .string();
   {
     Model untrained;
     mv::initialise(untrained, 1);

@@ -31,7 +31,8 @@ struct Uniform {
     f("optimiser.v.", Model::parameter_table(), memory.v.data());
   }
   void save(const std::string& path, mv::Index step) {
-    for (float* slab : {model.data(), memory.m.data(), memory.v.data()}) std::fill(slab, slab + model.size(), static_cast<float>(step));
+    for (float* slab : {model.data(), memory.m.data(), memory.v.data()})
+      std::fill(slab, slab + model.size(), static_cast<float>(step));
     memory.step = step;
     mv::save_training(path, *this, "uniform");
   }
@@ -46,17 +47,22 @@ mv::Index step_of_whole(const std::string& path) {
     for (const auto& p : Model::parameter_table())
       for (mv::Index i = 0; i < p.size; ++i)
         if (slab[p.offset + i] != static_cast<float>(state.step))
-          mv::fail({.where = path, .what = "torn at " + p.name, .expected = std::to_string(state.step), .found = std::to_string(slab[p.offset + i])});
+          mv::fail({.where = path,
+                    .what = "torn at " + p.name,
+                    .expected = std::to_string(state.step),
+                    .found = std::to_string(slab[p.offset + i])});
   return state.step;
 }
 
 bool one_line(const std::string& message, const std::string& path) {
-  return !message.empty() && message.size() <= 500 && message.find('\n') == std::string::npos && message.find(path) != std::string::npos;
+  return !message.empty() && message.size() <= 500 && message.find('\n') == std::string::npos &&
+         message.find(path) != std::string::npos;
 }
 
 }  // namespace
 
-TEST_CASE("saving: 500 programs killed with kill -9 while they save leave whole checkpoints, and no rubbish for long", "[run]") {
+TEST_CASE("saving: 500 programs killed with kill -9 while they save leave whole checkpoints, and no rubbish for long",
+          "[run]") {
   const Folder folder;
   const std::string path = folder / "run.training";
   mv::Index saved = 0, left_behind = 0;
@@ -96,20 +102,22 @@ TEST_CASE("saving: 500 programs killed with kill -9 while they save leave whole 
     most_files = std::max(most_files, folder.count());
     left_behind += folder.count() > 1;
   }
-  CHECK(most_files <= 2);     // each start removed what the one before it left
-  CHECK(left_behind >= 50);   // else the kills came at the wrong moments and prove nothing; about 350 are usual
+  CHECK(most_files <= 2);    // each start removed what the one before it left
+  CHECK(left_behind >= 50);  // else the kills came at the wrong moments and prove nothing; about 350 are usual
   Uniform().save(path, saved + 1);
   CHECK(step_of_whole(path) == saved + 1);
   CHECK(folder.count() == 1);
 }
 
-TEST_CASE("saving: on a disk that is full at any byte the old checkpoint stays whole and nothing is left lying about", "[run]") {
+TEST_CASE("saving: on a disk that is full at any byte the old checkpoint stays whole and nothing is left lying about",
+          "[run]") {
   const Folder folder;
   const std::string path = folder / "run.training";
   Uniform file;
   file.save(path, 1);
   const std::string before = get(path);
-  for (const std::size_t bytes : {std::size_t{0}, std::size_t{1}, std::size_t{7}, std::size_t{1000}, before.size() / 2, before.size() - 1}) {
+  for (const std::size_t bytes :
+       {std::size_t{0}, std::size_t{1}, std::size_t{7}, std::size_t{1000}, before.size() / 2, before.size() - 1}) {
     std::string message;
     {
       const FileSizeLimit limit(bytes);
@@ -209,20 +217,28 @@ TEST_CASE("saving: weights and moments that are not finite never replace a check
   }
 }
 
-TEST_CASE("saving: an image that is not finite stops the run with step, image and value, and the checkpoint stays", "[run]") {
+TEST_CASE("saving: an image that is not finite stops the run with step, image and value, and the checkpoint stays",
+          "[run]") {
   const Folder folder;
   const Files files{folder / "part.ckpt", folder / "part.jsonl"};
   const Run<Plain> first(plain, files, 1, batches + 1);
   const std::string before = get(files.checkpoint), log = get(files.log);
   Model student;
   auto trainer = plain(student, 2);
-  mv::FitOptions options{.epochs = epochs, .log = files.log, .checkpoint = files.checkpoint, .resume = true, .settings = "test",
+  mv::FitOptions options{.epochs = epochs,
+                         .log = files.log,
+                         .checkpoint = files.checkpoint,
+                         .resume = true,
+                         .settings = "test",
                          .show = mv::Progress::silent()};
   options.loader = {.batch = batch, .seed = 5, .shuffle = true, .drop_last = true};
-  options.loader.transform = [&](std::span<float> image, const mv::Random&) { image[7] = std::numeric_limits<float>::quiet_NaN(); };
+  options.loader.transform = [&](std::span<float> image, const mv::Random&) {
+    image[7] = std::numeric_limits<float>::quiet_NaN();
+  };
   const std::string message = message_of([&] { mv::fit(trainer, data(), options); });
   CAPTURE(message);
-  CHECK(message.find("training step 5: the loss is not finite; the first bad value is in image 0 of the batch, element 7") == 0);
+  CHECK(message.find("training step 5: the loss is not finite; the first bad value is in image 0 of the batch, element 7") ==
+        0);
   CHECK(message.find("nan") != std::string::npos);
   CHECK(get(files.checkpoint) == before);
   CHECK(get(files.log) == log);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// A training run small enough to be made many times in one test, with everything random switched on, and what there is to compare.
+// A training run small enough to be made many times in one test, with everything random switched on, and what there is to
+// compare.
 #pragma once
 
 #include <minivit/data/synthetic.hpp>
@@ -64,8 +65,14 @@ struct Run {
 
   Run(const Make& make, const Files& files, int threads, mv::Index stop_after = 0, int stop_with = SIGTERM)
       : student(), trainer(make(start(student), threads)) {
-    mv::FitOptions options{.epochs = epochs, .log = files.log, .checkpoint = files.checkpoint, .resume = true, .settings = "test",
-                           .validation = &data(), .evaluate_every = 2, .show = mv::Progress::silent()};
+    mv::FitOptions options{.epochs = epochs,
+                           .log = files.log,
+                           .checkpoint = files.checkpoint,
+                           .resume = true,
+                           .settings = "test",
+                           .validation = &data(),
+                           .evaluate_every = 2,
+                           .show = mv::Progress::silent()};
     options.loader = {.batch = batch, .seed = 5, .shuffle = true, .drop_last = true};
     options.loader.augment = {.padding = 4, .flip = true, .mixup = 0.8, .cutmix = 1, .smoothing = 0.1};
     options.loader.threads = threads;
@@ -87,8 +94,8 @@ struct Run {
       return true;
     };
     const auto &mine = trainer.state(), &its = other.trainer.state();
-    return same(student.data(), other.student.data()) && same(mine.m.data(), its.m.data()) && same(mine.v.data(), its.v.data()) &&
-           mine.step == its.step;
+    return same(student.data(), other.student.data()) && same(mine.m.data(), its.m.data()) &&
+           same(mine.v.data(), its.v.data()) && mine.step == its.step;
   }
 
  private:
@@ -100,8 +107,12 @@ struct Run {
 
 /// Plain training in float32.
 inline constexpr auto plain = [](Model& student, int threads) {
-  return mv::Trainer<Model>(student, {.optimiser = {.clip_norm = 1}, .schedule = {.peak = 2e-3, .warmup_steps = 3, .total_steps = steps},
-                                      .drop_path = 0.3, .seed = 5, .threads = threads, .micro_batch = 5});
+  return mv::Trainer<Model>(student, {.optimiser = {.clip_norm = 1},
+                                      .schedule = {.peak = 2e-3, .warmup_steps = 3, .total_steps = steps},
+                                      .drop_path = 0.3,
+                                      .seed = 5,
+                                      .threads = threads,
+                                      .micro_batch = 5});
 };
 using Plain = std::remove_const_t<decltype(plain)>;
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// For clang's memory sanitizer: whatever a model computes depends on initialised memory only. Models of both families classify in float32,
-// bf16 and int8 and train; the sanitizer stops at the first branch on an unset bit, and results are asked for. No streams, whose library
-// is not instrumented. Exit code 0: nothing found. See run.sh.
+// For clang's memory sanitizer: whatever a model computes depends on initialised memory only. Models of both families
+// classify in float32, bf16 and int8 and train; the sanitizer stops at the first branch on an unset bit, and results are
+// asked for. No streams, whose library is not instrumented. Exit code 0: nothing found. See run.sh.
 #include <minivit/models/inference.hpp>
 #include <minivit/models/init.hpp>
 #include <minivit/models/presets.hpp>
@@ -36,8 +36,11 @@ void check(const char* name) {
   classify(mv::bf16{});
   classify(mv::int8{});
   const auto train = [&]<class W>(W) {
-    mv::Trainer<Model, void, mv::SoftTargetCrossEntropy, W> trainer(
-        model, {.optimiser = {.clip_norm = 1}, .schedule = {.peak = 1e-3, .total_steps = 2}, .drop_path = 0.1, .threads = 1, .micro_batch = 2});
+    mv::Trainer<Model, void, mv::SoftTargetCrossEntropy, W> trainer(model, {.optimiser = {.clip_norm = 1},
+                                                                            .schedule = {.peak = 1e-3, .total_steps = 2},
+                                                                            .drop_path = 0.1,
+                                                                            .threads = 1,
+                                                                            .micro_batch = 2});
     for (int step = 0; step < 2; ++step) trainer.step(images, targets);
     for (const auto& p : Model::parameter_table())  // padding between parameters is never set
       __msan_check_mem_is_initialized(model.data() + p.offset, static_cast<std::size_t>(p.size) * sizeof(float));
@@ -48,10 +51,25 @@ void check(const char* name) {
 }
 
 /// 17 tokens and a head width that fill no register.
-constexpr mv::ViTConfig vit = {.image = 12, .patch = 3, .dim = 18, .depth = 4, .heads = 3, .mlp_ratio = 2, .classes = 5,
-                               .sharing = {.repeat = 2, .mix_heads = true, .local_conv = true}, .position = {.keys = true}};
+constexpr mv::ViTConfig vit = {.image = 12,
+                               .patch = 3,
+                               .dim = 18,
+                               .depth = 4,
+                               .heads = 3,
+                               .mlp_ratio = 2,
+                               .classes = 5,
+                               .sharing = {.repeat = 2, .mix_heads = true, .local_conv = true},
+                               .position = {.keys = true}};
 /// Windows of 3 x 3, shifted and masked.
-constexpr mv::SwinConfig swin = {.image = 24, .patch = 2, .dim = 12, .depths = {2, 2}, .heads = {2, 3}, .blocks = {1, 1}, .window = 3, .mlp_ratio = 2, .classes = 5,
+constexpr mv::SwinConfig swin = {.image = 24,
+                                 .patch = 2,
+                                 .dim = 12,
+                                 .depths = {2, 2},
+                                 .heads = {2, 3},
+                                 .blocks = {1, 1},
+                                 .window = 3,
+                                 .mlp_ratio = 2,
+                                 .classes = 5,
                                  .transformations = {.separate_norms = true, .mix_heads = true, .local_conv = true}};
 
 int main() {

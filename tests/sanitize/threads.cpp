@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Many threads at once, for the thread sanitizer: eight callers on one const model, each with an Inference of its own, 10,000 predictions
-// in each precision, compared bit by bit, while two others train models of their own. Exit code 0: all equal. See run.sh.
+// Many threads at once, for the thread sanitizer: eight callers on one const model, each with an Inference of its own,
+// 10,000 predictions in each precision, compared bit by bit, while two others train models of their own. Exit code 0: all
+// equal. See run.sh.
 #include <minivit/models/inference.hpp>
 #include <minivit/models/init.hpp>
 #include <minivit/models/presets.hpp>
@@ -47,7 +48,8 @@ long different_predictions(const Model& model, const mv::Tensor<float, mv::Dyn, 
       for (mv::Index p = 0; p < predictions; ++p) {
         const mv::Index image = (t + p) % count;
         const auto logits = infer(images.view().slice(image, 1));
-        if (std::memcmp(logits.data(), expected.data() + image * config.classes, config.classes * sizeof(float)) != 0) ++different;
+        if (std::memcmp(logits.data(), expected.data() + image * config.classes, config.classes * sizeof(float)) != 0)
+          ++different;
       }
     });
   for (auto& caller : all) caller.join();
@@ -59,7 +61,8 @@ std::vector<float> trained(const mv::Tensor<float, mv::Dyn, 3, 32, 32>& images) 
   mv::initialise(model, 7);
   mv::Tensor<float, mv::Dyn, config.classes> targets(count);
   for (mv::Index i = 0; i < count; ++i) targets.data()[i * config.classes + i % config.classes] = 1;
-  mv::Trainer<Model> trainer(model, {.schedule = {.peak = 1e-3, .total_steps = 20}, .drop_path = 0.1, .threads = 1, .micro_batch = 4});
+  mv::Trainer<Model> trainer(
+      model, {.schedule = {.peak = 1e-3, .total_steps = 20}, .drop_path = 0.1, .threads = 1, .micro_batch = 4});
   for (int step = 0; step < 20; ++step) trainer.step(images, targets);
   return {model.data(), model.data() + model.size()};
 }
@@ -70,10 +73,12 @@ int main() {
   const auto images = pictures();
   std::vector<float> weights[2];
   std::thread first([&] { weights[0] = trained(images); }), second([&] { weights[1] = trained(images); });
-  const long different = different_predictions<float>(model, images) + different_predictions<mv::bf16>(model, images) + different_predictions<mv::int8>(model, images);
+  const long different = different_predictions<float>(model, images) + different_predictions<mv::bf16>(model, images) +
+                         different_predictions<mv::int8>(model, images);
   first.join();
   second.join();
   const bool same = weights[0] == weights[1];
-  std::printf("%td predictions, %ld different; two trainings side by side: %s\n", 3 * callers * predictions, different, same ? "equal" : "DIFFERENT");
+  std::printf("%td predictions, %ld different; two trainings side by side: %s\n", 3 * callers * predictions, different,
+              same ? "equal" : "DIFFERENT");
   return different == 0 && same ? 0 : 1;
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Tiles of words turned in registers: every word lands in its place, rows that are not there are zero and not read, nothing else is written.
+// Tiles of words turned in registers: every word lands in its place, rows that are not there are zero and not read, nothing
+// else is written.
 #include "../catch.hpp"
 #include "../kernels/arches.hpp"
 #include "../kernels/guarded.hpp"
@@ -9,7 +10,8 @@
 namespace simd = minivit::simd;
 using namespace kernel_test;
 
-TEMPLATE_LIST_TEST_CASE("transpose: word (c, r) is word (r, c), and zero where there is no row", "[kernel]", FloatKernelTypes) {
+TEMPLATE_LIST_TEST_CASE("transpose: word (c, r) is word (r, c), and zero where there is no row", "[kernel]",
+                        FloatKernelTypes) {
   using Arch = typename TestType::Arch;
   constexpr Index side = simd::transpose_side<Arch>;
   if constexpr (side == 0) SUCCEED("no shuffles here");

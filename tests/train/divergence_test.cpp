@@ -36,7 +36,8 @@ struct Moody {
 
   static constexpr bool needs_teacher() { return false; }
   template <class T, int K>
-  mv::LossValues operator()(const mv::LossInputs<T, K>& in, mv::View<T, mv::Dyn, K> dlogits, mv::View<T, mv::Dyn, K> = {}) const {
+  mv::LossValues operator()(const mv::LossInputs<T, K>& in, mv::View<T, mv::Dyn, K> dlogits,
+                            mv::View<T, mv::Dyn, K> = {}) const {
     mv::LossValues values = mv::SoftTargetCrossEntropy{}(in, dlogits);
     if (*mood == Mood::returns_nan) values.total = std::numeric_limits<double>::quiet_NaN();
     if (*mood == Mood::infinite_gradient) dlogits(0, 0) = std::numeric_limits<T>::infinity();
@@ -55,8 +56,13 @@ struct Scene {
   mv::Trainer<Model, void, Moody, W> trainer;
 
   explicit Scene(int threads = 1, mv::Memory memory = mv::Memory::keep)
-      : student(start()), trainer(student, {.loss = {&mood}, .schedule = {.peak = 1e-2, .total_steps = 100}, .drop_path = 0.1, .threads = threads,
-                                            .micro_batch = 1, .memory = memory}) {
+      : student(start()),
+        trainer(student, {.loss = {&mood},
+                          .schedule = {.peak = 1e-2, .total_steps = 100},
+                          .drop_path = 0.1,
+                          .threads = threads,
+                          .micro_batch = 1,
+                          .memory = memory}) {
     mv::Random random(4);
     for (mv::Index i = 0; i < images.size(); ++i) images.data()[i] = static_cast<float>(random.next_normal());
     for (mv::Index b = 0; b < 4; ++b) targets.data()[10 * b + b] = 1;
@@ -103,10 +109,12 @@ TEST_CASE("divergence: a bad image or target is named with its place in the batc
   for (const int threads : {1, 2}) {
     Scene<> scene(threads);
     scene.images.data()[2 * 3072 + 31] = not_a_number;
-    CHECK_THAT(scene.refusal(), Catch::StartsWith("training step 2: the loss is not finite; the first bad value is in image 2 of the batch, element 31: found nan"));
+    CHECK_THAT(scene.refusal(), Catch::StartsWith("training step 2: the loss is not finite; the first bad value is in image "
+                                                  "2 of the batch, element 31: found nan"));
     scene.images.data()[2 * 3072 + 31] = 0;
     scene.targets.data()[35] = infinity;
-    CHECK_THAT(scene.refusal(), Catch::StartsWith("training step 2: the loss is not finite; the first bad value is in target 3 of the batch, element 5: found inf"));
+    CHECK_THAT(scene.refusal(), Catch::StartsWith("training step 2: the loss is not finite; the first bad value is in "
+                                                  "target 3 of the batch, element 5: found inf"));
   }
 }
 
@@ -114,10 +122,12 @@ TEST_CASE("divergence: a bad weight is named", "[train]") {
   Scene<> scene;
   const auto& p = parameter("norm.weight");
   scene.student.data()[p.offset + 5] = -infinity;
-  CHECK_THAT(scene.refusal(), Catch::StartsWith("training step 2: the loss is not finite; the first bad value is in parameter 'norm.weight', element 5: found -inf"));
+  CHECK_THAT(scene.refusal(), Catch::StartsWith("training step 2: the loss is not finite; the first bad value is in "
+                                                "parameter 'norm.weight', element 5: found -inf"));
 }
 
-TEMPLATE_TEST_CASE("divergence: the layer is named in which finite weights make an infinite value", "[train]", float, mv::bf16) {
+TEMPLATE_TEST_CASE("divergence: the layer is named in which finite weights make an infinite value", "[train]", float,
+                   mv::bf16) {
   for (const mv::Memory memory : {mv::Memory::keep, mv::Memory::recompute}) {
     const auto overflowing = [&](const std::string& name) {
       Scene<TestType> scene(2, memory);
@@ -127,29 +137,38 @@ TEMPLATE_TEST_CASE("divergence: the layer is named in which finite weights make 
       std::fill_n(scene.student.data() + bias.offset, bias.size, 10.0f);  // so that fc2 has something to multiply
       return scene.refusal();
     };
-    CHECK_THAT(overflowing("pos_embed"), Catch::Contains("the first bad value is in output of layer 0 (blocks.0), image 0 of the batch, element 0: found"));
-    CHECK_THAT(overflowing("blocks.1.block.mlp.fc2.weight"), Catch::Contains("in output of layer 2 (blocks.1), image 0 of the batch"));
+    CHECK_THAT(
+        overflowing("pos_embed"),
+        Catch::Contains("the first bad value is in output of layer 0 (blocks.0), image 0 of the batch, element 0: found"));
+    CHECK_THAT(overflowing("blocks.1.block.mlp.fc2.weight"),
+               Catch::Contains("in output of layer 2 (blocks.1), image 0 of the batch"));
     CHECK_THAT(overflowing("head.weight"), Catch::Contains("in output of head, image 0 of the batch"));
   }
 }
 
-TEST_CASE("divergence: a teacher with a bad value and a loss that returns NaN by itself are told apart from a bad student", "[train]") {
+TEST_CASE("divergence: a teacher with a bad value and a loss that returns NaN by itself are told apart from a bad student",
+          "[train]") {
   Scene<> scene;
   scene.mood = Moody::Mood::returns_nan;
-  CHECK_THAT(scene.refusal(), Catch::StartsWith("training step 2: the loss is not finite, although all that it was computed from is: found nan"));
+  CHECK_THAT(
+      scene.refusal(),
+      Catch::StartsWith("training step 2: the loss is not finite, although all that it was computed from is: found nan"));
 
   Model student = Scene<>::start(), teacher = Scene<>::start();
   teacher.data()[parameter("head.bias").offset + 1] = infinity;
   const Model before = student;
   mv::Trainer<Model, Model> trainer(student, teacher, {.threads = 1});
-  CHECK_THROWS_WITH(trainer.step(scene.images, scene.targets), Catch::Contains("training step 0") && Catch::Contains("the teacher's output, image 0 of the batch, element 1: found inf"));
+  CHECK_THROWS_WITH(trainer.step(scene.images, scene.targets),
+                    Catch::Contains("training step 0") &&
+                        Catch::Contains("the teacher's output, image 0 of the batch, element 1: found inf"));
   CHECK(std::memcmp(before.data(), student.data(), static_cast<std::size_t>(student.size()) * sizeof(float)) == 0);
 }
 
 TEST_CASE("divergence: a gradient that is not finite is named where backward met it first", "[train]") {
   Scene<> scene;
   scene.mood = Moody::Mood::infinite_gradient;
-  CHECK_THAT(scene.refusal(), Catch::StartsWith("training step 2: the gradient of 'head.bias' is not finite at element 0: found inf"));
+  CHECK_THAT(scene.refusal(),
+             Catch::StartsWith("training step 2: the gradient of 'head.bias' is not finite at element 0: found inf"));
 }
 
 TEST_CASE("divergence: after an error the next step is that of a trainer that never met it", "[train]") {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Feature terms of weight distillation: values and gradients against the reference's, against finite differences through whole
-// models, and independence of threads, micro-batches and recomputation.
+// Feature terms of weight distillation: values and gradients against the reference's, against finite differences through
+// whole models, and independence of threads, micro-batches and recomputation.
 #include "../models/fixture_models.hpp"
 #include "fixture_inputs.hpp"
 
@@ -25,8 +25,7 @@ std::vector<double> qkv_rows(const std::string& prefix, Index count, Index width
   std::vector<double> rows(static_cast<std::size_t>(count * 3 * width));
   for (Index part = 0; part < 3; ++part) {
     const auto x = fixtures::input<double>(prefix + "." + "qkv"[part], count * width);
-    for (Index r = 0; r < count; ++r)
-      std::copy_n(x.data() + r * width, width, rows.data() + r * 3 * width + part * width);
+    for (Index r = 0; r < count; ++r) std::copy_n(x.data() + r * width, width, rows.data() + r * 3 * width + part * width);
   }
   return rows;
 }
@@ -46,11 +45,21 @@ void check_relations() {
   std::vector<double> scratch(static_cast<std::size_t>(term.template scratch<mv::simd::best, double>(9, 12, 20)) + 8);
   double value = 0;
   for (int layer = 0; layer < 2; ++layer) {
-    const auto student = qkv_rows("rel.s." + std::to_string(layer), 27, 12), teacher = qkv_rows("rel.t." + std::to_string(layer), 27, 20);
+    const auto student = qkv_rows("rel.s." + std::to_string(layer), 27, 12),
+               teacher = qkv_rows("rel.t." + std::to_string(layer), 27, 20);
     std::vector<double> gradient(student.size());
     for (Index w = 0; w < 3; ++w) {
-      const mv::FeatureView<double> view{9, student.data() + w * 9 * 36, 36, 12, teacher.data() + w * 9 * 60, 60, 20, gradient.data() + w * 9 * 36,
-                                         nullptr, nullptr, scratch.data()};
+      const mv::FeatureView<double> view{9,
+                                         student.data() + w * 9 * 36,
+                                         36,
+                                         12,
+                                         teacher.data() + w * 9 * 60,
+                                         60,
+                                         20,
+                                         gradient.data() + w * 9 * 36,
+                                         nullptr,
+                                         nullptr,
+                                         scratch.data()};
       value += term.template add<mv::simd::best>(view, 1.0 / (3 * 2));  // windows, pairs of layers
     }
     for (Index part = 0; part < 3; ++part) {
@@ -58,7 +67,8 @@ void check_relations() {
       double worst = 0;
       for (Index r = 0; r < 27; ++r)
         for (Index c = 0; c < 12; ++c)
-          worst = std::max(worst, std::abs(g.data()[r * 12 + c] - gradient[static_cast<std::size_t>(r * 36 + part * 12 + c)]));
+          worst = std::max(worst,
+                           std::abs(g.data()[r * 12 + c] - gradient[static_cast<std::size_t>(r * 36 + part * 12 + c)]));
       CHECK(worst < 1e-15);  // gradients are below 0.1; a few roundings
     }
   }
@@ -67,7 +77,8 @@ void check_relations() {
 
 /// Features of both layers, [2 images, 16 tokens]: the student's of width 12, the teacher's of width wt.
 template <class Term>
-void check_hidden(const Term& term, const std::string& name, const std::string& student_key, const std::string& teacher_key, Index wt) {
+void check_hidden(const Term& term, const std::string& name, const std::string& student_key, const std::string& teacher_key,
+                  Index wt) {
   const Losses expected;
   std::vector<double> scratch(static_cast<std::size_t>(term.template scratch<mv::simd::best, double>(16, 12, wt)) + 8);
   double value = 0;
@@ -76,8 +87,17 @@ void check_hidden(const Term& term, const std::string& name, const std::string& 
     const auto teacher = fixtures::input<double>(teacher_key + std::to_string(layer), 2 * 16 * wt);
     std::vector<double> gradient(2 * 16 * 12);
     for (Index b = 0; b < 2; ++b) {
-      const mv::FeatureView<double> view{16, student.data() + b * 16 * 12, 12, 12, teacher.data() + b * 16 * wt, wt, wt,
-                                         gradient.data() + b * 16 * 12, nullptr, nullptr, scratch.data()};
+      const mv::FeatureView<double> view{16,
+                                         student.data() + b * 16 * 12,
+                                         12,
+                                         12,
+                                         teacher.data() + b * 16 * wt,
+                                         wt,
+                                         wt,
+                                         gradient.data() + b * 16 * 12,
+                                         nullptr,
+                                         nullptr,
+                                         scratch.data()};
       value += term.template add<mv::simd::best>(view, 1.0 / (2 * 2));
     }
     const auto g = expected.file.read<double>(name + ".grad." + std::to_string(layer));
@@ -86,7 +106,8 @@ void check_hidden(const Term& term, const std::string& name, const std::string& 
   CHECK(value == Approx(expected.value(name)).epsilon(1e-14));
 }
 
-constexpr mv::ViTConfig small(int dim, int heads, int depth, mv::Pool pool, mv::Sharing sharing = {}, bool relative = false) {
+constexpr mv::ViTConfig small(int dim, int heads, int depth, mv::Pool pool, mv::Sharing sharing = {},
+                              bool relative = false) {
   mv::ViTConfig c;
   c.image = 9;
   c.patch = 3;
@@ -122,18 +143,26 @@ struct Pair {
   template <class W = T, class Loss>
   auto trainer(const Loss& loss, int threads = 1, Index micro_batch = 2, mv::Memory memory = mv::Memory::keep) {
     return mv::Trainer<Student, Teacher, Loss, W>(student, teacher,
-                                                  {.loss = loss, .schedule = {.peak = 1e-2, .minimum = 1e-2, .total_steps = 100}, .drop_path = 0.3,
-                                                   .seed = 5, .threads = threads, .micro_batch = micro_batch, .memory = memory});
+                                                  {.loss = loss,
+                                                   .schedule = {.peak = 1e-2, .minimum = 1e-2, .total_steps = 100},
+                                                   .drop_path = 0.3,
+                                                   .seed = 5,
+                                                   .threads = threads,
+                                                   .micro_batch = micro_batch,
+                                                   .memory = memory});
   }
 };
 
 constexpr mv::LayerPairs pairs = mv::spread_layers(4, 3, 3);
 
 /// Every kind of term at once, with layers that two terms share.
-const mv::WeightDistillation all_terms{mv::SwinDistillation{.alpha = 0.3, .temperature = 2}, mv::AttentionRelations<pairs, 2>{.weight = 0.7},
-                                       mv::AttentionRelations<mv::LayerPairs{{3, 0}}, 1, 0b000'001'100>{.weight = 0.4, .name = "qv and kv"},
-                                       mv::HiddenRelations<pairs>{.weight = 0.3}, mv::HiddenRelations<pairs, mv::HiddenForm::softmax>{.weight = 0.6},
-                                       mv::HiddenStates<mv::LayerPairs{{1, 1}, {3, 2}}>{.weight = 0.2}};
+const mv::WeightDistillation all_terms{
+    mv::SwinDistillation{.alpha = 0.3, .temperature = 2},
+    mv::AttentionRelations<pairs, 2>{.weight = 0.7},
+    mv::AttentionRelations<mv::LayerPairs{{3, 0}}, 1, 0b000'001'100>{.weight = 0.4, .name = "qv and kv"},
+    mv::HiddenRelations<pairs>{.weight = 0.3},
+    mv::HiddenRelations<pairs, mv::HiddenForm::softmax>{.weight = 0.6},
+    mv::HiddenStates<mv::LayerPairs{{1, 1}, {3, 2}}>{.weight = 0.2}};
 
 }  // namespace
 
@@ -187,7 +216,8 @@ TEST_CASE("trainer: gradients of all feature terms agree with differences of the
     if (prefix == "fitting.weights.") add(table, data, trainer.fitting_gradients());
   });
   CHECK(targets.size() == p.student.parameter_table().size() + 2);
-  const auto result = mv::testing::compare_gradients(targets, [&] { return trainer.accumulate(p.images, p.targets).loss.total; }, {.samples = 12});
+  const auto result = mv::testing::compare_gradients(
+      targets, [&] { return trainer.accumulate(p.images, p.targets).loss.total; }, {.samples = 12});
   INFO(result.text());
   CHECK(result.checked > 100);
   CHECK(result.worst < 1e-6);  // as for whole models (tests/models/gradients_test.cpp)
@@ -203,7 +233,8 @@ TEST_CASE("trainer: total is the sum of its weighted parts", "[train]") {
   CHECK(loss.total == Approx(sum).epsilon(1e-13));
 }
 
-TEST_CASE("trainer: feature terms give the same bits for every number of threads and when layers are computed again", "[train]") {
+TEST_CASE("trainer: feature terms give the same bits for every number of threads and when layers are computed again",
+          "[train]") {
   const auto after = [](int threads, mv::Memory memory) {
     Pair<float> p;
     auto trainer = p.trainer(all_terms, threads, 1, memory);
@@ -229,7 +260,8 @@ TEST_CASE("trainer: feature terms in bf16 stay near those in float", "[train]") 
   for (std::size_t i = 0; i < 5; ++i) CHECK(b.loss.terms[i] == Approx(a.loss.terms[i]).epsilon(0.02));
   double difference = 0, size = 0;
   for (Index i = 0; i < p.student.size(); ++i) {
-    difference += std::pow(static_cast<double>(exact.gradients().data()[i]) - static_cast<double>(narrow.gradients().data()[i]), 2);
+    difference += std::pow(
+        static_cast<double>(exact.gradients().data()[i]) - static_cast<double>(narrow.gradients().data()[i]), 2);
     size += std::pow(static_cast<double>(exact.gradients().data()[i]), 2);
   }
   CHECK(std::sqrt(difference / size) < 0.03);
@@ -255,11 +287,13 @@ TEST_CASE("trainer: a term of weight 0 costs nothing and changes nothing", "[tra
     return std::vector<float>(trainer.gradients().data(), trainer.gradients().data() + p.student.size());
   };
   CHECK(gradient(mv::SwinDistillation{}) ==
-        gradient(mv::WeightDistillation{mv::SwinDistillation{}, mv::AttentionRelations<pairs>{.weight = 0}, mv::HiddenRelations<pairs>{.weight = 0}}));
+        gradient(mv::WeightDistillation{mv::SwinDistillation{}, mv::AttentionRelations<pairs>{.weight = 0},
+                                        mv::HiddenRelations<pairs>{.weight = 0}}));
 }
 
 TEST_CASE("LayerPairs: lists are matched by rank, or spread evenly", "[train]") {
-  CHECK(mv::match_layers({5, 1, 3}, {7, 3, 1}) == mv::LayerPairs{{1, 1}, {3, 3}, {5, 7}});  // as the reference does, whatever the order
+  // as the reference does, whatever the order
+  CHECK(mv::match_layers({5, 1, 3}, {7, 3, 1}) == mv::LayerPairs{{1, 1}, {3, 3}, {5, 7}});
   CHECK(mv::spread_layers(12, 12, 6) == mv::match_layers({1, 3, 5, 7, 9, 11}, {1, 3, 5, 7, 9, 11}));
   CHECK(mv::spread_layers(12, 24, 6) == mv::match_layers({1, 3, 5, 7, 9, 11}, {3, 7, 11, 15, 19, 23}));
   CHECK(mv::spread_layers(4, 3, 3) == mv::LayerPairs{{0, 0}, {1, 1}, {3, 2}});

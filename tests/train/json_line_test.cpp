@@ -26,9 +26,8 @@ TEST_CASE("json line: members in order, one line", "[train]") {
                                .add("test", inner)
                                .add(inner)
                                .str();
-  CHECK(text ==
-        R"({"epoch": 3, "loss": 0.1, "resumed": true, "model": "mini", )"
-        R"("recall": [0.5, 1, null], "test": {"top1": 0.25}, "top1": 0.25})");
+  CHECK(text == R"({"epoch": 3, "loss": 0.1, "resumed": true, "model": "mini", )"
+                R"("recall": [0.5, 1, null], "test": {"top1": 0.25}, "top1": 0.25})");
 }
 
 TEST_CASE("json line: numbers survive, non-finite ones become null", "[train]") {

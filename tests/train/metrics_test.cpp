@@ -30,11 +30,11 @@ TEST_CASE("argmax: the first of the largest; -1 when a logit is not finite, wher
 
 TEST_CASE("accuracy: top-1 and top-k by hand", "[train]") {
   constexpr float logits[] = {
-      5, 4, 3, 2,          // label 0: first
-      5, 4, 3, 2,          // label 1: second
-      5, 4, 3, 2,          // label 3: last
-      1, 1, 1, 1,          // label 1: equal logits, class 0 counts as better: second
-      1, 1, 1, 1,          // label 2: third
+      5, 4,         3, 2,  // label 0: first
+      5, 4,         3, 2,  // label 1: second
+      5, 4,         3, 2,  // label 3: last
+      1, 1,         1, 1,  // label 1: equal logits, class 0 counts as better: second
+      1, 1,         1, 1,  // label 2: third
       9, nan_value, 0, 0,  // label 0: would be first, but the row is broken
   };
   constexpr int labels[] = {0, 1, 3, 1, 2, 0};

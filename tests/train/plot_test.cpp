@@ -73,8 +73,8 @@ TEST_CASE("plot: a value that is not finite leaves a gap; limits cut the data", 
 }
 
 TEST_CASE("plot: epochs get whole ticks, titles are escaped, series get a legend", "[train]") {
-  const std::string text =
-      picture({"a < b & \"c\"", "epoch", "y", {{"one", {1, 2, 3}, {1, 2, 3}}, {"two", {1, 2, 3}, {3, 2, 1}}}});
+  const std::string text = picture(
+      {"a < b & \"c\"", "epoch", "y", {{"one", {1, 2, 3}, {1, 2, 3}}, {"two", {1, 2, 3}, {3, 2, 1}}}});
   CHECK(text.find(">2.5<") == text.rfind(">2.5<"));  // on the y axis only
   CHECK(text.find("a &lt; b &amp; &quot;c&quot;") != std::string::npos);
   CHECK(count(text, ">one<") == 1);

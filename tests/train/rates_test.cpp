@@ -22,7 +22,9 @@ const mv::ParameterInfo& row(const std::string& name) {
   FAIL("no parameter " << name);
   return Student::parameter_table().front();
 }
-double scale(const mv::RateScales& scales, const std::string& name) { return scales[static_cast<std::size_t>(&row(name) - Student::parameter_table().data())]; }
+double scale(const mv::RateScales& scales, const std::string& name) {
+  return scales[static_cast<std::size_t>(&row(name) - Student::parameter_table().data())];
+}
 
 struct Run {
   Student student;
@@ -34,8 +36,11 @@ struct Run {
     targets.data()[3] = targets.data()[10 + 7] = 1;
   }
   auto trainer(mv::RateScales scales, mv::WeightAveraging average = {}, double clip = 0) {
-    return mv::Trainer<Student>(student, {.optimiser = {.clip_norm = clip}, .schedule = {.peak = 1e-3, .minimum = 1e-3, .total_steps = 10},
-                                          .rate_scales = std::move(scales), .average = average, .threads = 1});
+    return mv::Trainer<Student>(student, {.optimiser = {.clip_norm = clip},
+                                          .schedule = {.peak = 1e-3, .minimum = 1e-3, .total_steps = 10},
+                                          .rate_scales = std::move(scales),
+                                          .average = average,
+                                          .threads = 1});
   }
 };
 
@@ -60,10 +65,15 @@ TEST_CASE("layer_decay: a Swin's stages count on, and merging belongs to the lay
   REQUIRE(scales.size() == table.size());
   int known = 0;
   for (std::size_t i = 0; i < table.size(); ++i)
-    for (const auto& [name, power] : {std::pair{"head.bias", 0}, {"norm.weight", 0}, {"layers.2.blocks.0.mlp.fc1.weight", 1},
-                                      {"layers.1.downsample.reduction.weight", 2}, {"layers.1.blocks.1.attn.qkv.bias", 2},
-                                      {"layers.1.blocks.0.attn.qkv.bias", 3}, {"layers.0.downsample.norm.bias", 4},
-                                      {"layers.0.blocks.0.attn.qkv.weight", 4}, {"patch_embed.norm.weight", 5}})
+    for (const auto& [name, power] : {std::pair{"head.bias", 0},
+                                      {"norm.weight", 0},
+                                      {"layers.2.blocks.0.mlp.fc1.weight", 1},
+                                      {"layers.1.downsample.reduction.weight", 2},
+                                      {"layers.1.blocks.1.attn.qkv.bias", 2},
+                                      {"layers.1.blocks.0.attn.qkv.bias", 3},
+                                      {"layers.0.downsample.norm.bias", 4},
+                                      {"layers.0.blocks.0.attn.qkv.weight", 4},
+                                      {"patch_embed.norm.weight", 5}})
       if (table[i].name == name) {
         CAPTURE(name);
         CHECK(scales[i] == std::pow(0.5, power));
@@ -117,10 +127,12 @@ TEST_CASE("trainer: the moving average follows its formula from the first weight
     for (int t = 1; t <= 4; ++t) {
       trainer.step(run.images, run.targets);
       const double decay = warmup ? std::min(0.7, (1.0 + t) / (10.0 + t)) : 0.7;
-      for (std::size_t i = 0; i < expected.size(); ++i) expected[i] = decay * expected[i] + (1 - decay) * run.student.data()[i];
+      for (std::size_t i = 0; i < expected.size(); ++i)
+        expected[i] = decay * expected[i] + (1 - decay) * run.student.data()[i];
     }
     double worst = 0;
-    for (std::size_t i = 0; i < expected.size(); ++i) worst = std::max(worst, std::abs(expected[i] - trainer.average()->data()[i]));
+    for (std::size_t i = 0; i < expected.size(); ++i)
+      worst = std::max(worst, std::abs(expected[i] - trainer.average()->data()[i]));
     CHECK(worst < 1e-14);
   }
   Run run;

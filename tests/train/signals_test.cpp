@@ -22,7 +22,8 @@ int status_of_child(F&& f) {
   const pid_t child = fork();
   REQUIRE(child >= 0);
   if (child == 0) {
-    for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGPIPE}) std::signal(signal, SIG_DFL);  // the test framework has handlers
+    for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGPIPE})
+      std::signal(signal, SIG_DFL);  // the test framework has handlers
     f();
     _exit(0);
   }
@@ -50,7 +51,8 @@ TEST_CASE("signals: Ctrl-C and SIGTERM raise the flag, a new guard starts withou
 }
 
 TEST_CASE("signals: the earlier handlers are back afterwards", "[train]") {
-  struct sigaction mine {}, before {};
+  struct sigaction mine {
+  }, before{};
   mine.sa_handler = earlier_handler;
   sigaction(SIGINT, &mine, &before);
   earlier_handler_calls = 0;
@@ -87,7 +89,8 @@ TEST_CASE("signals: one that is sent twice at once, as by timeout(1), is one req
         }) == 0);
 }
 
-TEST_CASE("signals: a closed terminal and a broken pipe are requests, too, unless the program has its own mind about them", "[train]") {
+TEST_CASE("signals: a closed terminal and a broken pipe are requests, too, unless the program has its own mind about them",
+          "[train]") {
   CHECK(status_of_child([] {
           StopRequest stop;
           std::raise(SIGHUP);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Whole training steps of the fixtures: the student, its teacher, the batch, and what the reference run, which is in double, had.
+// Whole training steps of the fixtures: the student, its teacher, the batch, and what the reference run, which is in double,
+// had.
 #pragma once
 
 #include "../models/fixture_models.hpp"
@@ -60,8 +61,8 @@ struct Setup {
   }
 };
 
-/// Largest difference of weights after steps. Adam divides by |gradient|: where the true gradient is zero but for rounding, a step of up to
-/// lr is noise (README of the fixtures, section 4). Those elements are `noise`, all others `kept`.
+/// Largest difference of weights after steps. Adam divides by |gradient|: where the true gradient is zero but for rounding,
+/// a step of up to lr is noise (README of the fixtures, section 4). Those elements are `noise`, all others `kept`.
 struct Difference {
   double kept = 0, noise = 0;
 };

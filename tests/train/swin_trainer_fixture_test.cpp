@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Whole training steps of a Mini-Swin student under a Swin teacher against the published implementation: every loss term before each
-// step, gradients, clipping, parameters after 1 and 5 AdamW steps, fitting layers. The reference run is in double.
+// Whole training steps of a Mini-Swin student under a Swin teacher against the published implementation: every loss term
+// before each step, gradients, clipping, parameters after 1 and 5 AdamW steps, fitting layers. The reference run is in
+// double.
 #include "step_fixture.hpp"
 
 #include <minivit/train/losses.hpp>
@@ -13,7 +14,8 @@ namespace {
 
 constexpr mv::LayerPairs pairs = mv::match_layers({1, 3, 5}, {1, 3, 7});
 template <int Heads>
-using Relations = mv::WeightDistillation<mv::SwinDistillation, mv::AttentionRelations<pairs, Heads>, mv::HiddenRelations<pairs>>;
+using Relations =
+    mv::WeightDistillation<mv::SwinDistillation, mv::AttentionRelations<pairs, Heads>, mv::HiddenRelations<pairs>>;
 using Fitted = mv::WeightDistillation<mv::SwinDistillation, mv::AttentionRelations<pairs>, mv::HiddenStates<pairs>>;
 
 constexpr const char* mixed = "mixed_alpha0.3_T2_ar2_qkv1_hidden0.1";
@@ -40,8 +42,8 @@ struct Setup : step_fixture::Setup<mv::Swin<fixture::swin_student, T>, mv::Swin<
 struct Limits {
   double gradient, loss, parameter;
 };
-// float: suggested by the fixtures' README (gradients 1e-6, parameters 2e-5), losses of about 8 with 1e-6 relative; double: the same
-// arithmetic in another order
+// float: suggested by the fixtures' README (gradients 1e-6, parameters 2e-5), losses of about 8 with 1e-6 relative; double:
+// the same arithmetic in another order
 constexpr Limits in_float{1e-6, 8e-6, 2e-5}, in_double{1e-12, 1e-11, 1e-9};
 
 /// Five steps of a case, compared at every stored point.
@@ -56,7 +58,9 @@ void check_steps(Loss loss, const char* name, const std::string& prefix, double 
   for (std::size_t step = 0; step < 5; ++step) {
     const auto report = trainer.step(s.images, s.targets);
     INFO(name << ", step " << step);
-    const auto difference = [&](const char* part, double found) { return std::abs(found - components[step][part].template get<double>()); };
+    const auto difference = [&](const char* part, double found) {
+      return std::abs(found - components[step][part].template get<double>());
+    };
     CHECK(difference("total", report.loss.total) < limits.loss);
     CHECK(difference("truth", report.loss.base) < limits.loss);
     CHECK(difference("soft", report.loss.kd) < limits.loss);
@@ -64,7 +68,8 @@ void check_steps(Loss loss, const char* name, const std::string& prefix, double 
     CHECK(difference("hidden", report.loss.terms[1]) < limits.loss);
     CHECK(std::abs(report.gradient_norm - s.report[name]["grad_norm_f64"][step].template get<double>()) < limits.loss);
     if (step != 4 && !(step == 0 && after_first)) continue;
-    const auto [kept, noise] = step_fixture::difference_after(s.expected(prefix + (step == 0 ? "after1." : "after5.")), s.student.data(), gradient);
+    const auto [kept, noise] = step_fixture::difference_after(s.expected(prefix + (step == 0 ? "after1." : "after5.")),
+                                                              s.student.data(), gradient);
     CHECK(kept < limits.parameter);
     CHECK(noise < 2 * 1e-3 * static_cast<double>(step + 1));
   }
@@ -102,7 +107,9 @@ TEST_CASE("Mini-Swin: hidden states through a fitting layer of each stage equal 
     for (const auto& p : table) {
       const mv::Random random(mv::hash_name(p.name));
       const auto scale = generated::scale_of(p.name, p.shape);
-      for (mv::Index i = 0; i < p.size; ++i) data[p.offset + i] = static_cast<double>(static_cast<float>(scale.offset + scale.factor * generated::unit(random, i)));
+      for (mv::Index i = 0; i < p.size; ++i)
+        data[p.offset + i] = static_cast<double>(
+            static_cast<float>(scale.offset + scale.factor * generated::unit(random, i)));
       ++found;
     }
   });
@@ -112,12 +119,14 @@ TEST_CASE("Mini-Swin: hidden states through a fitting layer of each stage equal 
   CHECK(std::abs(report.loss.terms[1] - components["hidden"].get<double>()) < in_double.loss);
   CHECK(std::abs(report.loss.total - components["total"].get<double>()) < in_double.loss);
   CHECK(std::abs(report.gradient_norm - s.report[fitted]["grad_norm_f64"][0].get<double>()) < in_double.loss);
-  CHECK(fixture::difference(s.expected("fit.grad.", trainer.gradients().data()), trainer.gradients().data()) < in_double.gradient);
+  CHECK(fixture::difference(s.expected("fit.grad.", trainer.gradients().data()), trainer.gradients().data()) <
+        in_double.gradient);
   trainer.visit_state([&](const std::string& prefix, const mv::ParameterTable& table, double*) {
     if (prefix != "fitting.weights.") return;
     for (const auto& p : table) {
       INFO(p.name);
-      CHECK(fixture::difference(fixture::read<double>(s.file, "fit.grad." + p.name), trainer.fitting_gradients() + p.offset) < in_double.gradient);
+      CHECK(fixture::difference(fixture::read<double>(s.file, "fit.grad." + p.name),
+                                trainer.fitting_gradients() + p.offset) < in_double.gradient);
     }
   });
 }

@@ -39,9 +39,11 @@ void check_mixed(double gradient_limit, double loss_limit, double parameter_limi
     CHECK(std::abs(report.loss.total - components[step]["total"].template get<double>()) < loss_limit);
     CHECK(std::abs(report.loss.base - components[step]["base"].template get<double>()) < loss_limit);
     CHECK(std::abs(report.loss.kd - components[step]["distill"].template get<double>()) < loss_limit);
-    CHECK(std::abs(report.gradient_norm - s.report["soft_alpha0.5_tau3"]["grad_norm_f64"][step].template get<double>()) < loss_limit);
+    CHECK(std::abs(report.gradient_norm - s.report["soft_alpha0.5_tau3"]["grad_norm_f64"][step].template get<double>()) <
+          loss_limit);
     if (step != 0 && step != 4) continue;
-    const auto [kept, noise] = step_fixture::difference_after(s.expected(step == 0 ? "mixed.after1." : "mixed.after5."), s.student.data(), gradient);
+    const auto [kept, noise] = step_fixture::difference_after(s.expected(step == 0 ? "mixed.after1." : "mixed.after5."),
+                                                              s.student.data(), gradient);
     CHECK(kept < parameter_limit);
     CHECK(noise < 2 * 1e-3 * static_cast<double>(step + 1));
   }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Training with bf16 products: how far losses, gradients and steps are from the reference; and less memory for the same bits.
+// Training with bf16 products: how far losses, gradients and steps are from the reference; and less memory for the same
+// bits.
 #include "../models/fixture_models.hpp"
 
 #include <minivit/models/init.hpp>
@@ -29,7 +30,11 @@ struct Batch {
 template <class W, class Student>
 auto trainer_of(Student& student, mv::Memory memory = mv::Memory::keep, int threads = 1, Index micro_batch = 2) {
   return mv::Trainer<Student, void, mv::SoftTargetCrossEntropy, W>(
-      student, {.schedule = {.peak = 1e-3, .minimum = 1e-3, .total_steps = 100}, .drop_path = 0.1, .threads = threads, .micro_batch = micro_batch, .memory = memory});
+      student, {.schedule = {.peak = 1e-3, .minimum = 1e-3, .total_steps = 100},
+                .drop_path = 0.1,
+                .threads = threads,
+                .micro_batch = micro_batch,
+                .memory = memory});
 }
 
 /// ||a - b|| / ||b|| over n elements.
@@ -68,8 +73,10 @@ void check_bf16() {
   for (const auto& p : Student::parameter_table()) {
     const double share = std::sqrt(static_cast<double>(p.size) / static_cast<double>(model.size()));
     double norm = 0;
-    for (Index i = 0; i < p.size; ++i) norm += std::pow(static_cast<double>(exact.values[static_cast<std::size_t>(p.offset + i)]), 2);
-    if (std::sqrt(norm) < 1e-3 * share * exact.report.gradient_norm) continue;  // next to nothing: the key's bias has no gradient at all
+    for (Index i = 0; i < p.size; ++i)
+      norm += std::pow(static_cast<double>(exact.values[static_cast<std::size_t>(p.offset + i)]), 2);
+    if (std::sqrt(norm) < 1e-3 * share * exact.report.gradient_norm)
+      continue;  // next to nothing: the key's bias has no gradient at all
     INFO(p.name);
     CHECK(distance(rounded.values.data() + p.offset, exact.values.data() + p.offset, p.size) < 0.04);
   }
@@ -105,7 +112,8 @@ TEST_CASE("trainer: bf16 lowers the loss as float32 does", "[train]") {
   }
 }
 
-TEMPLATE_TEST_CASE("trainer: any number of threads, and layers computed again, give the same bits", "[train]", float, mv::bf16) {
+TEMPLATE_TEST_CASE("trainer: any number of threads, and layers computed again, give the same bits", "[train]", float,
+                   mv::bf16) {
   const auto check = []<mv::ViTConfig C>() {
     mv::ViT<C> model;
     generated::weights(model);
@@ -122,7 +130,8 @@ TEMPLATE_TEST_CASE("trainer: any number of threads, and layers computed again, g
   check.template operator()<fixture::mini_deit_share_only>();
 }
 
-TEST_CASE("trainer: computing layers again takes less than half of the memory per image, bf16 less than float32", "[train]") {
+TEST_CASE("trainer: computing layers again takes less than half of the memory per image, bf16 less than float32",
+          "[train]") {
   mv::ViT<mv::presets::mini_vit_nano_patch4_32> student;
   const Index keep = trainer_of<float>(student).bytes_per_image();
   const Index recompute = trainer_of<float>(student, mv::Memory::recompute).bytes_per_image();

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Where a model looks: the attention of every layer and head for one image, with position bias, relative position and head mixing as
-// the model itself applies them, and attention rollout (Abnar and Zuidema 2020, arXiv 2005.00928), which follows it through the
-// layers. The gradient plays no part: these are maps of what was mixed, not of what mattered for a class.
+// Where a model looks: the attention of every layer and head for one image, with position bias, relative position and head
+// mixing as the model itself applies them, and attention rollout (Abnar and Zuidema 2020, arXiv 2005.00928), which follows
+// it through the layers. The gradient plays no part: these are maps of what was mixed, not of what mattered for a class.
 #pragma once
 
 #include <minivit/analysis/matrix.hpp>
@@ -16,8 +16,9 @@
 
 namespace minivit::inline MINIVIT_ISA {
 
-/// What the values of each token of one layer are multiplied with. Without head mixing a row is a distribution over tokens. With it the
-/// second mixing comes after softmax: rows sum to anything and hold negative numbers. Between tokens of different windows stand zeros.
+/// What the values of each token of one layer are multiplied with. Without head mixing a row is a distribution over tokens.
+/// With it the second mixing comes after softmax: rows sum to anything and hold negative numbers. Between tokens of
+/// different windows stand zeros.
 template <class T>
 struct LayerMaps {
   Index heads = 0;         ///< of the layer
@@ -43,7 +44,8 @@ using AttentionMaps = std::vector<LayerMaps<T>>;
 
 namespace detail {
 
-/// Maps of one layer `attn`, an Attention, for one image from its queries, keys and values [windows, tokens of a window, 3 D].
+/// Maps of one layer `attn`, an Attention, for one image from its queries, keys and values [windows, tokens of a window, 3
+/// D].
 template <class T, class Attn>
 LayerMaps<T> layer_maps(const Attn& attn, const T* qkv, const Threads& threads) {
   constexpr kernels::AttentionShape shape = Attn::config.shape();
@@ -52,11 +54,13 @@ LayerMaps<T> layer_maps(const Attn& attn, const T* qkv, const Threads& threads) 
   const ops::Windowing windowing = attn.windowing();
   const kernels::WindowMap& order = windowing.map;
 
-  std::vector<T> bias(weights.bias_table ? H * W * W : 0), masks(windowing.mask_shift > 0 ? 4 * W * W : 0);  // [H, W, W], [border, W, W]
+  std::vector<T> bias(weights.bias_table ? H * W * W : 0);         // [H, W, W]
+  std::vector<T> masks(windowing.mask_shift > 0 ? 4 * W * W : 0);  // [border, W, W]
   for (Index h = 0; weights.bias_table && h < H; ++h)
     for (Index i = 0; i < W; ++i)
       for (Index j = 0; j < W; ++j)
-        bias[static_cast<std::size_t>((h * W + i) * W + j)] = weights.bias_table[kernels::position_bias_row(shape.side, i, j) * H + h];
+        bias[static_cast<std::size_t>((h * W + i) * W + j)] =
+            weights.bias_table[kernels::position_bias_row(shape.side, i, j) * H + h];
   for (int border = 0; windowing.mask_shift > 0 && border < 4; ++border)
     kernels::window_mask(masks.data() + border * W * W, W, order.window, windowing.mask_shift, border);
 
@@ -64,12 +68,13 @@ LayerMaps<T> layer_maps(const Attn& attn, const T* qkv, const Threads& threads) 
   const auto token = [&](Index row) { return windowing.windowed() ? order.token(row) : row; };
   threads.for_each(N, [&](Index row) {  // of the window order
     const Index window = row / W, first = window * W;
-    const kernels::ScorePlanes<T> planes{.stride = W, .bias = bias.empty() ? nullptr : bias.data(),
+    const kernels::ScorePlanes<T> planes{.stride = W,
+                                         .bias = bias.empty() ? nullptr : bias.data(),
                                          .mask = masks.empty() ? nullptr : masks.data() + order.border(window) * W * W};
     std::vector<T> rows(3 * H * W);
     T* const mixed = rows.data() + 2 * H * W;
-    kernels::reference::detail::attention_row<T>(rows.data(), rows.data() + H * W, mixed, qkv + first * 3 * shape.dim(), 3 * shape.dim(),
-                                                 row - first, shape, weights, planes);
+    kernels::reference::detail::attention_row<T>(rows.data(), rows.data() + H * W, mixed, qkv + first * 3 * shape.dim(),
+                                                 3 * shape.dim(), row - first, shape, weights, planes);
     for (Index h = 0; h < H; ++h)
       for (Index j = 0; j < W; ++j) maps.map(h)[token(row) * N + token(first + j)] = mixed[h * W + j];
   });
@@ -79,8 +84,8 @@ LayerMaps<T> layer_maps(const Attn& attn, const T* qkv, const Threads& threads) 
 }  // namespace detail
 
 /// The maps of `model` for one normalised image [1, channels, image, image], computed again from the queries and keys of a
-/// forward pass in the model's own type. Takes heads x tokens^2 numbers for each layer (Swin-T at 224: 290 MB in float, nearly all of it
-/// in the first stage) and about a second for DeiT-B. Throws Error unless there is one image.
+/// forward pass in the model's own type. Takes heads x tokens^2 numbers for each layer (Swin-T at 224: 290 MB in float,
+/// nearly all of it in the first stage) and about a second for DeiT-B. Throws Error unless there is one image.
 template <class Model>
 AttentionMaps<typename Model::Scalar> attention_maps(const Model& model, typename Model::Images image,
                                                      const Threads& threads = Threads()) {
@@ -153,8 +158,8 @@ inline Matrix merged_rows(const Matrix& rows, Index side) {
 
 /// Attention rollout: the product, last layer first, of (1 - residual) A_l + residual I, where A_l is mean_attention and the
 /// identity stands for the residual connection. Row i says how much each input token flows into output token i; rows sum to
-/// one. The MLPs and the sizes of the values are not looked at. Where patches are merged between layers, the new token takes a quarter
-/// from each of its four (the paper, which knows no such layers, says nothing).
+/// one. The MLPs and the sizes of the values are not looked at. Where patches are merged between layers, the new token takes
+/// a quarter from each of its four (the paper, which knows no such layers, says nothing).
 template <class T>
 Matrix attention_rollout(const AttentionMaps<T>& maps, double residual = 0.5) {
   const Index inputs = maps.empty() ? 0 : maps.front().tokens;
@@ -185,7 +190,9 @@ Matrix attention_rollout(const AttentionMaps<T>& maps, double residual = 0.5) {
 inline Matrix patch_grid(const Matrix& attention, Index side, Index extra_tokens) {
   const Index N = side * side + extra_tokens;
   if (attention.columns != N || attention.rows < 1)
-    fail({.where = "patch_grid", .what = "size of the attention", .expected = "1 or more x " + std::to_string(N),
+    fail({.where = "patch_grid",
+          .what = "size of the attention",
+          .expected = "1 or more x " + std::to_string(N),
           .found = std::to_string(attention.rows) + " x " + std::to_string(attention.columns)});
   Matrix grid(side, side);
   const Index queries = extra_tokens > 0 ? 1 : attention.rows;

@@ -57,8 +57,8 @@ class CkaSums {
     for (Index i = 0; i < out.rows; ++i)
       for (Index j = 0; j < out.columns; ++j) {
         const double kk = a_[static_cast<std::size_t>(i)], ll = b_[static_cast<std::size_t>(j)];
-        out(i, j) =
-            kk > 0 && ll > 0 ? cross_(i, j) / (std::sqrt(kk) * std::sqrt(ll)) : std::numeric_limits<double>::quiet_NaN();
+        out(i, j) = kk > 0 && ll > 0 ? cross_(i, j) / (std::sqrt(kk) * std::sqrt(ll))
+                                     : std::numeric_limits<double>::quiet_NaN();
       }
     return out;
   }
@@ -78,7 +78,9 @@ class CkaSums {
       if (x.count != layers[0].count) fail_images(std::to_string(layers[0].count), std::to_string(x.count));
     }
     if (form_ == Hsic::biased && images_ > 0)
-      fail({.where = "CKA", .what = "a second batch", .expected = "one batch with all images",
+      fail({.where = "CKA",
+            .what = "a second batch",
+            .expected = "one batch with all images",
             .hint = "biased estimates do not add up; Hsic::unbiased does"});
   }
   [[noreturn]] static void fail_images(const std::string& expected, const std::string& found) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Features: what every layer of a model of any family puts out for some images, as fast as inference and in memory that does not grow
-// with the number of images. The input of the first layer and the final norm are not among them.
+// Features: what every layer of a model of any family puts out for some images, as fast as inference and in memory that does
+// not grow with the number of images. The input of the first layer and the final norm are not among them.
 #pragma once
 
 #include <minivit/analysis/matrix.hpp>
@@ -20,14 +20,15 @@ struct FeatureOptions {
   int threads = 0;       ///< 0: all the process may use
 };
 
-/// What one layer puts out for some images: [batch, tokens, width], residual included. Tokens stand in the order of the map, class and
-/// distillation token in front.
+/// What one layer puts out for some images: [batch, tokens, width], residual included. Tokens stand in the order of the map,
+/// class and distillation token in front.
 template <class T>
 class LayerFeatures {
  public:
   LayerFeatures() = default;  ///< of no images
   /// Does not own; `data` outlives it.
-  LayerFeatures(const T* data, Index batch, Index tokens, Index width) : data_(data), batch_(batch), tokens_(tokens), width_(width) {}
+  LayerFeatures(const T* data, Index batch, Index tokens, Index width)
+      : data_(data), batch_(batch), tokens_(tokens), width_(width) {}
 
   const T* data() const { return data_; }                   ///< [batch, tokens, width], row-major
   Index batch() const { return batch_; }                    ///< images
@@ -101,8 +102,11 @@ class Features {
   Layers operator()(Images images) {
     const Index batch = images.batch();
     if (batch > max_batch_)
-      fail({.where = "Features", .what = "the batch is too large", .expected = "at most " + std::to_string(max_batch_),
-            .found = std::to_string(batch), .hint = "construct it with a larger max_batch, or use for_batches"});
+      fail({.where = "Features",
+            .what = "the batch is too large",
+            .expected = "at most " + std::to_string(max_batch_),
+            .found = std::to_string(batch),
+            .hint = "construct it with a larger max_batch, or use for_batches"});
     threads_.for_each((batch + images_per_task - 1) / images_per_task, [&](Index task, int worker) {
       const Index first = task * images_per_task, count = std::min(images_per_task, batch - first);
       constexpr Index size = arena_size();
@@ -113,7 +117,8 @@ class Features {
       });
     });
     Layers out;
-    for (int l = 0; l < layers; ++l) out[static_cast<std::size_t>(l)] = {output(l), batch, extents(l).tokens, extents(l).width};
+    for (int l = 0; l < layers; ++l)
+      out[static_cast<std::size_t>(l)] = {output(l), batch, extents(l).tokens, extents(l).width};
     return out;
   }
 

@@ -30,10 +30,9 @@ enum class NormOf {
 ///   blocks.3                      layer 3 of a model that shares nothing
 ///   blocks.1.block                what all layers of group 1 share; its gradient is the sum of what they contribute
 ///   blocks.1.block.instances.0    what the first layer of group 1 has for itself: norms, head mixing, relative position
-///   layers.2.blocks.1             of a Swin: what the layers of group 1 in stage 2 share, or the layer when they share nothing
-///   layers.2.blocks.1.instances.0 what the first layer of that group has for itself
-///   layers.2.downsample           what merges patches behind stage 2
-///   patch_embed, norm, head       and whatever else stands outside the layers
+///   layers.2.blocks.1             of a Swin: what the layers of group 1 in stage 2 share, or the layer when they share
+///   nothing layers.2.blocks.1.instances.0 what the first layer of that group has for itself layers.2.downsample what merges
+///   patches behind stage 2 patch_embed, norm, head       and whatever else stands outside the layers
 /// With R layers in a group, instance r of group g is layer g R + r, in a Swin of its stage.
 inline std::string part_of(std::string_view parameter) {
   std::vector<std::string_view> words;  // between dots

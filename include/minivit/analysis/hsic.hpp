@@ -30,8 +30,8 @@ Matrix centred_gram(Examples<T> x) {
     for (double& m : mean) m /= static_cast<double>(n);
     for (Index i = 0; i < n; ++i)
       for (Index c = 0; c < width; ++c)
-        centred.data()[i * width + c] =
-            static_cast<double>(x.data[i * x.width + first + c]) - mean[static_cast<std::size_t>(c)];
+        centred.data()[i * width + c] = static_cast<double>(x.data[i * x.width + first + c]) -
+                                        mean[static_cast<std::size_t>(c)];
     kernels::gemm_unpacked<simd::best, double>(gram.values.data(), n, centred.data(), width, plain, centred.data(), width,
                                                transposed, n, n, width, scratch.data(),
                                                {.residual = gram.values.data(), .ldr = n});

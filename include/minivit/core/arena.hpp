@@ -40,17 +40,17 @@ class Arena {
   constexpr Index peak() const { return peak_; }  ///< most that used() ever was: what a real arena needs
   constexpr void reset() { used_ = 0; }  ///< gives everything back; views handed out before are invalid, peak() stays
 
-  /// Lets ops use `workers` threads of `team` (null while counting). Every piece of working memory that a thread needs for itself
-  /// is then taken `workers` times.
+  /// Lets ops use `workers` threads of `team` (null while counting). Every piece of working memory that a thread needs for
+  /// itself is then taken `workers` times.
   constexpr void share(const Threads* team, int workers) {
     team_ = team;
     workers_ = workers;
   }
   constexpr int workers() const { return workers_; }  ///< threads that share(), else 1; each needs working memory of its own
 
-  /// Calls f(first, count, worker) for pieces of [0, n), whole multiples of `step` but for the last, each by one thread and with
-  /// a `worker` in [0, workers()) of its own. One piece when there is nobody to help or the work is too small: `cost` is about
-  /// that of one of the n, in multiply-adds. What is computed must not depend on the cut. Precondition: step >= 1.
+  /// Calls f(first, count, worker) for pieces of [0, n), whole multiples of `step` but for the last, each by one thread and
+  /// with a `worker` in [0, workers()) of its own. One piece when there is nobody to help or the work is too small: `cost`
+  /// is about that of one of the n, in multiply-adds. What is computed must not depend on the cut. Precondition: step >= 1.
   template <class F>
   constexpr void split(Index n, Index step, Index cost, F&& f) const {
     constexpr Index worthwhile = 500'000;  // multiply-adds, about 10 us; handing a piece over takes 2 to 5 us
@@ -64,14 +64,12 @@ class Arena {
 
   /// An uninitialised array with static extents.
   template <int... Extents>
-    requires(!View<T, Extents...>::dynamic)
-  constexpr View<T, Extents...> take() {
+  requires(!View<T, Extents...>::dynamic) constexpr View<T, Extents...> take() {
     return View<T, Extents...>(raw(View<T, Extents...>().size()));
   }
   /// An uninitialised array for `batch` samples.
   template <int... Extents>
-    requires(View<T, Extents...>::dynamic)
-  constexpr View<T, Extents...> take(Index batch) {
+  requires(View<T, Extents...>::dynamic) constexpr View<T, Extents...> take(Index batch) {
     return View<T, Extents...>(raw(View<T, Extents...>(nullptr, batch).size()), batch);
   }
   /// `count` uninitialised elements; null when counting.
@@ -87,7 +85,8 @@ class Arena {
   class Scope {
    public:
     /// What is taken from `arena` from here on is given back at the end: always, or unless the arena keeps.
-    explicit constexpr Scope(Arena& arena, bool always = false) : arena_(arena), mark_(arena.used_), active_(always || !arena.keeps()) {}
+    explicit constexpr Scope(Arena& arena, bool always = false)
+        : arena_(arena), mark_(arena.used_), active_(always || !arena.keeps()) {}
     Scope(const Scope&) = delete;
     Scope& operator=(const Scope&) = delete;
     /// Gives back; in a keeping arena without `always` it does nothing.

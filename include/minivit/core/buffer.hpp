@@ -31,8 +31,8 @@ constexpr Index aligned_count(Index count) {
 }
 
 namespace detail {
-/// Arrays of 4 MiB or more ask for pages of 2 MiB, which take fewer entries of the address cache: DeiT-B in float32 takes 1 to 2 %
-/// less time with them.
+/// Arrays of 4 MiB or more ask for pages of 2 MiB, which take fewer entries of the address cache: DeiT-B in float32 takes 1
+/// to 2 % less time with them.
 inline constexpr std::size_t huge_page = std::size_t{2} << 20, huge_from = 2 * huge_page;
 }  // namespace detail
 
@@ -50,7 +50,7 @@ class Buffer {
     if (size == 0) return;
     const std::size_t bytes = static_cast<std::size_t>(size) * sizeof(T);
     const std::size_t align = bytes >= detail::huge_from ? detail::huge_page : alignment;
-    data_ = {static_cast<T*>(::operator new(bytes, std::align_val_t{align})), Free{align}};
+    data_ = {static_cast<T*>(::operator new (bytes, std::align_val_t{align})), Free{align}};
 #if defined(__linux__)
     // where the system leaves it to us (transparent_hugepage = madvise); a refusal does no harm
     if (align == detail::huge_page) ::madvise(data_.get(), bytes, MADV_HUGEPAGE);
@@ -80,7 +80,7 @@ class Buffer {
  private:
   struct Free {
     std::size_t align = alignment;
-    void operator()(T* p) const { ::operator delete(p, std::align_val_t{align}); }
+    void operator()(T* p) const { ::operator delete (p, std::align_val_t{align}); }
   };
   std::unique_ptr<T, Free> data_;
   Index size_ = 0;
@@ -95,14 +95,11 @@ class Tensor {
 
   Tensor() = default;  ///< zero images; of a tensor without Dyn nothing at all, and view() is then null: use zeros()
   /// `batch` images, zeroed.
-  explicit Tensor(Index batch)
-    requires(view_type::dynamic)
+  explicit Tensor(Index batch) requires(view_type::dynamic)
       : buffer_(batch * const_view_type(nullptr, 1).size()), batch_(batch) {}
 
   /// A tensor without a run-time extent, zeroed.
-  static Tensor zeros()
-    requires(!view_type::dynamic)
-  {
+  static Tensor zeros() requires(!view_type::dynamic) {
     Tensor t;
     t.buffer_ = Buffer<T>(view_type().size());
     return t;

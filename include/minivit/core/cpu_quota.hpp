@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// How much processor time a container grants: the quota of the control group that the process is in, version 2 (cpu.max) or 1
-// (cpu.cfs_quota_us). oneTBB honours affinity masks and not quotas; threads beyond the quota only wait for each other.
+// How much processor time a container grants: the quota of the control group that the process is in, version 2 (cpu.max) or
+// 1 (cpu.cfs_quota_us). oneTBB honours affinity masks and not quotas; threads beyond the quota only wait for each other.
 #pragma once
 
 #include <minivit/core/errors.hpp>
@@ -35,7 +35,9 @@ inline int processors(long long quota, long long period) {
 }
 /// Of the group in `folder` alone.
 [[gnu::cold]] inline int group_quota(const std::string& folder, bool version_1) {
-  if (version_1) return processors(leading_number(first_line(concat({folder, "/cpu.cfs_quota_us"}))), leading_number(first_line(concat({folder, "/cpu.cfs_period_us"}))));
+  if (version_1)
+    return processors(leading_number(first_line(concat({folder, "/cpu.cfs_quota_us"}))),
+                      leading_number(first_line(concat({folder, "/cpu.cfs_period_us"}))));
   const std::string line = first_line(concat({folder, "/cpu.max"}));
   const std::size_t space = line.find(' ');
   return space == line.npos ? 0 : processors(leading_number(line), leading_number(std::string_view(line).substr(space + 1)));
@@ -43,9 +45,11 @@ inline int processors(long long quota, long long period) {
 
 }  // namespace detail
 
-/// Processors' worth of time, rounded up, that the process may use by the quotas of its control group and of all above it; 0 when there is
-/// no limit, or none that can be read. `root` is where control groups are mounted, `self` the list of those the process is in.
-[[gnu::cold]] inline int cpu_quota(const std::string& root = "/sys/fs/cgroup", const std::string& self = "/proc/self/cgroup") {
+/// Processors' worth of time, rounded up, that the process may use by the quotas of its control group and of all above it; 0
+/// when there is no limit, or none that can be read. `root` is where control groups are mounted, `self` the list of those
+/// the process is in.
+[[gnu::cold]] inline int cpu_quota(const std::string& root = "/sys/fs/cgroup",
+                                   const std::string& self = "/proc/self/cgroup") {
   int least = 0;
   std::ifstream in(self);
   for (std::string line; std::getline(in, line);) {  // "0::/user/app", or of version 1 "4:cpu,cpuacct:/user/app"

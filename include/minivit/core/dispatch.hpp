@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
-// One program for many processors: a function that is compiled once for each instruction set, of which a call takes the best that the
-// processor has. The CMake function minivit_add_dispatch (cmake/MinivitDispatch.cmake) compiles the sources; docs/how-to/one_binary.md
-// shows the whole. Nothing here is in minivit's inline namespace: this header is for the program's own sources, compiled without -march.
+// One program for many processors: a function that is compiled once for each instruction set, of which a call takes the best
+// that the processor has. The CMake function minivit_add_dispatch (cmake/MinivitDispatch.cmake) compiles the sources;
+// docs/how-to/one_binary.md shows the whole. Nothing here is in minivit's inline namespace: this header is for the program's
+// own sources, compiled without -march.
 #pragma once
 
 #include <minivit/core/isa.hpp>
@@ -24,29 +25,36 @@ struct CpuLevel {
 };
 
 /// The best first; of two the later one runs wherever the earlier does.
-inline constexpr std::array cpu_levels{
+inline constexpr std::array cpu_levels {
 #if defined(__x86_64__) || defined(__i386__)
-    CpuLevel{"avx512_bf16",
-             [] {
-               return __builtin_cpu_supports("avx512bf16") && __builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("avx512bw") &&
-                      __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
-             }},
-    CpuLevel{"avx512_vnni",
-             [] {
-               return __builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
-                      __builtin_cpu_supports("avx512vl");
-             }},
-    CpuLevel{"avx512", [] { return __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl"); }},
-    CpuLevel{"avx2", [] { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi2"); }},
-    CpuLevel{"sse2", [] { return __builtin_cpu_supports("sse2") != 0; }},
+  CpuLevel{"avx512_bf16",
+           [] {
+             return __builtin_cpu_supports("avx512bf16") && __builtin_cpu_supports("avx512vnni") &&
+                    __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
+                    __builtin_cpu_supports("avx512vl");
+           }},
+      CpuLevel{"avx512_vnni",
+               [] {
+                 return __builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("avx512bw") &&
+                        __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+               }},
+      CpuLevel{"avx512",
+               [] {
+                 return __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
+                        __builtin_cpu_supports("avx512vl");
+               }},
+      CpuLevel{
+          "avx2",
+          [] { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi2"); }},
+      CpuLevel{"sse2", [] { return __builtin_cpu_supports("sse2") != 0; }},
 #elif defined(__aarch64__)
-    CpuLevel{"neon64", [] { return true; }},
+  CpuLevel{"neon64", [] { return true; }},
 #endif
-    CpuLevel{"generic", [] { return true; }},
+      CpuLevel{"generic", [] { return true; }},
 };
 
-/// Number of the first level that may be taken: the environment variable MINIVIT_MAX_ISA names it, 0 without one. Throws std::runtime_error
-/// for an unknown name.
+/// Number of the first level that may be taken: the environment variable MINIVIT_MAX_ISA names it, 0 without one. Throws
+/// std::runtime_error for an unknown name.
 inline std::size_t first_level() {
   const char* const wanted = std::getenv("MINIVIT_MAX_ISA");
   if (wanted == nullptr || *wanted == '\0') return 0;
@@ -55,7 +63,8 @@ inline std::size_t first_level() {
     if (std::string_view(wanted) == cpu_levels[i].name) return i;
     names += std::string(i > 0 ? ", " : "") + cpu_levels[i].name;
   }
-  throw std::runtime_error("minivit: environment variable MINIVIT_MAX_ISA: expected one of " + names + ", found '" + std::string(wanted).substr(0, 40) + "'");
+  throw std::runtime_error("minivit: environment variable MINIVIT_MAX_ISA: expected one of " + names + ", found '" +
+                           std::string(wanted).substr(0, 40) + "'");
 }
 
 }  // namespace detail
@@ -91,7 +100,8 @@ class Dispatched<R(Args...)> {
         if (i >= first && detail::cpu_levels[i].runs()) return i;
         compiled += std::string(compiled.empty() ? "" : ", ") + detail::cpu_levels[i].name;
       }
-    throw std::runtime_error("minivit: no version of '" + std::string(name_) + "' runs on this processor; it was compiled for: " +
+    throw std::runtime_error("minivit: no version of '" + std::string(name_) +
+                             "' runs on this processor; it was compiled for: " +
                              (compiled.empty() ? "nothing; see minivit_add_dispatch" : compiled));
   }
 
@@ -105,7 +115,8 @@ class Dispatched<R(Args...)> {
 #define MINIVIT_DETAIL_JOINED(a, b) MINIVIT_DETAIL_JOIN(a, b)
 
 #if defined(__x86_64__) || defined(__i386__)
-#define MINIVIT_DETAIL_VERSIONS(name) name##_isa_avx512_bf16, name##_isa_avx512_vnni, name##_isa_avx512, name##_isa_avx2, name##_isa_sse2, name##_isa_generic
+#define MINIVIT_DETAIL_VERSIONS(name) \
+  name##_isa_avx512_bf16, name##_isa_avx512_vnni, name##_isa_avx512, name##_isa_avx2, name##_isa_sse2, name##_isa_generic
 #elif defined(__aarch64__)
 #define MINIVIT_DETAIL_VERSIONS(name) name##_isa_neon64, name##_isa_generic
 #else
@@ -115,11 +126,11 @@ class Dispatched<R(Args...)> {
 /// In a header, at namespace scope: `name` is a Dispatched of the type that follows, for example
 ///   MINIVIT_DISPATCH(make_classifier, std::unique_ptr<Classifier>(const std::string& weights));
 /// Arguments and results must not hold types of minivit, which are different ones for each instruction set.
-#define MINIVIT_DISPATCH(name, ...)                                    \
-  using name##_type = __VA_ARGS__;                                     \
-  [[gnu::weak]] extern name##_type MINIVIT_DETAIL_VERSIONS(name);      \
-  inline constexpr ::minivit::Dispatched<name##_type> name {           \
-#name, { MINIVIT_DETAIL_VERSIONS(name) }                               \
+#define MINIVIT_DISPATCH(name, ...)                               \
+  using name##_type = __VA_ARGS__;                                \
+  [[gnu::weak]] extern name##_type MINIVIT_DETAIL_VERSIONS(name); \
+  inline constexpr ::minivit::Dispatched<name##_type> name {      \
+#name, { MINIVIT_DETAIL_VERSIONS(name) }                      \
   }
 
 /// In a source that minivit_add_dispatch compiles, the name of the version to define:

@@ -44,12 +44,13 @@ struct Problem {
 /// A piece of a message: a text, or a whole number in decimal. Does not own the text.
 class TextPiece {
  public:
-  TextPiece(std::string_view text) : text_(text.empty() ? "" : text.data()), size_(text.size()) {}  ///< as it is. NOLINT: implicit by intent
-  TextPiece(const std::string& text) : TextPiece(std::string_view(text)) {}                         ///< likewise. NOLINT
-  TextPiece(const char* text) : TextPiece(std::string_view(text)) {}                                ///< likewise. NOLINT
+  TextPiece(std::string_view text)
+      : text_(text.empty() ? "" : text.data()), size_(text.size()) {}        ///< as it is. NOLINT: implicit by intent
+  TextPiece(const std::string& text) : TextPiece(std::string_view(text)) {}  ///< likewise. NOLINT
+  TextPiece(const char* text) : TextPiece(std::string_view(text)) {}         ///< likewise. NOLINT
   template <std::integral T>
-    requires(!std::same_as<T, bool> && !std::same_as<T, char>)
-  TextPiece(T number) : size_(static_cast<std::uint64_t>(number)), negative_(number < 0) {}  ///< its digits. NOLINT
+  requires(!std::same_as<T, bool> && !std::same_as<T, char>) TextPiece(T number)
+      : size_(static_cast<std::uint64_t>(number)), negative_(number < 0) {}  ///< its digits. NOLINT
 
   /// Appends it.
   [[gnu::cold, gnu::noinline]] void add_to(std::string& out) const {
@@ -72,8 +73,8 @@ class TextPiece {
   bool negative_ = false;
 };
 
-/// concat({"at most ", n, " bytes"}). One call and one string, where a chain of + is several of each and ten times as much code, most of
-/// it for the case that one of them has no memory.
+/// concat({"at most ", n, " bytes"}). One call and one string, where a chain of + is several of each and ten times as much
+/// code, most of it for the case that one of them has no memory.
 [[gnu::cold, gnu::noinline]] inline std::string concat(std::initializer_list<TextPiece> pieces) {
   std::string out;
   for (const TextPiece& piece : pieces) piece.add_to(out);

@@ -28,7 +28,7 @@ namespace minivit::inline MINIVIT_ISA {
 namespace detail {
 /// `fail` with every field given, which -Wmissing-field-initializers asks for.
 [[noreturn, gnu::cold]] inline void fail_with(std::string_view where, std::string_view what, std::string_view expected = {},
-                                   std::string_view found = {}, std::string_view hint = {}) {
+                                              std::string_view found = {}, std::string_view hint = {}) {
   fail({.where = where, .what = what, .expected = expected, .found = found, .hint = hint});
 }
 
@@ -48,9 +48,7 @@ class Descriptor {
     if (fd_ >= 0) ::close(fd_);
 #endif
   }
-  int get() const {
-    return fd_;
-  }
+  int get() const { return fd_; }
   int release() {
     const int fd = fd_;
     fd_ = -1;

@@ -42,9 +42,10 @@
 #define MINIVIT_ISA_NAME "generic"
 #endif
 
-/// Stands before a kernel and other large functions that many places call: the compiler keeps one of it for each set of types. Left to
-/// itself g++ -O3 copies whole matrix products into their callers and makes versions for the sizes that one of them passes, half of
-/// the code of a small classifier, for calls that take microseconds (docs/explanation/compile_cost.md).
+/// Stands before a kernel and other large functions that many places call: the compiler keeps one of it for each set of
+/// types. Left to itself g++ -O3 copies whole matrix products into their callers and makes versions for the sizes that one
+/// of them passes, half of the code of a small classifier, for calls that take microseconds
+/// (docs/explanation/compile_cost.md).
 #if defined(__GNUC__) && !defined(__clang__)
 #define MINIVIT_KERNEL [[gnu::noinline, gnu::noclone]]
 #else
@@ -53,8 +54,8 @@
 
 namespace minivit::inline MINIVIT_ISA {
 
-/// Instruction set this translation unit was compiled for: "avx512_bf16" (with AVX512_VNNI), "avx512_vnni", "avx512", "avx2", "sse2",
-/// "neon64" or "generic".
+/// Instruction set this translation unit was compiled for: "avx512_bf16" (with AVX512_VNNI), "avx512_vnni", "avx512",
+/// "avx2", "sse2", "neon64" or "generic".
 constexpr const char* instruction_set() { return MINIVIT_ISA_NAME; }
 
 }  // namespace minivit::inline MINIVIT_ISA

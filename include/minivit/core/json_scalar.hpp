@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Strings and numbers as JSON text, for logs and metadata. Numbers do not depend on the locale and survive a round trip; NaN and infinity,
-// which JSON does not know, become null. Writes only.
+// Strings and numbers as JSON text, for logs and metadata. Numbers do not depend on the locale and survive a round trip; NaN
+// and infinity, which JSON does not know, become null. Writes only.
 #pragma once
 
 #include <minivit/core/isa.hpp>

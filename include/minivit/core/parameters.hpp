@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Name and ParameterInfo: how a parameter is called and where it stands in a model's slab. Layers name their
-// parameters through `visit`; files, optimisers and reports work on the resulting table and never see a layer. FixedTensor: what
-// else published checkpoints hold.
+// parameters through `visit`; files, optimisers and reports work on the resulting table and never see a layer. FixedTensor:
+// what else published checkpoints hold.
 #pragma once
 
 #include <minivit/core/view.hpp>
@@ -15,9 +15,9 @@
 
 namespace minivit::inline MINIVIT_ISA {
 
-/// A dotted parameter name built without allocation, also by the compiler: `Name{} / "blocks" / 3 / "attn"`. Its operators are not
-/// inlined and take no copies: g++ 12 at -O3 otherwise puts two temporary names of a large model into one stack slot while both are in
-/// use (it does not with -fstack-reuse=none), and parameters get the names of others.
+/// A dotted parameter name built without allocation, also by the compiler: `Name{} / "blocks" / 3 / "attn"`. Its operators
+/// are not inlined and take no copies: g++ 12 at -O3 otherwise puts two temporary names of a large model into one stack slot
+/// while both are in use (it does not with -fstack-reuse=none), and parameters get the names of others.
 class Name {
  public:
   static constexpr int capacity = 120;  ///< characters a name can have; the longest in use has 60
@@ -51,9 +51,7 @@ class Name {
   constexpr void append(std::string_view text) {
     for (const char c : text) push(c);
   }
-  constexpr void push(char c) {
-    text_[size_ < capacity ? size_++ : capacity - 1] = c;
-  }
+  constexpr void push(char c) { text_[size_ < capacity ? size_++ : capacity - 1] = c; }
   char text_[capacity]{};
   int size_ = 0;
 };
@@ -70,12 +68,13 @@ struct ParameterInfo {
 using ParameterTable = std::vector<ParameterInfo>;
 
 /// Appends a row. Apart from those who visit parameters, who do it anew for each type of parameter.
-[[gnu::noinline]] inline void add_parameter(ParameterTable& table, const Name& name, std::span<const Index> shape, Index offset, Index size) {
+[[gnu::noinline]] inline void add_parameter(ParameterTable& table, const Name& name, std::span<const Index> shape,
+                                            Index offset, Index size) {
   table.push_back({name.str(), {shape.begin(), shape.end()}, offset, size});
 }
 
-/// A tensor of a checkpoint that is no parameter, because all its numbers follow from the config ("buffers" in PyTorch): a mask, a table
-/// of places. We do not write such tensors; where a file holds one, it must agree.
+/// A tensor of a checkpoint that is no parameter, because all its numbers follow from the config ("buffers" in PyTorch): a
+/// mask, a table of places. We do not write such tensors; where a file holds one, it must agree.
 struct FixedTensor {
   std::string name;          ///< its key in the checkpoint
   std::vector<Index> shape;  ///< at least one axis
@@ -84,9 +83,11 @@ struct FixedTensor {
   std::function<void(Index, double*)> fill{};
 };
 
-/// Gives parameters one by one: source(info, to) writes the info.size elements of one of them, row-major. Several threads may ask
-/// at the same time.
+/// Gives parameters one by one: source(info, to) writes the info.size elements of one of them, row-major. Several threads
+/// may ask at the same time.
 template <class Source, class T>
-concept ParameterSource = requires(const Source& source, const ParameterInfo& info, T* to) { source(info, to); };
+concept ParameterSource = requires(const Source& source, const ParameterInfo& info, T* to) {
+  source(info, to);
+};
 
 }  // namespace minivit::inline MINIVIT_ISA

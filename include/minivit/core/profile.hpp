@@ -45,7 +45,8 @@ class Profile {
     Profile& profile_;
   };
 
-  /// From construction to destruction the thread does what `name`, a string literal, says. May stand in constant expressions.
+  /// From construction to destruction the thread does what `name`, a string literal, says. May stand in constant
+  /// expressions.
   class Scope {
    public:
     /// Begins `name`; the outer scope's clock stands still until the end.

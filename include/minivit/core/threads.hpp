@@ -22,7 +22,8 @@ namespace minivit::inline MINIVIT_ISA {
 /// A number of workers to run loops on. Created once per engine; does not touch the program's global settings.
 class Threads {
  public:
-  /// Threads the process may use here: its affinity mask and, as it was when first asked, the quota of its container are honoured.
+  /// Threads the process may use here: its affinity mask and, as it was when first asked, the quota of its container are
+  /// honoured.
   static int available() {
 #ifdef MINIVIT_NO_TBB
     return 1;

@@ -52,17 +52,13 @@ class View {
   /// A view of nothing: null pointer, and zero images when the first extent is Dyn.
   constexpr View() = default;
   /// Precondition: `data` points at `size()` elements.
-  explicit constexpr View(T* data)
-    requires(!dynamic)
-      : data_(data) {}
+  explicit constexpr View(T* data) requires(!dynamic) : data_(data) {}
   /// Precondition: `data` points at `batch` samples; `batch >= 0`.
-  constexpr View(T* data, Index batch)
-    requires(dynamic)
-      : data_(data), batch_(batch) {}
+  constexpr View(T* data, Index batch) requires(dynamic) : data_(data), batch_(batch) {}
   /// A view of mutable elements is a view of constant ones.
   template <class U>
-    requires(std::is_same_v<const U, T> && !std::is_same_v<U, T>)
-  constexpr View(View<U, Extents...> other) : data_(other.data()), batch_(other.batch()) {}  // NOLINT: implicit by intent
+  requires(std::is_same_v<const U, T> && !std::is_same_v<U, T>) constexpr View(View<U, Extents...> other)
+      : data_(other.data()), batch_(other.batch()) {}  // NOLINT: implicit by intent
 
   constexpr T* data() const { return data_; }  ///< element (0, 0, ...)
   /// First extent.
@@ -90,31 +86,23 @@ class View {
 
   /// Element at (i, j, ...). Precondition: every index lies inside its extent.
   template <class... I>
-    requires(sizeof...(I) == sizeof...(Extents))
-  constexpr T& operator()(I... index) const {
+  requires(sizeof...(I) == sizeof...(Extents)) constexpr T& operator()(I... index) const {
     Index offset = 0;
     int axis = 0;
-    ((offset = offset * (axis == 0 ? 1 : Rules::values[static_cast<std::size_t>(axis)]) + static_cast<Index>(index), ++axis), ...);
+    ((offset = offset * (axis == 0 ? 1 : Rules::values[static_cast<std::size_t>(axis)]) + static_cast<Index>(index), ++axis),
+     ...);
     return data_[offset];
   }
 
   /// Sample or row i: a view of one rank less.
-  constexpr auto operator[](Index i) const
-    requires(rank > 1)
-  {
+  constexpr auto operator[](Index i) const requires(rank > 1) {
     return drop_first(i, std::make_integer_sequence<int, rank - 1>{});
   }
   /// Element i.
-  constexpr T& operator[](Index i) const
-    requires(rank == 1)
-  {
-    return data_[i];
-  }
+  constexpr T& operator[](Index i) const requires(rank == 1) { return data_[i]; }
 
   /// Images [first, first + count) of a batch.
-  constexpr View slice(Index first, Index count) const
-    requires(dynamic)
-  {
+  constexpr View slice(Index first, Index count) const requires(dynamic) {
     return View(data_ ? data_ + first * Rules::fixed_size : nullptr, count);
   }
 
@@ -128,7 +116,8 @@ class View {
                     "View::reshape: the number of elements must stay the same");
       return View<T, Other...>(data_, size() / To::fixed_size);
     } else {
-      static_assert(!dynamic && Rules::fixed_size == To::fixed_size, "View::reshape: the number of elements must stay the same");
+      static_assert(!dynamic && Rules::fixed_size == To::fixed_size,
+                    "View::reshape: the number of elements must stay the same");
       return View<T, Other...>(data_);
     }
   }
@@ -136,7 +125,8 @@ class View {
  private:
   template <int... I>
   constexpr auto drop_first(Index i, std::integer_sequence<int, I...>) const {
-    return View<T, Rules::values[static_cast<std::size_t>(I) + 1]...>(data_ ? data_ + i * (size() / (batch() ? batch() : 1)) : nullptr);
+    return View<T, Rules::values[static_cast<std::size_t>(I) + 1]...>(data_ ? data_ + i * (size() / (batch() ? batch() : 1))
+                                                                            : nullptr);
   }
 
   T* data_ = nullptr;

@@ -33,9 +33,7 @@ inline double round_15(double x) {
   return n / scale;
 }
 
-inline double between(double v0, double v1, double t) {
-  return v0 + product(v1 - v0, t);
-}
+inline double between(double v0, double v1, double t) { return v0 + product(v1 - v0, t); }
 inline double between(double v0, double v1, double v2, double v3, double t) {
   const double p1 = -v0 + v2, p2 = 2 * (v0 - v1) + v2 - v3, p3 = -v0 + v1 - v2 + v3;
   return v1 + product(t, p1 + product(t, p2 + product(t, p3)));
@@ -81,17 +79,13 @@ struct Sources {
       for (int k = 0; k < n; ++k) words[k][j] = neighbours<n>(channel + rows[k][j], first[j], side);
     const auto along = [&](int k, int j) {
       const std::int32_t w = words[k][j];
-      if constexpr (n == 2)
-        return between(w & 255, w >> 8, dx[j]);
-      else
-        return between(w & 255, w >> 8 & 255, w >> 16 & 255, w >> 24 & 255, dx[j]);
+      if constexpr (n == 2) return between(w & 255, w >> 8, dx[j]);
+      else return between(w & 255, w >> 8 & 255, w >> 16 & 255, w >> 24 & 255, dx[j]);
     };
     int values[most];
     for (int j = 0; j < count; ++j) {
-      if constexpr (n == 2)
-        values[j] = static_cast<int>(between(along(0, j), along(1, j), dy[j]));
-      else
-        values[j] = static_cast<int>(between(along(0, j), along(1, j), along(2, j), along(3, j), dy[j]));
+      if constexpr (n == 2) values[j] = static_cast<int>(between(along(0, j), along(1, j), dy[j]));
+      else values[j] = static_cast<int>(between(along(0, j), along(1, j), along(2, j), along(3, j), dy[j]));
     }
     for (int j = 0; j < count; ++j) out[j] = inside[j] ? static_cast<std::uint8_t>(std::clamp(values[j], 0, 255)) : fill;
   }
@@ -120,10 +114,8 @@ void affine(PixelPlanes from, PixelPlanes to, const AffineMap& m, const std::arr
 /// Precondition: both have the same side and do not overlap.
 inline void affine(PixelPlanes from, PixelPlanes to, const AffineMap& map, Interpolation interpolation,
                    const std::array<std::uint8_t, 3>& fill) {
-  if (interpolation == Interpolation::bicubic)
-    detail::affine<4>(from, to, map, fill);
-  else
-    detail::affine<2>(from, to, map, fill);
+  if (interpolation == Interpolation::bicubic) detail::affine<4>(from, to, map, fill);
+  else detail::affine<2>(from, to, map, fill);
 }
 
 /// Turns an image of this side counter-clockwise around its middle, as Pillow's Image.rotate.
@@ -138,17 +130,11 @@ inline AffineMap rotation(double degrees, int side) {
   return m;
 }
 /// Moves row y by factor * y to the left.
-inline AffineMap shear_x(double factor) {
-  return {.b = factor};
-}
+inline AffineMap shear_x(double factor) { return {.b = factor}; }
 /// Moves column x by factor * x upwards.
-inline AffineMap shear_y(double factor) {
-  return {.d = factor};
-}
+inline AffineMap shear_y(double factor) { return {.d = factor}; }
 /// Moves the image by x pixels to the left and y upwards.
-inline AffineMap translation(double x, double y) {
-  return {.c = x, .f = y};
-}
+inline AffineMap translation(double x, double y) { return {.c = x, .f = y}; }
 
 }  // namespace image_ops
 }  // namespace minivit::inline MINIVIT_ISA

@@ -73,7 +73,8 @@ inline BmpLayout check_bmp(ByteReader in) {
     const std::uint32_t count = colours == 0 ? most : std::min(colours, most);
     in.need(std::size_t{count} * (3 + padding), "the BMP's palette");
     for (std::size_t i = 0; i < count; ++i) {
-      for (std::size_t c = 3; c > 0; --c) b.palette[3 * i + c - 1] = static_cast<std::uint8_t>(in.little(1, "the BMP's palette"));
+      for (std::size_t c = 3; c > 0; --c)
+        b.palette[3 * i + c - 1] = static_cast<std::uint8_t>(in.little(1, "the BMP's palette"));
       in.skip(padding, "the BMP's palette");
     }
   }

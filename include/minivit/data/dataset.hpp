@@ -77,9 +77,7 @@ enum class Split {
 };
 
 /// "train" or "test", as in the names of folders and in lists.
-inline const char* split_name(Split split) {
-  return split == Split::train ? "train" : "test";
-}
+inline const char* split_name(Split split) { return split == Split::train ? "train" : "test"; }
 
 namespace detail {
 /// Runs f(i) for each i in [0, n) on `threads` workers. When several fail, the error of the smallest i is thrown, so the

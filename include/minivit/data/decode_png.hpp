@@ -67,10 +67,8 @@ inline void png_feed(png_structp png, png_bytep to, std::size_t count) {
       for (std::size_t i = 0; i < 4; ++i) length = length << 8 | byte(job.at + i);
       if (length > job.size - job.at - 12) png_error(png, "the file is cut off");
       const bool palette = std::memcmp(job.bytes + job.at + 4, "PLTE", 4) == 0;
-      if ((byte(job.at + 4) & 0x20u) != 0 || (palette && job.header->colour != 3))
-        job.at += length + 12;
-      else
-        job.left = length + 12;
+      if ((byte(job.at + 4) & 0x20u) != 0 || (palette && job.header->colour != 3)) job.at += length + 12;
+      else job.left = length + 12;
     }
     const std::size_t part = std::min(count, job.left);
     std::memcpy(to, job.bytes + job.at, part);

@@ -36,9 +36,9 @@ inline std::vector<std::byte> with_cmyk_marker(std::span<const std::byte> bytes)
 inline Image stb_decode(std::span<const std::byte> bytes, std::string_view name, const ImageHeader& header) {
   // Room for the decoder's planes, coefficients and result, padded to whole blocks, and the compressed data.
   const auto padded = [](int n) { return static_cast<std::size_t>(n + 63); };
-  const std::size_t limit =
-      padded(header.width) * padded(header.height) * static_cast<std::size_t>(header.bytes_per_pixel) * 6 +
-      bytes.size() * 8 + (std::size_t{1} << 20);
+  const std::size_t limit = padded(header.width) * padded(header.height) * static_cast<std::size_t>(header.bytes_per_pixel) *
+                                6 +
+                            bytes.size() * 8 + (std::size_t{1} << 20);
   const stb::Pool pool(limit);
   const std::string where = "decode " + std::string(name);
   const std::string expected = std::to_string(header.width) + " x " + std::to_string(header.height);
@@ -49,10 +49,8 @@ inline Image stb_decode(std::span<const std::byte> bytes, std::string_view name,
   const unsigned char* pixels = nullptr;
   const std::uint16_t* greys = nullptr;
   try {
-    if (wide_grey)
-      greys = stb::load_grey16(data, size, &width, &height);
-    else
-      pixels = stb::load_rgb(data, size, &width, &height);
+    if (wide_grey) greys = stb::load_grey16(data, size, &width, &height);
+    else pixels = stb::load_rgb(data, size, &width, &height);
   } catch (const stb::Confused&) {
     fail_with(where, "the image data is damaged");
   }

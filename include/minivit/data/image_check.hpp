@@ -50,7 +50,8 @@ class ByteReader {
 
   std::size_t at() const { return at_; }
   std::size_t left() const { return bytes_.size() - at_; }
-  [[noreturn, gnu::cold]] void refuse(std::string_view what, std::string_view expected = {}, std::string_view found = {}) const {
+  [[noreturn, gnu::cold]] void refuse(std::string_view what, std::string_view expected = {},
+                                      std::string_view found = {}) const {
     const std::string where = concat({"decode ", name_});
     const std::string text = concat({what, " at byte ", at_});
     detail::fail_with(where, text, expected, found);

@@ -61,9 +61,7 @@ void map_channels(PixelPlanes image, F&& table) {
 }
 
 /// Pillow's integer grey value of a colour.
-constexpr int grey(int r, int g, int b) {
-  return (r * 19595 + g * 38470 + b * 7471 + 0x8000) >> 16;
-}
+constexpr int grey(int r, int g, int b) { return (r * 19595 + g * 38470 + b * 7471 + 0x8000) >> 16; }
 
 /// `from` at factor 0, `to` at factor 1, beyond them a continuation; cut off to whole numbers in [0, 255].
 inline std::uint8_t blend(int from, int to, float factor) {
@@ -79,8 +77,8 @@ inline void smooth(const std::uint8_t* from, int side, std::uint8_t* to) {
     const std::uint8_t *const above = from + (y - 1) * side, *const here = above + side, *const below = here + side;
     std::uint8_t* const out = to + y * side;
     for (Index x = 1; x + 1 < side; ++x) {
-      const int around =
-          above[x - 1] + above[x] + above[x + 1] + here[x - 1] + here[x + 1] + below[x - 1] + below[x] + below[x + 1];
+      const int around = above[x - 1] + above[x] + above[x + 1] + here[x - 1] + here[x + 1] + below[x - 1] + below[x] +
+                         below[x + 1];
       out[x] = static_cast<std::uint8_t>((around + 5 * here[x] + 6) / 13);
     }
   }

@@ -16,8 +16,8 @@
 namespace minivit::inline MINIVIT_ISA {
 
 namespace detail {
-/// Lets one of stb's encoders, given as encode(append, bytes), write into memory. Each has its own caller, so that a program that writes
-/// PNG files alone is not made to compile the other.
+/// Lets one of stb's encoders, given as encode(append, bytes), write into memory. Each has its own caller, so that a program
+/// that writes PNG files alone is not made to compile the other.
 template <class Encode>
 std::vector<std::byte> encoded(const Image& image, std::string_view name, Encode&& encode) {
   if (image.width < 1 || image.height < 1 ||

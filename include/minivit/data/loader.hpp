@@ -124,8 +124,8 @@ class Loader {
 
   /// Positions in the data set of the images of an epoch, in order.
   std::vector<Index> order(Index epoch) const {
-    const auto plain =
-        options_.shuffle ? shuffled(data_.size(), stream("shuffle", epoch)) : sample_of(data_.size(), 0, Random(0));
+    const auto plain = options_.shuffle ? shuffled(data_.size(), stream("shuffle", epoch))
+                                        : sample_of(data_.size(), 0, Random(0));
     return options_.repeats > 1 ? repeated(plain, options_.repeats, epoch_size()) : plain;
   }
 
@@ -156,8 +156,8 @@ class Loader {
     out.epoch = p.epoch;
     out.number = p.number;
     out.indices.assign(ranges::begin(chosen), ranges::end(chosen));
-    out.labels =
-        chosen | ranges::views::transform([&](Index i) { return data_.label(i); }) | ranges::to<std::vector<std::int32_t>>();
+    out.labels = chosen | ranges::views::transform([&](Index i) { return data_.label(i); }) |
+                 ranges::to<std::vector<std::int32_t>>();
     if (out.images.batch() != count) {
       out.images = Tensor<float, Dyn, Channels, Side, Side>(count);
       out.targets = Tensor<float, Dyn, Classes>(count);

@@ -57,8 +57,6 @@ constexpr Index batch_count(Index images, Index batch, bool drop_last) {
 }
 
 /// An order cut into batches; the last may be shorter. Random access: `batches_of(order, 32)[3]`. Keeps a reference.
-inline auto batches_of(const std::vector<Index>& order, Index batch) {
-  return ranges::views::chunk(order, batch);
-}
+inline auto batches_of(const std::vector<Index>& order, Index batch) { return ranges::views::chunk(order, batch); }
 
 }  // namespace minivit::inline MINIVIT_ISA

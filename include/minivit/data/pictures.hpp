@@ -29,10 +29,8 @@ inline void follow_classes(PictureList& list, const std::vector<std::string>& na
   std::string stranger;
   for (const auto& name : list.class_names) {
     const auto at = number.find(name);
-    if (at != number.end())
-      renumbered.push_back(at->second);
-    else if (stranger.empty())
-      stranger = name;
+    if (at != number.end()) renumbered.push_back(at->second);
+    else if (stranger.empty()) stranger = name;
   }
   if (unique && renumbered.size() == list.class_names.size()) {
     for (auto& label : list.labels) label = renumbered[static_cast<std::size_t>(label)];

@@ -46,12 +46,10 @@ inline Image evaluation_crop(const Image& image, int side, const Preprocessing& 
   const int size = preprocessing.resized(side);
   const Interpolation kind = preprocessing.interpolation;
   switch (preprocessing.crop_mode) {
-    case CropMode::squash:
-      return centre_crop(resize(image, size, size, kind), side);
+    case CropMode::squash: return centre_crop(resize(image, size, size, kind), side);
     case CropMode::border:
       return centre_crop(detail::padded(detail::resize_longer(image, size, kind), side, mean_colour(preprocessing)), side);
-    case CropMode::center:
-      break;
+    case CropMode::center: break;
   }
   return centre_crop(resize_shorter(image, size, kind), side);
 }

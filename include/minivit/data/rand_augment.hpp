@@ -66,29 +66,21 @@ inline double image_op_argument(ImageOp op, double magnitude, bool negative) {
   const double level = magnitude / 10.0, sign = negative ? -1.0 : 1.0;
   const auto scaled = [&](double most) { return image_ops::detail::product(level, most); };
   switch (op) {
-    case ImageOp::rotate:
-      return sign * scaled(30.0);
-    case ImageOp::posterize:
-      return 4 - static_cast<int>(scaled(4.0));
-    case ImageOp::solarize:
-      return 256 - std::min(256, static_cast<int>(scaled(256.0)));
-    case ImageOp::solarize_add:
-      return std::min(128, static_cast<int>(scaled(110.0)));
+    case ImageOp::rotate: return sign * scaled(30.0);
+    case ImageOp::posterize: return 4 - static_cast<int>(scaled(4.0));
+    case ImageOp::solarize: return 256 - std::min(256, static_cast<int>(scaled(256.0)));
+    case ImageOp::solarize_add: return std::min(128, static_cast<int>(scaled(110.0)));
     case ImageOp::colour:
     case ImageOp::contrast:
     case ImageOp::brightness:
-    case ImageOp::sharpness:
-      return 1.0 + sign * scaled(0.9);
+    case ImageOp::sharpness: return 1.0 + sign * scaled(0.9);
     case ImageOp::shear_x:
-    case ImageOp::shear_y:
-      return sign * scaled(0.3);
+    case ImageOp::shear_y: return sign * scaled(0.3);
     case ImageOp::translate_x:
-    case ImageOp::translate_y:
-      return sign * scaled(0.45);
+    case ImageOp::translate_y: return sign * scaled(0.45);
     case ImageOp::auto_contrast:
     case ImageOp::equalize:
-    case ImageOp::invert:
-      break;
+    case ImageOp::invert: break;
   }
   return 0;
 }
@@ -121,36 +113,21 @@ inline void apply_image_op(const ImageOpDraw& drawn, PixelPlanes& image, PixelPl
     std::swap(image, scratch);
   };
   switch (drawn.op) {
-    case ImageOp::auto_contrast:
-      return image_ops::auto_contrast(image);
-    case ImageOp::equalize:
-      return image_ops::equalize(image);
-    case ImageOp::invert:
-      return image_ops::invert(image);
-    case ImageOp::rotate:
-      return move(image_ops::rotation(argument, image.side));
-    case ImageOp::posterize:
-      return image_ops::posterize(image, static_cast<int>(argument));
-    case ImageOp::solarize:
-      return image_ops::solarize(image, static_cast<int>(argument));
-    case ImageOp::solarize_add:
-      return image_ops::solarize_add(image, static_cast<int>(argument));
-    case ImageOp::colour:
-      return image_ops::colour(image, argument);
-    case ImageOp::contrast:
-      return image_ops::contrast(image, argument);
-    case ImageOp::brightness:
-      return image_ops::brightness(image, argument);
-    case ImageOp::sharpness:
-      return image_ops::sharpness(image, argument, scratch);
-    case ImageOp::shear_x:
-      return move(image_ops::shear_x(argument));
-    case ImageOp::shear_y:
-      return move(image_ops::shear_y(argument));
-    case ImageOp::translate_x:
-      return move(image_ops::translation(argument * image.side, 0));
-    case ImageOp::translate_y:
-      return move(image_ops::translation(0, argument * image.side));
+    case ImageOp::auto_contrast: return image_ops::auto_contrast(image);
+    case ImageOp::equalize: return image_ops::equalize(image);
+    case ImageOp::invert: return image_ops::invert(image);
+    case ImageOp::rotate: return move(image_ops::rotation(argument, image.side));
+    case ImageOp::posterize: return image_ops::posterize(image, static_cast<int>(argument));
+    case ImageOp::solarize: return image_ops::solarize(image, static_cast<int>(argument));
+    case ImageOp::solarize_add: return image_ops::solarize_add(image, static_cast<int>(argument));
+    case ImageOp::colour: return image_ops::colour(image, argument);
+    case ImageOp::contrast: return image_ops::contrast(image, argument);
+    case ImageOp::brightness: return image_ops::brightness(image, argument);
+    case ImageOp::sharpness: return image_ops::sharpness(image, argument, scratch);
+    case ImageOp::shear_x: return move(image_ops::shear_x(argument));
+    case ImageOp::shear_y: return move(image_ops::shear_y(argument));
+    case ImageOp::translate_x: return move(image_ops::translation(argument * image.side, 0));
+    case ImageOp::translate_y: return move(image_ops::translation(0, argument * image.side));
   }
 }
 
@@ -255,10 +232,8 @@ inline std::string to_text(const RandAugment& settings) {
   };
   std::string text = "rand-m" + number(settings.magnitude);
   if (settings.operations != 2) text += "-n" + std::to_string(settings.operations);
-  if (std::isinf(settings.magnitude_std))
-    text += "-mstd101";
-  else if (settings.magnitude_std > 0)
-    text += "-mstd" + number(settings.magnitude_std);
+  if (std::isinf(settings.magnitude_std)) text += "-mstd101";
+  else if (settings.magnitude_std > 0) text += "-mstd" + number(settings.magnitude_std);
   if (settings.probability != 0.5) text += "-p" + number(settings.probability);
   return text + "-inc1";
 }

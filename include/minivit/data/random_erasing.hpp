@@ -74,8 +74,9 @@ void erase_randomly(const RandomErasing& e, const Random& random, View<float, C,
     const Random noise = stream.fork("noise");
     std::uint64_t i = 0;
     for (int c = 0; c < C; ++c) {
-      const auto colour =
-          e.fill == RandomErasing::Fill::colour ? static_cast<float>(noise.normal(static_cast<std::uint64_t>(c))) : 0.0F;
+      const auto colour = e.fill == RandomErasing::Fill::colour
+                              ? static_cast<float>(noise.normal(static_cast<std::uint64_t>(c)))
+                              : 0.0F;
       for (int y = box->top; y < box->top + box->height; ++y)
         for (int x = box->left; x < box->left + box->width; ++x)
           image(c, y, x) = e.fill == RandomErasing::Fill::noise ? static_cast<float>(noise.normal(i++)) : colour;

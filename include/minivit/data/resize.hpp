@@ -30,10 +30,10 @@ inline double resize_filter(Interpolation kind, double x) {
 
 /// For each output position: which inputs it reads and their weights in units of 2^-22.
 struct ResizeTaps {
-  int most = 0;              // weights stored per output
-  std::vector<int> first;    // (out)
-  std::vector<int> count;    // (out)
-  std::vector<int> weights;  // (out, most)
+  int most = 0;               // weights stored per output
+  std::vector<int> first;     // (out)
+  std::vector<int> count;     // (out)
+  std::vector<int> weights;   // (out, most)
   std::vector<double> exact;  // (most), while they are computed
 };
 
@@ -74,9 +74,7 @@ inline ResizeTaps resize_taps(int in, int out, Interpolation kind) {
   return taps;
 }
 
-inline std::uint8_t resize_clip(int sum) {
-  return static_cast<std::uint8_t>(std::clamp(sum >> 22, 0, 255));
-}
+inline std::uint8_t resize_clip(int sum) { return static_cast<std::uint8_t>(std::clamp(sum >> 22, 0, 255)); }
 
 inline Image resize_rows(const Image& in, int width, Interpolation kind) {
   const ResizeTaps taps = resize_taps(in.width, width, kind);

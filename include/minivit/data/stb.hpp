@@ -72,10 +72,8 @@ class Pool {
   void release(void* p) {
     if (p == nullptr) return;
     Block* const block = static_cast<Block*>(p) - 1;
-    if (block->previous != nullptr)
-      block->previous->next = block->next;
-    else
-      first_ = block->next;
+    if (block->previous != nullptr) block->previous->next = block->next;
+    else first_ = block->next;
     if (block->next != nullptr) block->next->previous = block->previous;
     used_ -= block->size;
     std::free(block);
@@ -210,9 +208,7 @@ class Pool {
 #pragma GCC diagnostic pop
 
 /// The names that image.hpp calls, without the prefix.
-inline const char* failure_reason() {
-  return minivit_stbi_failure_reason();
-}
+inline const char* failure_reason() { return minivit_stbi_failure_reason(); }
 inline unsigned char* load_rgb(const unsigned char* bytes, int size, int* width, int* height) {
   int channels = 0;
   return minivit_stbi_load_from_memory(bytes, size, width, height, &channels, 3);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // The built-in data set: ten kinds of shapes, 32x32, drawn by code with random place, size, tilt, colours, textures and
 // specks. Five weaves, each worn by two kinds of shape: a model must see texture and outline. Image i of a split depends on
-// (seed, split, i) alone. Integer arithmetic only, so that the bytes are the same on every machine. Random place, random phase
-// of the weave and dark shapes among light ones are what defeats a linear classifier.
+// (seed, split, i) alone. Integer arithmetic only, so that the bytes are the same on every machine. Random place, random
+// phase of the weave and dark shapes among light ones are what defeats a linear classifier.
 #pragma once
 
 #include <minivit/core/random.hpp>
@@ -23,32 +23,24 @@ constexpr bool inside_shape(int shape, std::int64_t u, std::int64_t v) {
   const std::int64_t x = u < 0 ? -u : u, y = v < 0 ? -v : v;
   const std::int64_t square = u * u + v * v, most = std::max(x, y), least = std::min(x, y);
   switch (shape) {
-    case 0:
-      return square <= 920 * 920;
-    case 1:
-      return square <= 1000 * 1000 && square >= 580 * 580;
-    case 2:
-      return most <= 830;
-    case 3:
-      return most <= 880 && most >= 500;
-    case 4:
-      return v <= 700 && x * 1000 <= (v + 1000) * 600;
+    case 0: return square <= 920 * 920;
+    case 1: return square <= 1000 * 1000 && square >= 580 * 580;
+    case 2: return most <= 830;
+    case 3: return most <= 880 && most >= 500;
+    case 4: return v <= 700 && x * 1000 <= (v + 1000) * 600;
     case 5: {  // a plus turned by 45 degrees; 724 / 1024 is the sine
       const std::int64_t a = (u + v) * 724 / 1024, b = (u - v) * 724 / 1024;
       return inside_shape(6, a, b);
     }
-    case 6:
-      return least <= 270 && most <= 980;
+    case 6: return least <= 270 && most <= 980;
     case 7: {  // a point of the star lies beyond exactly one of the five lines
       constexpr std::int64_t normal[5][2] = {{0, -1024}, {974, -316}, {602, 828}, {-602, 828}, {-974, -316}};
       int beyond = 0;
       for (const auto& n : normal) beyond += n[0] * u + n[1] * v > 340 * 1024 ? 1 : 0;
       return beyond <= 1;
     }
-    case 8:
-      return square <= 980 * 980 && (u - 480) * (u - 480) + v * v > 800 * 800;
-    default:
-      return y <= 880 && x * 100 <= 14000 + y * 82;
+    case 8: return square <= 980 * 980 && (u - 480) * (u - 480) + v * v > 800 * 800;
+    default: return y <= 880 && x * 100 <= 14000 + y * 82;
   }
 }
 
@@ -69,22 +61,12 @@ struct Texture {
     const auto stripe = [&](int along) { return ((along + shift + 64) / period) % 2 == 0; };
     bool up = true;
     switch (kind) {
-      case 0:
-        return 0;
-      case 1:
-        up = stripe(x);
-        break;
-      case 2:
-        up = stripe(y);
-        break;
-      case 3:
-        up = stripe(x + y);
-        break;
-      case 4:
-        up = stripe(x - y);
-        break;
-      default:
-        up = stripe(x) == stripe(y);
+      case 0: return 0;
+      case 1: up = stripe(x); break;
+      case 2: up = stripe(y); break;
+      case 3: up = stripe(x + y); break;
+      case 4: up = stripe(x - y); break;
+      default: up = stripe(x) == stripe(y);
     }
     return up ? depth : -depth;
   }

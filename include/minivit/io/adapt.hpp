@@ -50,10 +50,8 @@ inline std::optional<int> square_side(Index positions) {
   int low = 1, high = most;
   while (low < high) {
     const int middle = (low + high) / 2;
-    if (Index{middle} * middle < positions)
-      low = middle + 1;
-    else
-      high = middle;
+    if (Index{middle} * middle < positions) low = middle + 1;
+    else high = middle;
   }
   return Index{low} * low == positions ? std::optional(low) : std::nullopt;
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Checkpoints: load<Model>(path) and save(model, path). Written is a safetensors file whose names are the parameters'; read is any file of
-// weights (open_weights.hpp), by the rules of load.hpp. Training state is more slabs under prefixes.
+// Checkpoints: load<Model>(path) and save(model, path). Written is a safetensors file whose names are the parameters'; read
+// is any file of weights (open_weights.hpp), by the rules of load.hpp. Training state is more slabs under prefixes.
 #pragma once
 
 #include <minivit/io/load.hpp>
@@ -54,7 +54,8 @@ class StoredParameters {
     const Index n = table.empty() ? 0 : table.back().offset + table.back().size;
     narrow_ = Buffer<bf16>(n);
     Buffer<float> rounded(n);
-    for (Index i = 0; i < n; ++i) rounded.data()[i] = static_cast<float>(narrow_.data()[i] = bf16(static_cast<float>(slab[i])));
+    for (Index i = 0; i < n; ++i)
+      rounded.data()[i] = static_cast<float>(narrow_.data()[i] = bf16(static_cast<float>(slab[i])));
     require_finite(table, rounded.data(), where);
     for (std::size_t i = 0; i < tensors_.size(); ++i) {
       tensors_[i].dtype = DType::BF16;
@@ -68,7 +69,8 @@ class StoredParameters {
   Buffer<bf16> narrow_{0};
 };
 
-/// `Model model = load<Model>("mine.safetensors");`, or a .pth file; `load<Model>("deit_tiny.pth", {.replace_head = true})` for other classes.
+/// `Model model = load<Model>("mine.safetensors");`, or a .pth file; `load<Model>("deit_tiny.pth", {.replace_head = true})`
+/// for other classes.
 template <Checkpointable Model>
 Model load(const std::string& path, const LoadOptions& options = {}) {
   return load<Model>(open_weights(path, options.read), options);
@@ -77,7 +79,8 @@ Model load(const std::string& path, const LoadOptions& options = {}) {
 /// Writes the model and what belongs to it in one step: after an error the old file is intact. Throws Error; also when a
 /// parameter is not finite or the number of class names is not config.classes. load() reads every `stored`.
 template <Checkpointable Model>
-void save(const Model& model, const std::string& path, const CheckpointInfo& info = {}, Stored stored = Stored::as_they_are) {
+void save(const Model& model, const std::string& path, const CheckpointInfo& info = {},
+          Stored stored = Stored::as_they_are) {
   const std::string where = "write " + detail::shown_path(path);
   const StoredParameters parameters(Model::parameter_table(), model.data(), stored, where);
   write_safetensors(path, parameters.tensors(), metadata_of(Model::config, info, where));

@@ -45,7 +45,8 @@ inline std::string float_text(float value) {
   char text[32];
   const auto end = std::to_chars(text, text + sizeof text, value).ptr;
   const JsonValue shortest = parse_json_strict({text, end}, "a float", 1);
-  return static_cast<float>(shortest.number().value()) == value ? shortest.text() : JsonValue{static_cast<double>(value)}.text();
+  return static_cast<float>(shortest.number().value()) == value ? shortest.text()
+                                                                : JsonValue{static_cast<double>(value)}.text();
 }
 
 /// Infinity when the number does not fit in a float. Precondition: `json` is a number.
@@ -81,8 +82,8 @@ inline void check_class_names(const CheckpointInfo& info, int classes, std::stri
 
 }  // namespace detail
 
-/// {"crop_pct":0.875,"interpolation":"bicubic","mean":[...],"std":[...]}, and "crop_mode" unless that is center. Throws Error when
-/// a number is out of range.
+/// {"crop_pct":0.875,"interpolation":"bicubic","mean":[...],"std":[...]}, and "crop_mode" unless that is center. Throws
+/// Error when a number is out of range.
 inline std::string to_json(const Preprocessing& p, std::string_view where = "preprocessing") {
   detail::check_preprocessing(p, where);
   const auto quoted = [](const std::string& name) { return '"' + name + '"'; };
@@ -91,7 +92,8 @@ inline std::string to_json(const Preprocessing& p, std::string_view where = "pre
       {"std", json_list(p.std, detail::float_text)},
       {"crop_pct", detail::float_text(p.crop_pct)},
       {"interpolation", quoted(detail::enum_text(detail::interpolation_names, p.interpolation))}};
-  if (p.crop_mode != CropMode::center) fields.emplace_back("crop_mode", quoted(detail::enum_text(detail::crop_mode_names, p.crop_mode)));
+  if (p.crop_mode != CropMode::center)
+    fields.emplace_back("crop_mode", quoted(detail::enum_text(detail::crop_mode_names, p.crop_mode)));
   return json_object(std::move(fields));
 }
 
@@ -99,7 +101,10 @@ inline std::string to_json(const Preprocessing& p, std::string_view where = "pre
 inline Preprocessing preprocessing_from_json(std::string_view text, std::string_view where) {
   const JsonValue document = parse_json_strict(text, where, 3);
   const auto wrong = [&](const std::string& field, const std::string& expected, const std::string& found) {
-    fail({.where = where, .what = concat({"preprocessing field '", field, "' is wrong"}), .expected = expected, .found = found});
+    fail({.where = where,
+          .what = concat({"preprocessing field '", field, "' is wrong"}),
+          .expected = expected,
+          .found = found});
   };
   const auto* const fields = document.as<JsonValue::Object>();
   if (fields == nullptr) wrong("", "a JSON object", document.type());
@@ -114,7 +119,8 @@ inline Preprocessing preprocessing_from_json(std::string_view text, std::string_
   Preprocessing p;
   const auto read_three = [&](const char* name, std::array<float, 3>& out) {
     const auto* const list = field(name).as<JsonValue::Array>();
-    if (list == nullptr || list->size() != 3 || !std::ranges::all_of(*list, [](const JsonValue& x) { return x.number().has_value(); }))
+    if (list == nullptr || list->size() != 3 ||
+        !std::ranges::all_of(*list, [](const JsonValue& x) { return x.number().has_value(); }))
       wrong(name, "3 numbers", field(name).text());
     for (std::size_t i = 0; i < 3; ++i) out[i] = detail::json_float((*list)[i]);
   };
@@ -151,9 +157,11 @@ inline CheckpointInfo read_info(const StateDict& file) {
     if (key == detail::preprocessing_key) info.preprocessing = preprocessing_from_json(value, where);
     if (key == detail::model_key) info.model = value;
     if (key == detail::classes_key) {
-      const JsonValue list = parse_json_strict(value, where, 2, 1'000'001);  // as many as a config may have, and the list itself
+      // as many as a config may have, and the list itself
+      const JsonValue list = parse_json_strict(value, where, 2, 1'000'001);
       const auto* const names = list.as<JsonValue::Array>();
-      if (names == nullptr || !std::ranges::all_of(*names, [](const JsonValue& x) { return x.as<std::string>() != nullptr; }))
+      if (names == nullptr ||
+          !std::ranges::all_of(*names, [](const JsonValue& x) { return x.as<std::string>() != nullptr; }))
         fail({.where = where, .what = "wrong class names", .expected = "an array of texts"});
       for (const JsonValue& name : *names) info.class_names.push_back(*name.as<std::string>());
     }
@@ -178,7 +186,8 @@ inline std::map<std::string, std::string> metadata_of(const AnyConfig& config, c
   if (!info.model.empty()) metadata[detail::model_key] = info.model;
   detail::check_class_names(info, input_output(config).classes, where);
   if (!info.class_names.empty()) {
-    metadata[detail::classes_key] = json_list(info.class_names, [&](const std::string& name) { return json_quoted(name, where, "class name"); });
+    metadata[detail::classes_key] = json_list(
+        info.class_names, [&](const std::string& name) { return json_quoted(name, where, "class name"); });
   }
   return metadata;
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The fields of a config as files name them: one list for each family, and how one field is written and read. config_json.hpp makes
-// documents of them.
+// The fields of a config as files name them: one list for each family, and how one field is written and read.
+// config_json.hpp makes documents of them.
 #pragma once
 
 #include <minivit/io/json_value.hpp>
@@ -20,16 +20,17 @@ namespace minivit::inline MINIVIT_ISA {
 
 /// What a file may say about a field.
 struct FieldRule {
-  int most = 0;          ///< numbers lie in 1 .. most
-  bool optional = false; ///< younger than the format: left out of files when it has its default, which is what its absence means
+  int most = 0;  ///< numbers lie in 1 .. most
+  /// younger than the format: left out of files when it has its default, which is what its absence means
+  bool optional = false;
 };
 
-/// A field of a config. One type for all kinds of fields: what writes, reads and compares them is compiled once, not for each field of
-/// each family.
+/// A field of a config. One type for all kinds of fields: what writes, reads and compares them is compiled once, not for
+/// each field of each family.
 struct ConfigField {
-  std::string_view name;                               ///< in files; a dot leads into an object
+  std::string_view name;                                ///< in files; a dot leads into an object
   std::variant<int*, bool*, Pool*, PerStage*> place{};  ///< in the config that was asked
-  FieldRule rule{};                                    ///< what may stand there
+  FieldRule rule{};                                     ///< what may stand there
 };
 
 /// The fields of `config`, which must outlive them.

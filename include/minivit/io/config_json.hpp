@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Configs as JSON, for a file's metadata: written, read strictly and compared by the lists in config_fields.hpp. "family" tells the
-// families apart; files of a ViT have none, as before there was a second family. Reading checks each field by itself; rules between
-// fields are the model's (models/rules.hpp, swin_rules.hpp).
+// Configs as JSON, for a file's metadata: written, read strictly and compared by the lists in config_fields.hpp. "family"
+// tells the families apart; files of a ViT have none, as before there was a second family. Reading checks each field by
+// itself; rules between fields are the model's (models/rules.hpp, swin_rules.hpp).
 #pragma once
 
 #include <minivit/core/errors.hpp>
@@ -26,8 +26,10 @@ inline const JsonValue* find_field(const JsonValue& document, std::string_view n
   return outer == nullptr || dot == std::string_view::npos ? outer : outer->find(name.substr(dot + 1));
 }
 
-/// Throws Error for a part of `value` that is none of the `known` fields, holds none and is in none. `path` leads to `value`.
-inline void require_known(const JsonValue& value, const std::string& path, const std::set<const JsonValue*>& known, std::string_view where) {
+/// Throws Error for a part of `value` that is none of the `known` fields, holds none and is in none. `path` leads to
+/// `value`.
+inline void require_known(const JsonValue& value, const std::string& path, const std::set<const JsonValue*>& known,
+                          std::string_view where) {
   if (known.contains(&value)) return;
   const auto below = [&](const std::string& name) { return path.empty() ? name : concat({path, "/", name}); };
   const auto* const object = value.as<JsonValue::Object>();
@@ -74,7 +76,8 @@ inline std::string to_json(const AnyConfig& any) {
   const auto fields = fields_of(config), defaults = fields_of(plain);
   for (std::size_t i = 0; i < fields.size(); ++i) {
     std::string text = detail::field_text(fields[i]);
-    if (!fields[i].rule.optional || text != detail::field_text(defaults[i])) texts.emplace_back(fields[i].name, std::move(text));
+    if (!fields[i].rule.optional || text != detail::field_text(defaults[i]))
+      texts.emplace_back(fields[i].name, std::move(text));
   }
   return json_object(std::move(texts));
 }

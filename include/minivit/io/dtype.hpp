@@ -61,13 +61,9 @@ inline constexpr std::array<DTypeName, 22> dtype_names{{
 }  // namespace detail
 
 /// Name as written in files: "F32".
-constexpr std::string_view name_of(DType type) {
-  return detail::dtype_names[static_cast<std::size_t>(type)].name;
-}
+constexpr std::string_view name_of(DType type) { return detail::dtype_names[static_cast<std::size_t>(type)].name; }
 /// Bits of one element: 4 to 64.
-constexpr int bits_of(DType type) {
-  return detail::dtype_names[static_cast<std::size_t>(type)].bits;
-}
+constexpr int bits_of(DType type) { return detail::dtype_names[static_cast<std::size_t>(type)].bits; }
 /// The type of that name, or nothing.
 constexpr std::optional<DType> dtype_of(std::string_view name) {
   for (std::size_t i = 0; i < detail::dtype_names.size(); ++i)
@@ -78,20 +74,13 @@ constexpr std::optional<DType> dtype_of(std::string_view name) {
 /// The DType that holds values of T unchanged: F32, F64, I32, I64, U8 or U64.
 template <class T>
 constexpr DType dtype_for() {
-  if constexpr (std::is_same_v<T, float>)
-    return DType::F32;
-  else if constexpr (std::is_same_v<T, double>)
-    return DType::F64;
-  else if constexpr (std::is_same_v<T, std::uint8_t>)
-    return DType::U8;
-  else if constexpr (std::is_integral_v<T> && std::is_signed_v<T> && sizeof(T) == 4)
-    return DType::I32;
-  else if constexpr (std::is_integral_v<T> && std::is_signed_v<T> && sizeof(T) == 8)
-    return DType::I64;
-  else if constexpr (std::is_integral_v<T> && sizeof(T) == 8)
-    return DType::U64;
-  else
-    static_assert(sizeof(T) == 0, "minivit: tensors are read as float, double, (u)int64_t, int32_t or uint8_t");
+  if constexpr (std::is_same_v<T, float>) return DType::F32;
+  else if constexpr (std::is_same_v<T, double>) return DType::F64;
+  else if constexpr (std::is_same_v<T, std::uint8_t>) return DType::U8;
+  else if constexpr (std::is_integral_v<T> && std::is_signed_v<T> && sizeof(T) == 4) return DType::I32;
+  else if constexpr (std::is_integral_v<T> && std::is_signed_v<T> && sizeof(T) == 8) return DType::I64;
+  else if constexpr (std::is_integral_v<T> && sizeof(T) == 8) return DType::U64;
+  else static_assert(sizeof(T) == 0, "minivit: tensors are read as float, double, (u)int64_t, int32_t or uint8_t");
 }
 
 /// IEEE half precision to float, exact.
@@ -130,20 +119,11 @@ bool convert_elements(DType type, const std::byte* from, Index count, T* dst) {
   }
   if constexpr (std::is_floating_point_v<T>) {
     switch (type) {
-      case DType::F32:
-        detail::convert<float>(from, count, dst, same);
-        return true;
-      case DType::F64:
-        detail::convert<double>(from, count, dst, same);
-        return true;
-      case DType::F16:
-        detail::convert<std::uint16_t>(from, count, dst, half_to_float);
-        return true;
-      case DType::BF16:
-        detail::convert<bf16>(from, count, dst, [](bf16 x) { return static_cast<float>(x); });
-        return true;
-      default:
-        return false;
+      case DType::F32: detail::convert<float>(from, count, dst, same); return true;
+      case DType::F64: detail::convert<double>(from, count, dst, same); return true;
+      case DType::F16: detail::convert<std::uint16_t>(from, count, dst, half_to_float); return true;
+      case DType::BF16: detail::convert<bf16>(from, count, dst, [](bf16 x) { return static_cast<float>(x); }); return true;
+      default: return false;
     }
   } else {
     if (type == DType::U8) {

@@ -54,13 +54,17 @@ class InputFile {
 
   /// Reads the next to.size() bytes. Throws Error when the file ends before.
   void read(std::span<std::byte> to) {
-    read_all(to, at_, [&](std::uint64_t /*at*/, std::span<std::byte> rest) { return os::read_some(file_, rest.data(), rest.size()); });
+    read_all(to, at_, [&](std::uint64_t /*at*/, std::span<std::byte> rest) {
+      return os::read_some(file_, rest.data(), rest.size());
+    });
     at_ += to.size();
   }
 
   /// Reads to.size() bytes from byte `at` on, wherever read() is. Throws Error when the file ends before.
   void read_at(std::uint64_t at, std::span<std::byte> to) const {
-    read_all(to, at, [&](std::uint64_t from, std::span<std::byte> rest) { return os::read_some_at(file_, from, rest.data(), rest.size()); });
+    read_all(to, at, [&](std::uint64_t from, std::span<std::byte> rest) {
+      return os::read_some_at(file_, from, rest.data(), rest.size());
+    });
   }
 
  private:
@@ -153,8 +157,8 @@ class AtomicFile {
   void create() {
     os::remove_abandoned(folder_, is_temporary);  // first: on a full disk their room is needed
     static std::atomic<unsigned> counter{0};
-    const std::string start =
-        (folder_ == "." ? std::string() : folder_) + std::string(prefix) + std::to_string(os::process_number()) + "-";
+    const std::string start = (folder_ == "." ? std::string() : folder_) + std::string(prefix) +
+                              std::to_string(os::process_number()) + "-";
     for (int attempt = 0; attempt < 100; ++attempt) {  // names can be taken: on a shared disk two machines count alike
       std::string name = start + std::to_string(counter++) + std::string(suffix);
       file_ = os::create_new(name);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Tensors of a file that are no parameters, because they follow from the model's config (core/parameters.hpp): accepted, and compared
-// with what the config says. A file whose masks belong to another geometry would load and give wrong answers.
+// Tensors of a file that are no parameters, because they follow from the model's config (core/parameters.hpp): accepted, and
+// compared with what the config says. A file whose masks belong to another geometry would load and give wrong answers.
 #pragma once
 
 #include <minivit/core/parameters.hpp>
@@ -58,9 +58,12 @@ std::optional<WrongElement> first_wrong_element(const StateDict& file, const Ten
 }
 }  // namespace detail
 
-/// The first element of `tensor` that differs from `fixed`, or nothing. Precondition: same shape. Throws Error for a dtype of another kind.
-inline std::optional<WrongElement> first_wrong_element(const StateDict& file, const TensorInfo& tensor, const FixedTensor& fixed) {
-  return fixed.integers ? detail::first_wrong_element<std::int64_t>(file, tensor, fixed) : detail::first_wrong_element<double>(file, tensor, fixed);
+/// The first element of `tensor` that differs from `fixed`, or nothing. Precondition: same shape. Throws Error for a dtype
+/// of another kind.
+inline std::optional<WrongElement> first_wrong_element(const StateDict& file, const TensorInfo& tensor,
+                                                       const FixedTensor& fixed) {
+  return fixed.integers ? detail::first_wrong_element<std::int64_t>(file, tensor, fixed)
+                        : detail::first_wrong_element<double>(file, tensor, fixed);
 }
 
 namespace detail {

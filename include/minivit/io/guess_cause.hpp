@@ -40,8 +40,9 @@ struct ModelFacts {
       if (const auto side = square_side(axis(0))) window = (*side + 1) / 2;
     }
     if (name.find(".norm1") != name.npos && name.ends_with(".weight")) {
-      const std::size_t stage =
-          swin && name.size() > 7 && name[7] >= '0' && name[7] <= '9' ? static_cast<std::size_t>(name[7] - '0') : 0;
+      const std::size_t stage = swin && name.size() > 7 && name[7] >= '0' && name[7] <= '9'
+                                    ? static_cast<std::size_t>(name[7] - '0')
+                                    : 0;
       if (depths.size() <= stage) depths.resize(stage + 1);
       ++depths[stage];
     }
@@ -74,8 +75,8 @@ inline constexpr auto foreign_parts = std::to_array<std::pair<std::string_view, 
 // clang-format on
 
 /// A prefix that, removed from the file's names, gives at least half of the missing ones; empty when there is none.
-[[gnu::cold]] inline std::string common_prefix(const std::vector<std::string>& missing, const std::vector<std::string>& extra,
-                                 const StateDict& file) {
+[[gnu::cold]] inline std::string common_prefix(const std::vector<std::string>& missing,
+                                               const std::vector<std::string>& extra, const StateDict& file) {
   if (missing.empty()) return {};
   const std::string ending = concat({".", missing.front()});
   int tried = 0;
@@ -93,25 +94,22 @@ inline constexpr auto foreign_parts = std::to_array<std::pair<std::string_view, 
 /// Differences that are numbers: "other dim (384 in the file, 192 in the model)". Three at most; then what can be done about
 /// them.
 [[gnu::cold]] inline std::string different_facts(const ModelFacts& file, const ModelFacts& model, bool can_replace_head,
-                                   bool can_resample) {
+                                                 bool can_resample) {
   std::string text;
   int count = 0;
   const auto differ = [&](const char* what, const auto& in_file, const auto& in_model) {
     const auto shown = [](const auto& x) {
-      if constexpr (requires { x.size(); })
-        return x.size() == 1 ? std::to_string(x[0]) : shape_text(x);
-      else
-        return std::to_string(x);
+      if constexpr (requires { x.size(); }) return x.size() == 1 ? std::to_string(x[0]) : shape_text(x);
+      else return std::to_string(x);
     };
     const bool known = [](const auto& a, const auto& b) {
-      if constexpr (requires { a.size(); })
-        return !a.empty() && !b.empty();
-      else
-        return a > 0 && b > 0;
+      if constexpr (requires { a.size(); }) return !a.empty() && !b.empty();
+      else return a > 0 && b > 0;
     }(in_file, in_model);
     if (!known || in_file == in_model) return false;
     if (++count <= 3)
-      text += concat({count == 1 ? "other " : ", ", what, " (", shown(in_file), " in the file, ", shown(in_model), " in the model)"});
+      text += concat(
+          {count == 1 ? "other " : ", ", what, " (", shown(in_file), " in the file, ", shown(in_model), " in the model)"});
     return true;
   };
   differ("channels", file.channels, model.channels);
@@ -124,26 +122,24 @@ inline constexpr auto foreign_parts = std::to_array<std::pair<std::string_view, 
   const bool positions = differ("number of positions", file.positions, model.positions);
   const bool classes = differ("number of classes", file.classes, model.classes);
   const bool resample = (window || positions) && can_resample, head = classes && can_replace_head;
-  if (resample && head)
-    text += "; LoadOptions::resample and replace_head (--resample --replace-head) adapt both";
-  else if (resample)
-    text += "; LoadOptions::resample (--resample) adapts positions";
-  else if (head)
-    text += "; LoadOptions::replace_head (--replace-head) starts a new head";
+  if (resample && head) text += "; LoadOptions::resample and replace_head (--resample --replace-head) adapt both";
+  else if (resample) text += "; LoadOptions::resample (--resample) adapts positions";
+  else if (head) text += "; LoadOptions::replace_head (--replace-head) starts a new head";
   return text;
 }
 
 /// The most likely reason in one sentence; empty when nothing is recognised. Lists as in LoadReport.
 [[gnu::cold]] inline std::string guess_cause(const std::vector<std::string>& missing, const std::vector<std::string>& extra,
-                               const std::vector<std::string>& mismatched, const ParameterTable& table,
-                               const StateDict& file, bool can_replace_head, bool can_resample) {
+                                             const std::vector<std::string>& mismatched, const ParameterTable& table,
+                                             const StateDict& file, bool can_replace_head, bool can_resample) {
   if (missing.empty() && extra.empty() && mismatched.empty()) return {};
   if (const std::string prefix = common_prefix(missing, extra, file); !prefix.empty())
     return concat({"names begin with '", printable(prefix, 60), "': ReadOptions::prefix (--prefix) removes it"});
   if (missing.empty() && any_has(extra, "optimiser.")) return "is this a training checkpoint?";
   for (const auto& [entry, tensors] : file.origin().other_entries)
     if (tensors > file.tensors().size() && missing.size() > table.size() / 2)
-      return concat({"the file also holds ", entry.empty() ? "an outermost dictionary" : concat({"'", printable(entry, 60), "'"}), " with ", tensors,
+      return concat({"the file also holds ",
+                     entry.empty() ? "an outermost dictionary" : concat({"'", printable(entry, 60), "'"}), " with ", tensors,
                      " tensors: ReadOptions::entry (--entry) takes it"});
   for (const std::string& left_out : file.origin().left_out)
     for (const std::string& name : missing)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// JSON from a file, read strictly and event by event: valid UTF-8, nothing behind the end. The library underneath stops at a zero byte
-// and skips a byte order mark; neither passes here. Repeated keys and depth are its handlers' to refuse.
+// JSON from a file, read strictly and event by event: valid UTF-8, nothing behind the end. The library underneath stops at a
+// zero byte and skips a byte order mark; neither passes here. Repeated keys and depth are its handlers' to refuse.
 #pragma once
 
 #include <minivit/core/errors.hpp>
@@ -35,8 +35,8 @@ struct JsonFault {
   std::optional<std::size_t> position{};  ///< byte in the text, when known
 };
 
-/// Base of event handlers: remembers the first fault and stops the parser there. Its functions are virtual, so that the library's
-/// parsers, those of its binary formats among them, are compiled once and not for each handler.
+/// Base of event handlers: remembers the first fault and stops the parser there. Its functions are virtual, so that the
+/// library's parsers, those of its binary formats among them, are compiled once and not for each handler.
 class JsonHandler : public nlohmann::json_sax<nlohmann::json> {
  public:
   using Json = nlohmann::json;     ///< its types of numbers and text

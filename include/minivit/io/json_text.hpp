@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// JSON text, put together piece by piece: strings, lists, objects. The library's lists and objects are not used: they allocate when they are
-// destroyed, and a program in which that fails is ended.
+// JSON text, put together piece by piece: strings, lists, objects. The library's lists and objects are not used: they
+// allocate when they are destroyed, and a program in which that fails is ended.
 #pragma once
 
 #include <minivit/core/errors.hpp>
@@ -19,13 +19,15 @@
 namespace minivit::inline MINIVIT_ISA {
 
 namespace detail {
-/// A number that was written with a fraction or an exponent, so that it is read as such again: "100.0", "1e-07", all digits that count.
+/// A number that was written with a fraction or an exponent, so that it is read as such again: "100.0", "1e-07", all digits
+/// that count.
 inline std::string double_text(double number) {
   if (!std::isfinite(number)) return "null";
   const double size = std::abs(number);
   const bool plain = size == 0 || (size >= 1e-4 && size < 1e15);
   char text[40];
-  const auto end = std::to_chars(text, text + sizeof text, number, plain ? std::chars_format::fixed : std::chars_format::scientific).ptr;
+  const auto end =
+      std::to_chars(text, text + sizeof text, number, plain ? std::chars_format::fixed : std::chars_format::scientific).ptr;
   const std::string_view digits(text, static_cast<std::size_t>(end - text));
   return concat({digits, plain && digits.find('.') == digits.npos ? ".0" : ""});
 }
@@ -46,8 +48,8 @@ std::string json_list(const Range& elements, TextOf&& text_of) {
   return text + "]";
 }
 
-/// {"depth":2,"sharing":{"repeat":3}} from {"sharing.repeat", "3"} and {"depth", "2"}: sorted by name, a dot opens an object.
-/// Preconditions: each name once, at most one dot in it, nothing to escape; each text is JSON.
+/// {"depth":2,"sharing":{"repeat":3}} from {"sharing.repeat", "3"} and {"depth", "2"}: sorted by name, a dot opens an
+/// object. Preconditions: each name once, at most one dot in it, nothing to escape; each text is JSON.
 inline std::string json_object(std::vector<std::pair<std::string, std::string>> names_and_texts) {
   std::sort(names_and_texts.begin(), names_and_texts.end());
   std::string text = "{", open;  // "sharing." while that object is

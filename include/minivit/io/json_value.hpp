@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// A small JSON document as a tree: config, preprocessing, class names, a line of a log. Read strictly, of bounded depth and number of
-// values, so that nothing here recurses far. Unlike the library's tree it allocates nothing when it is destroyed.
+// A small JSON document as a tree: config, preprocessing, class names, a line of a log. Read strictly, of bounded depth and
+// number of values, so that nothing here recurses far. Unlike the library's tree it allocates nothing when it is destroyed.
 #pragma once
 
 #include <minivit/core/errors.hpp>
@@ -21,9 +21,10 @@ namespace minivit::inline MINIVIT_ISA {
 
 /// A value of a JSON document.
 struct JsonValue {
-  using Array = std::vector<JsonValue>;                            ///< its elements
+  using Array = std::vector<JsonValue>;                           ///< its elements
   using Object = std::vector<std::pair<std::string, JsonValue>>;  ///< its members in the order of the text, each name once
-  /// Whole numbers are std::int64_t with a minus sign, else std::uint64_t; above 64 bits, and with a fraction or an exponent, double.
+  /// Whole numbers are std::int64_t with a minus sign, else std::uint64_t; above 64 bits, and with a fraction or an
+  /// exponent, double.
   std::variant<std::nullptr_t, bool, std::uint64_t, std::int64_t, double, std::string, Array, Object> value{};
 
   /// The value when it is a `T`, else null.
@@ -66,7 +67,8 @@ struct JsonValue {
     const auto* const object = as<Object>();
     if (object == nullptr) return "null";
     std::string all = "{";
-    for (const auto& [name, member] : *object) all += concat({all.size() > 1 ? "," : "", json_string(name), ":", member.text()});
+    for (const auto& [name, member] : *object)
+      all += concat({all.size() > 1 ? "," : "", json_string(name), ":", member.text()});
     return all + "}";
   }
 };
@@ -117,7 +119,8 @@ class DocumentBuilder final : public JsonHandler {
     return place;
   }
   bool open(JsonValue empty) {
-    if (open_.size() == most_depth_) return refuse("nested too deeply", concat({"at most ", most_depth_, " levels"}), "more");
+    if (open_.size() == most_depth_)
+      return refuse("nested too deeply", concat({"at most ", most_depth_, " levels"}), "more");
     JsonValue* const value = put(std::move(empty));
     if (value == nullptr) return false;
     open_.push_back({value, {}});
@@ -133,9 +136,10 @@ class DocumentBuilder final : public JsonHandler {
 };
 }  // namespace detail
 
-/// The small document in `text`. Throws Error, naming `where`, unless it is strict JSON of at most `most_depth` levels and `most_values`
-/// values.
-inline JsonValue parse_json_strict(std::string_view text, std::string_view where, std::size_t most_depth, std::size_t most_values = 10'000) {
+/// The small document in `text`. Throws Error, naming `where`, unless it is strict JSON of at most `most_depth` levels and
+/// `most_values` values.
+inline JsonValue parse_json_strict(std::string_view text, std::string_view where, std::size_t most_depth,
+                                   std::size_t most_values = 10'000) {
   detail::DocumentBuilder builder(most_depth, most_values);
   if (const auto fault = parse_json_events(text, builder)) {
     const std::string at = fault->position ? concat({" at byte ", *fault->position}) : "";

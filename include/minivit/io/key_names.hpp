@@ -177,12 +177,9 @@ inline std::optional<std::string> renamed_key(const KeyRule& rule, std::string_v
   std::string out;
   std::size_t number = 0;
   for (const char c : rule.to) {
-    if (c == '#')
-      out += std::to_string(match->numbers[number++]);
-    else if (c == '*')
-      out += match->rest;
-    else
-      out += c;
+    if (c == '#') out += std::to_string(match->numbers[number++]);
+    else if (c == '*') out += match->rest;
+    else out += c;
   }
   return out;
 }
@@ -259,10 +256,8 @@ inline std::vector<TensorInfo> with_our_names(std::vector<TensorInfo> tensors, c
   std::vector<TensorInfo> out;
   for (std::size_t i = 0; i < tensors.size(); ++i) {
     if (names[i] && names[i]->empty()) continue;
-    if (const auto whole = wholes.find(&tensors[i]); whole != wholes.end())
-      out.push_back(std::move(whole->second));
-    else if (names[i])
-      out.push_back(tensors[i]), out.back().name = std::move(*names[i]);
+    if (const auto whole = wholes.find(&tensors[i]); whole != wholes.end()) out.push_back(std::move(whole->second));
+    else if (names[i]) out.push_back(tensors[i]), out.back().name = std::move(*names[i]);
   }
   return out;
 }

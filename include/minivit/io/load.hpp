@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Models from a file's tensors, strict about names, shapes and config; what may be adapted is asked for by LoadOptions. Sees a model only as a
-// table and a slab. Does not open files: safetensors_reader.hpp and open_weights.hpp do.
+// Models from a file's tensors, strict about names, shapes and config; what may be adapted is asked for by LoadOptions. Sees
+// a model only as a table and a slab. Does not open files: safetensors_reader.hpp and open_weights.hpp do.
 #pragma once
 
 #include <minivit/core/parameters.hpp>
@@ -58,8 +58,8 @@ void read_parameters(const StateDict& file, const ParameterTable& table, T* slab
   detail::copy_parameters(file, table, slab, prefix);
 }
 
-/// How `file` differs from `Model`, and what `options` would adapt. A tensor of fixed numbers counts as mismatched when one is another. Throws
-/// Error only for a dtype that cannot be compared. The config in the file is not consulted.
+/// How `file` differs from `Model`, and what `options` would adapt. A tensor of fixed numbers counts as mismatched when one
+/// is another. Throws Error only for a dtype that cannot be compared. The config in the file is not consulted.
 template <class Model>
 LoadReport report_of(const StateDict& file, const LoadOptions& options = {}) {
   const auto fixed = fixed_tensors_of<Model>();
@@ -70,8 +70,9 @@ LoadReport report_of(const StateDict& file, const LoadOptions& options = {}) {
   return report;
 }
 
-/// Copies what fits by name and shape, resamples what `options` allow, and reports the rest: missing parameters and those of a head of other
-/// classes keep their values. Throws Error only for an unusable dtype. The config in the file is not consulted.
+/// Copies what fits by name and shape, resamples what `options` allow, and reports the rest: missing parameters and those of
+/// a head of other classes keep their values. Throws Error only for an unusable dtype. The config in the file is not
+/// consulted.
 template <Checkpointable Model>
 LoadReport load_into(Model& model, const StateDict& file, const LoadOptions& options = {}) {
   LoadReport report = report_of<Model>(file, options);
@@ -85,14 +86,16 @@ LoadReport load_into(Model& model, const StateDict& file, const LoadOptions& opt
 namespace detail {
 /// The file's config with the fields that `options` adapt taken from the model's, so that they do not differ.
 inline AnyConfig adapted_config(AnyConfig in_file, const AnyConfig& model, const LoadOptions& options) {
-  std::visit([&]<class Config>(Config& config) {
-    const auto* const wanted = std::get_if<Config>(&model);
-    if (wanted == nullptr) return;
-    if (options.replace_head) config.classes = wanted->classes;
-    if (!options.resample) return;
-    config.image = wanted->image;
-    if constexpr (requires { config.window; }) config.window = wanted->window;
-  }, in_file);
+  std::visit(
+      [&]<class Config>(Config& config) {
+        const auto* const wanted = std::get_if<Config>(&model);
+        if (wanted == nullptr) return;
+        if (options.replace_head) config.classes = wanted->classes;
+        if (!options.resample) return;
+        config.image = wanted->image;
+        if constexpr (requires { config.window; }) config.window = wanted->window;
+      },
+      in_file);
   return in_file;
 }
 
@@ -104,13 +107,14 @@ inline std::string_view hint_for(std::string_view field) {
 }
 
 /// parameters_of() without types, and without the numbers of `fixed`.
-inline WeightsSource checked_source(const StateDict& file, const AnyConfig& config, const ParameterTable& table, const std::vector<FixedTensor>& fixed,
-                                    const LoadOptions& options) {
+inline WeightsSource checked_source(const StateDict& file, const AnyConfig& config, const ParameterTable& table,
+                                    const std::vector<FixedTensor>& fixed, const LoadOptions& options) {
   if (const auto in_file = read_config(file))
     if (const auto difference = first_difference(config, adapted_config(*in_file, config, options)))
       fail({.where = file.where(),
-            .what = difference->field == "family" ? "the file holds a model of another family"
-                                                  : concat({"the file holds another model: config field '", difference->field, "' differs"}),
+            .what = difference->field == "family"
+                        ? "the file holds a model of another family"
+                        : concat({"the file holds another model: config field '", difference->field, "' differs"}),
             .expected = difference->first,
             .found = difference->second,
             .hint = hint_for(difference->field)});
@@ -132,9 +136,9 @@ inline void check_fixed_tensors(const StateDict& file, const std::vector<FixedTe
 }
 }  // namespace detail
 
-/// The parameters of the model in `file` one by one, a ParameterSource; `file` must outlive it. The file must be complete: every
-/// parameter present, nothing extra but what follows from the config, with the right numbers (Model::fixed_tensors), shapes equal, and the
-/// config in the metadata, if any, equal to the model's; but for what `options` adapt. Throws Error.
+/// The parameters of the model in `file` one by one, a ParameterSource; `file` must outlive it. The file must be complete:
+/// every parameter present, nothing extra but what follows from the config, with the right numbers (Model::fixed_tensors),
+/// shapes equal, and the config in the metadata, if any, equal to the model's; but for what `options` adapt. Throws Error.
 template <class Model>
 WeightsSource parameters_of(const StateDict& file, const LoadOptions& options = {}) {
   const auto fixed = fixed_tensors_of<Model>();

@@ -92,10 +92,8 @@ inline LoadReport compare(const ParameterTable& table, const StateDict& file, st
       report.missing.push_back(p.name);
     } else if (tensor->shape != p.shape) {
       const bool positions = detail::position_change(p, *tensor, table, file, prefix).has_value();
-      if (positions && options.resample)
-        report.resampled.push_back(p.name);
-      else
-        differs(p.name, p.shape, *tensor);
+      if (positions && options.resample) report.resampled.push_back(p.name);
+      else differs(p.name, p.shape, *tensor);
       can_resample = can_resample || positions;
     }
     can_replace_head = can_replace_head || head;

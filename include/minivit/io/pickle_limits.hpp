@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// How much of a pickle is read; apart from the reader (pickle_reader.hpp), so that options can name it without compiling one.
+// How much of a pickle is read; apart from the reader (pickle_reader.hpp), so that options can name it without compiling
+// one.
 #pragma once
 
 #include <minivit/core/isa.hpp>

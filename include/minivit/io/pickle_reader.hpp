@@ -93,7 +93,8 @@ class Reader {
     if (count > 8) return slice(Kind::long_number, count);
     const std::string_view taken = take(count);
     const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(taken[i]); };
-    const unsigned char sign = !taken.empty() && (byte(taken.size() - 1) & 0x80u) != 0 ? 0xff : 0;  // in all bytes behind the last
+    const unsigned char sign = !taken.empty() && (byte(taken.size() - 1) & 0x80u) != 0 ? 0xff
+                                                                                       : 0;  // in all bytes behind the last
     std::uint64_t bits = 0;
     for (std::size_t i = 0; i < 8; ++i) bits |= std::uint64_t{i < taken.size() ? byte(i) : sign} << (8 * i);
     return {Kind::integer, 0, static_cast<std::int64_t>(bits)};
@@ -154,8 +155,7 @@ class Reader {
   void add_to_top(Kind wanted, const std::vector<Value>& values) {
     const Value& to = top();
     if (wanted == Kind::dict && values.size() % 2 != 0) refuse("a key has no value");
-    if (to.kind == wanted)
-      out_.append(to, values);
+    if (to.kind == wanted) out_.append(to, values);
     else if (to.kind != Kind::call)
       refuse("values are put into something that holds none", wanted == Kind::dict ? "a dictionary" : "a list",
              out_.describe(to));

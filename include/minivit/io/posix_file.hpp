@@ -29,9 +29,7 @@
 namespace minivit::inline MINIVIT_ISA::os {
 
 /// Text of the last system error of this thread.
-inline std::string last_error() {
-  return std::generic_category().message(errno);
-}
+inline std::string last_error() { return std::generic_category().message(errno); }
 
 /// Owns a file descriptor.
 class File {
@@ -106,9 +104,7 @@ inline File create_new(const std::string& path) {
 }
 
 /// True when the last create_new failed because the name was taken.
-inline bool name_was_taken() {
-  return errno == EEXIST;
-}
+inline bool name_was_taken() { return errno == EEXIST; }
 
 /// Reads at most `count` bytes: how many, 0 at the end, -1 on error.
 inline std::ptrdiff_t read_some(const File& file, std::byte* to, std::size_t count) {
@@ -118,7 +114,8 @@ inline std::ptrdiff_t read_some(const File& file, std::byte* to, std::size_t cou
   return got;
 }
 
-/// Reads at most `count` bytes from byte `at` on: how many, 0 at the end, -1 on error. Where read_some() goes on is not changed.
+/// Reads at most `count` bytes from byte `at` on: how many, 0 at the end, -1 on error. Where read_some() goes on is not
+/// changed.
 inline std::ptrdiff_t read_some_at(const File& file, std::uint64_t at, std::byte* to, std::size_t count) {
   ssize_t got = -1;
   do got = ::pread(file.get(), to, count, static_cast<off_t>(at));
@@ -143,21 +140,19 @@ inline bool flush(const File& file) {
 }
 
 /// A second descriptor of the same open file.
-inline File copy_of(const File& file) {
-  return File(::fcntl(file.get(), F_DUPFD_CLOEXEC, 0));
-}
+inline File copy_of(const File& file) { return File(::fcntl(file.get(), F_DUPFD_CLOEXEC, 0)); }
 
-/// Marks a new file as one that a living program writes, until the last descriptor of it is closed: the system sees to that, also
-/// after kill -9. False when remove_abandoned() of another program was faster and takes the file away. A file system without
-/// locks cannot mark; there abandoned files stay.
+/// Marks a new file as one that a living program writes, until the last descriptor of it is closed: the system sees to that,
+/// also after kill -9. False when remove_abandoned() of another program was faster and takes the file away. A file system
+/// without locks cannot mark; there abandoned files stay.
 inline bool claim(const File& file) {
   if (::flock(file.get(), LOCK_EX | LOCK_NB) != 0) return errno != EWOULDBLOCK;
   struct stat s {};
   return ::fstat(file.get(), &s) != 0 || s.st_nlink > 0;
 }
 
-/// Removes the regular files in `folder` for whose names is_ours(name) holds and that nobody claims. What cannot be looked at or
-/// removed is left alone without a word.
+/// Removes the regular files in `folder` for whose names is_ours(name) holds and that nobody claims. What cannot be looked
+/// at or removed is left alone without a word.
 template <class IsOurs>
 void remove_abandoned(const std::string& folder, IsOurs&& is_ours) {
   struct Close {
@@ -169,11 +164,13 @@ void remove_abandoned(const std::string& folder, IsOurs&& is_ours) {
     if (!is_ours(std::string_view(entry->d_name))) continue;
     const std::string path = folder + "/" + entry->d_name;
     const File file(::open(path.c_str(), O_RDWR | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY));
-    struct stat opened {}, named {};
+    struct stat opened {
+    }, named{};
     if (!file.valid() || ::fstat(file.get(), &opened) != 0 || !S_ISREG(opened.st_mode)) continue;
     if (::flock(file.get(), LOCK_EX | LOCK_NB) != 0) continue;
     // while the lock was being taken, the name may have been given to another file
-    if (::lstat(path.c_str(), &named) == 0 && named.st_dev == opened.st_dev && named.st_ino == opened.st_ino) ::unlink(path.c_str());
+    if (::lstat(path.c_str(), &named) == 0 && named.st_dev == opened.st_dev && named.st_ino == opened.st_ino)
+      ::unlink(path.c_str());
   }
 }
 
@@ -184,14 +181,10 @@ inline bool flush_folder(const std::string& folder) {
 }
 
 /// Gives `from` the name `to` in one step; readers see the old file or the new one.
-inline bool replace(const std::string& from, const std::string& to) {
-  return std::rename(from.c_str(), to.c_str()) == 0;
-}
+inline bool replace(const std::string& from, const std::string& to) { return std::rename(from.c_str(), to.c_str()) == 0; }
 
 /// Takes the name away; failure is passed by.
-inline void remove(const std::string& path) {
-  ::unlink(path.c_str());
-}
+inline void remove(const std::string& path) { ::unlink(path.c_str()); }
 
 /// `path` with symbolic links followed; `path` itself when nothing is there.
 inline std::string resolve(const std::string& path) {
@@ -209,8 +202,6 @@ inline std::string resolve(const std::string& path) {
 }
 
 /// A number that no other running program on this machine uses.
-inline long process_number() {
-  return static_cast<long>(::getpid());
-}
+inline long process_number() { return static_cast<long>(::getpid()); }
 
 }  // namespace minivit::inline MINIVIT_ISA::os

@@ -67,7 +67,9 @@ class HeaderHandler final : public JsonHandler {
   bool null() override { return unexpected("null"); }
   bool boolean(bool value) override { return unexpected(value ? "true" : "false"); }
   bool number_integer(Json::number_integer_t value) override { return unexpected(std::to_string(value)); }
-  bool number_float(Json::number_float_t /*value*/, const std::string& text) override { return unexpected(printable(text, 40)); }
+  bool number_float(Json::number_float_t /*value*/, const std::string& text) override {
+    return unexpected(printable(text, 40));
+  }
   bool number_unsigned(Json::number_unsigned_t value) override {
     if (at_ == At::shape) {
       ClaimedTensor& tensor = tensors.back();
@@ -100,17 +102,10 @@ class HeaderHandler final : public JsonHandler {
   }
   bool start_object(std::size_t /*size*/) override {
     switch (at_) {
-      case At::start:
-        at_ = At::root;
-        return true;
-      case At::metadata_value:
-        at_ = At::metadata;
-        return true;
-      case At::record_value:
-        at_ = At::record;
-        return true;
-      default:
-        return unexpected("an object");
+      case At::start: at_ = At::root; return true;
+      case At::metadata_value: at_ = At::metadata; return true;
+      case At::record_value: at_ = At::record; return true;
+      default: return unexpected("an object");
     }
   }
   bool end_object() override {
@@ -125,14 +120,9 @@ class HeaderHandler final : public JsonHandler {
   }
   bool start_array(std::size_t /*size*/) override {
     switch (at_) {
-      case At::shape_value:
-        at_ = At::shape;
-        return true;
-      case At::offsets_value:
-        at_ = At::offsets;
-        return true;
-      default:
-        return unexpected("an array");
+      case At::shape_value: at_ = At::shape; return true;
+      case At::offsets_value: at_ = At::offsets; return true;
+      default: return unexpected("an array");
     }
   }
   bool end_array() override {
@@ -178,14 +168,10 @@ class HeaderHandler final : public JsonHandler {
   bool record_key(const std::string& name) {
     ClaimedTensor& tensor = tensors.back();
     bool repeated = false;
-    if (name == "dtype")
-      at_ = At::dtype_value, repeated = std::exchange(tensor.has_dtype, true);
-    else if (name == "shape")
-      at_ = At::shape_value, repeated = std::exchange(tensor.has_shape, true);
-    else if (name == "data_offsets")
-      at_ = At::offsets_value, repeated = std::exchange(tensor.has_offsets, true);
-    else
-      return refuse("unknown field", "'dtype', 'shape' or 'data_offsets'", in_quotes(name));
+    if (name == "dtype") at_ = At::dtype_value, repeated = std::exchange(tensor.has_dtype, true);
+    else if (name == "shape") at_ = At::shape_value, repeated = std::exchange(tensor.has_shape, true);
+    else if (name == "data_offsets") at_ = At::offsets_value, repeated = std::exchange(tensor.has_offsets, true);
+    else return refuse("unknown field", "'dtype', 'shape' or 'data_offsets'", in_quotes(name));
     return !repeated || refuse("repeated field", "each field once", concat({"'", name, "' twice"}));
   }
   bool unexpected(std::string_view found) {
@@ -214,7 +200,8 @@ class HeaderHandler final : public JsonHandler {
 };
 
 [[noreturn, gnu::cold]] inline void fail_tensor(std::string_view where, std::string_view name, std::string_view what,
-                                     std::string_view expected, std::string_view found, std::string_view hint = damaged_file) {
+                                                std::string_view expected, std::string_view found,
+                                                std::string_view hint = damaged_file) {
   fail({.where = where,
         .what = concat({"tensor ", in_quotes(name), ": ", what}),
         .expected = expected,
@@ -239,15 +226,15 @@ inline TensorSize tensor_size(DType dtype, std::span<const std::uint64_t> shape,
   const auto bits = elements ? checked::mul(*elements, static_cast<std::uint64_t>(bits_of(dtype))) : std::nullopt;
   if (!bits || !fits) fail_tensor(where, name, "shape is too large", "a size below 2^63 bits", shape_text(shape));
   if (*bits % 8 != 0)
-    fail_tensor(where, name, "does not end on a byte", "a multiple of 8 bits",
-                concat({*bits, " bits of ", name_of(dtype)}));
+    fail_tensor(where, name, "does not end on a byte", "a multiple of 8 bits", concat({*bits, " bits of ", name_of(dtype)}));
   return {*elements, *bits / 8};
 }
 
 /// Checks sizes, offsets and names of all records against `data_bytes` and sorts them by offset.
 inline std::vector<TensorInfo> check_layout(std::vector<ClaimedTensor> claimed, std::uint64_t data_bytes,
                                             std::string_view where) {
-  const auto by_name = sorted(claimed.size(), [&](std::size_t a, std::size_t b) { return claimed[a].name < claimed[b].name; });
+  const auto by_name = sorted(claimed.size(),
+                              [&](std::size_t a, std::size_t b) { return claimed[a].name < claimed[b].name; });
   for (std::size_t i = 1; i < by_name.size(); ++i)
     if (claimed[by_name[i]].name == claimed[by_name[i - 1]].name)
       fail_tensor(where, claimed[by_name[i]].name, "repeated name", "each name once", "two tensors");
@@ -255,8 +242,8 @@ inline std::vector<TensorInfo> check_layout(std::vector<ClaimedTensor> claimed, 
     const ClaimedTensor& t = claimed[i];
     const auto [begin, end] = t.offsets;
     if (end < begin || end > data_bytes)
-      fail_tensor(where, t.name, "wrong data_offsets", concat({"begin <= end <= ", data_bytes}),
-                  shape_text(t.offsets), end > data_bytes ? "the file is cut short or damaged" : damaged_file);
+      fail_tensor(where, t.name, "wrong data_offsets", concat({"begin <= end <= ", data_bytes}), shape_text(t.offsets),
+                  end > data_bytes ? "the file is cut short or damaged" : damaged_file);
     const TensorSize size = tensor_size(t.dtype, t.extents(), t.name, where);
     if (size.bytes != end - begin)
       fail_tensor(where, t.name, "size differs from shape and dtype",
@@ -264,7 +251,8 @@ inline std::vector<TensorInfo> check_layout(std::vector<ClaimedTensor> claimed, 
                   concat({end - begin, " bytes"}));
   }
   // names decide nothing: equal offsets are empty or refused
-  const auto by_place = sorted(claimed.size(), [&](std::size_t a, std::size_t b) { return claimed[a].offsets < claimed[b].offsets; });
+  const auto by_place = sorted(claimed.size(),
+                               [&](std::size_t a, std::size_t b) { return claimed[a].offsets < claimed[b].offsets; });
   std::uint64_t covered = 0;
   std::vector<TensorInfo> tensors;
   tensors.reserve(claimed.size());

@@ -53,8 +53,8 @@ inline SafeTensorsPlan plan_safetensors(const std::vector<TensorToWrite>& tensor
   if (!metadata.empty()) {
     json += "\"" + std::string(metadata_key) + "\":{";
     for (bool first = true; const auto& [key, value] : metadata) {
-      json +=
-          (first ? "" : ",") + json_quoted(key, where, "metadata key") + ":" + json_quoted(value, where, "metadata value");
+      json += (first ? "" : ",") + json_quoted(key, where, "metadata key") + ":" +
+              json_quoted(value, where, "metadata value");
       first = false;
     }
     json += "}";
@@ -81,8 +81,9 @@ inline SafeTensorsPlan plan_safetensors(const std::vector<TensorToWrite>& tensor
       fail_tensor(where, t->name, "has no data", std::to_string(size.bytes) + " bytes", "null", "");
     plan.data.emplace_back(static_cast<const std::byte*>(t->data), static_cast<std::size_t>(size.bytes));
     json += (json.size() > 1 ? "," : "") + json_quoted(t->name, where, "tensor name") + ":{\"dtype\":\"" +
-            std::string(name_of(t->dtype)) + "\",\"shape\":" + json_list(shape, [](std::uint64_t extent) { return std::to_string(extent); }) + ",\"data_offsets\":[" +
-            std::to_string(offset) + "," + std::to_string(*end) + "]}";
+            std::string(name_of(t->dtype)) +
+            "\",\"shape\":" + json_list(shape, [](std::uint64_t extent) { return std::to_string(extent); }) +
+            ",\"data_offsets\":[" + std::to_string(offset) + "," + std::to_string(*end) + "]}";
     offset = *end;
   }
   json += "}";

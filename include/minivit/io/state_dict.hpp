@@ -55,8 +55,8 @@ class StateDict {
 
   /// The tensor of that name, or null.
   const TensorInfo* find(std::string_view name) const {
-    const auto at =
-        std::ranges::lower_bound(by_name_, name, {}, [&](std::size_t i) { return std::string_view(tensors_[i].name); });
+    const auto at = std::ranges::lower_bound(by_name_, name, {},
+                                             [&](std::size_t i) { return std::string_view(tensors_[i].name); });
     return at != by_name_.end() && tensors_[*at].name == name ? &tensors_[*at] : nullptr;
   }
   /// The tensor of that name. Throws Error when there is none.
@@ -65,7 +65,7 @@ class StateDict {
     fail({.where = where_,
           .what = concat({"no tensor ", detail::in_quotes(name)}),
           .found = concat({tensors_.size(), " other tensors",
-                            tensors_.empty() ? "" : concat({", the first is ", detail::in_quotes(tensors_.front().name)})})});
+                           tensors_.empty() ? "" : concat({", the first is ", detail::in_quotes(tensors_.front().name)})})});
   }
 
   /// The tensor's bytes as in the file, little-endian, of any alignment. Precondition: `tensor` is one of tensors() and
@@ -134,7 +134,8 @@ class StateDict {
   /// Sets what tensors() gives and find() finds. Throws Error when two have the same name.
   void set_tensors(std::vector<TensorInfo> tensors) {
     tensors_ = std::move(tensors);
-    by_name_ = detail::sorted(tensors_.size(), [&](std::size_t a, std::size_t b) { return tensors_[a].name < tensors_[b].name; });
+    by_name_ = detail::sorted(tensors_.size(),
+                              [&](std::size_t a, std::size_t b) { return tensors_[a].name < tensors_[b].name; });
     for (std::size_t i = 1; i < by_name_.size(); ++i)
       if (tensors_[by_name_[i]].name == tensors_[by_name_[i - 1]].name)
         fail({.where = where_,
@@ -148,8 +149,8 @@ class StateDict {
 
   /// The tensor's first byte, after a check that all of it lies inside the data.
   const std::byte* place(const TensorInfo& tensor) const {
-    std::uint64_t reach =
-        static_cast<std::uint64_t>(std::max<Index>(tensor.bytes, 0));  // bytes from the first to behind the last element
+    // bytes from the first to behind the last element
+    std::uint64_t reach = static_cast<std::uint64_t>(std::max<Index>(tensor.bytes, 0));
     bool inside = tensor.bytes >= 0 && tensor.offset >= 0;
     if (!tensor.strides.empty() && tensor.size > 0) {
       std::optional<std::uint64_t> last = 0;

@@ -36,9 +36,7 @@ template <class Shape>
 }
 
 namespace detail {
-inline std::string in_quotes(std::string_view name) {
-  return concat({"'", printable(name, 80), "'"});
-}
+inline std::string in_quotes(std::string_view name) { return concat({"'", printable(name, 80), "'"}); }
 }  // namespace detail
 
 }  // namespace minivit::inline MINIVIT_ISA

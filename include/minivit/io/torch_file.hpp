@@ -177,10 +177,8 @@ class TorchFile {
     Buffer<std::byte> data(static_cast<Index>(data_bytes));
     for (const auto& [key, place] : places) {
       const detail::TorchStorage& storage = container_.storages.find(key)->second;
-      if (container_.kind == "PyTorch zip")
-        read_zip_entry(source_, storage.entry, data.data() + place, where_);
-      else
-        source_.read(storage.at, {data.data() + place, static_cast<std::size_t>(storage.bytes)});
+      if (container_.kind == "PyTorch zip") read_zip_entry(source_, storage.entry, data.data() + place, where_);
+      else source_.read(storage.at, {data.data() + place, static_cast<std::size_t>(storage.bytes)});
     }
     return StateDict(where_, std::move(tensors), {}, std::move(data), std::move(origin));
   }
@@ -212,8 +210,7 @@ class TorchFile {
       const auto step = extent > 0 ? checked::mul(extent - 1, stride) : std::optional<std::uint64_t>(0);
       last = last && step ? checked::add(*last, *step) : std::nullopt;
     }
-    if (empty)
-      size = 0, row_major = true;
+    if (empty) size = 0, row_major = true;
     else if (!last || *last >= in_storage)
       refuse(name, "it goes past the end of its storage", std::to_string(in_storage) + " elements",
              shape_text(claim.shape) + " from element " + std::to_string(claim.offset));

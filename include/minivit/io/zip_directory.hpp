@@ -180,10 +180,10 @@ class ZipReader {
       refuse("an entry goes past the end of the directory");
     Record r;
     r.entry.name.assign(reinterpret_cast<const char*>(rest.data()) + central_bytes, static_cast<std::size_t>(name_bytes));
-    const Sizes sizes =
-        wide_sizes(number(rest, 20, 4), number(rest, 24, 4), number(rest, 42, 4),
-                   rest.subspan(static_cast<std::size_t>(central_bytes + name_bytes), static_cast<std::size_t>(extra_bytes)),
-                   r.entry.name);
+    const Sizes sizes = wide_sizes(
+        number(rest, 20, 4), number(rest, 24, 4), number(rest, 42, 4),
+        rest.subspan(static_cast<std::size_t>(central_bytes + name_bytes), static_cast<std::size_t>(extra_bytes)),
+        r.entry.name);
     if ((flags & 0x2041u) != 0) refuse_entry(r.entry.name, "it is encrypted", "", "", "decrypt the archive first");
     if (method != 0)
       refuse_entry(r.entry.name, "it is compressed", "a stored entry, as torch.save writes it",

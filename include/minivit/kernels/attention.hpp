@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
-// Attention of one image or window, a block of query rows at a time, all heads at once: scores, relative position or position bias,
-// head mixing, mask, softmax, second mixing and the product with v stay in L2. Head mixing couples the heads, so they cannot be
-// streamed one by one. Nothing of it is kept for backward, which computes the probabilities of its block again.
+// Attention of one image or window, a block of query rows at a time, all heads at once: scores, relative position or
+// position bias, head mixing, mask, softmax, second mixing and the product with v stay in L2. Head mixing couples the heads,
+// so they cannot be streamed one by one. Nothing of it is kept for backward, which computes the probabilities of its block
+// again.
 #pragma once
 
 #include <minivit/core/profile.hpp>
@@ -24,8 +25,8 @@ constexpr void each_block(Index begin, Index rows, Index limit, F&& f) {
 
 namespace detail {
 
-/// Query rows of one block: the 49 of a window in one, 197 in four; with 12 heads and 197 tokens a plane set is half a megabyte. 32 to 68
-/// rows take the same time but for backward of windows, which takes 3 to 5 % less in one block.
+/// Query rows of one block: the 49 of a window in one, 197 in four; with 12 heads and 197 tokens a plane set is half a
+/// megabyte. 32 to 68 rows take the same time but for backward of windows, which takes 3 to 5 % less in one block.
 inline constexpr Index attention_rows = 52;
 
 /// Cuts scratch into aligned pieces; with a null base it only counts.
@@ -56,9 +57,9 @@ void add_plane(T* dst, const T* src, Index length) {
 template <class Arch, class T>
 struct AttentionBlock {
   Index padded, rows, plane;  // N', query rows per block, elements of one head's plane (rows * N')
-  T *keys;                    // [H] packed k^T (D x N')
+  T* keys;                    // [H] packed k^T (D x N')
   T *table, *products;        // packed lookup table (D x columns); [rows, columns'] products q . table
-  T *query;                   // [H, rows, D] scaled queries
+  T* query;                   // [H, rows, D] scaled queries
   T *scores, *mixed;          // [H, rows, N'] before and after a mixing
 
   constexpr AttentionBlock(Cutter<T>& cut, const AttentionShape& s)
@@ -79,15 +80,17 @@ struct AttentionBlock {
   }
 
   /// Packs what every block of rows needs of `count` heads from `head`; the table with head 0.
-  MINIVIT_KERNEL void prepare(const T* qkv, Index ldq, const AttentionShape& s, const AttentionWeights<T>& w, Index head, Index count) const {
+  MINIVIT_KERNEL void prepare(const T* qkv, Index ldq, const AttentionShape& s, const AttentionWeights<T>& w, Index head,
+                              Index count) const {
     const Index D = s.head_dim, size = packed_size<Arch, T>(D, padded);
-    for (Index h = head; h < head + count; ++h) pack<Arch, T>(keys + h * size, qkv + s.dim() + h * D, ldq, Order::transposed, D, s.tokens);
+    for (Index h = head; h < head + count; ++h)
+      pack<Arch, T>(keys + h * size, qkv + s.dim() + h * D, ldq, Order::transposed, D, s.tokens);
     if (s.relative && head == 0) pack<Arch, T>(table, w.table, s.columns(), Order::plain, D, s.columns());
   }
 
   /// scores[h, i, j] = (q_i . k_j + relative) / sqrt(D) + bias for `count` rows from `first`, before any mixing.
-  MINIVIT_KERNEL void score(const T* qkv, Index ldq, Index first, Index count, const AttentionShape& s, const AttentionWeights<T>& w,
-             const ScorePlanes<T>& p) const {
+  MINIVIT_KERNEL void score(const T* qkv, Index ldq, Index first, Index count, const AttentionShape& s,
+                            const AttentionWeights<T>& w, const ScorePlanes<T>& p) const {
     const Profile::Scope profile("attn scores");
     const Index D = s.head_dim, size = packed_size<Arch, T>(D, padded);
     const T scale = T{1} / std::sqrt(static_cast<T>(D));
@@ -95,7 +98,8 @@ struct AttentionBlock {
       for (Index h = 0; h < s.heads; ++h) {
         const T* const from = qkv + (first + r) * ldq + h * D;
         T* const to = query + (h * rows + r) * D;
-        simd::sweep<Arch, T>(D, [&](Index i, auto io, auto) { io.store(to + i, io.load(from + i) * simd::Batch<T, Arch>(scale)); });
+        simd::sweep<Arch, T>(
+            D, [&](Index i, auto io, auto) { io.store(to + i, io.load(from + i) * simd::Batch<T, Arch>(scale)); });
       }
     for (Index h = 0; h < s.heads; ++h) {
       const T* const q = query + h * rows * D;
@@ -110,23 +114,27 @@ struct AttentionBlock {
         }
         if (bias) add_plane<Arch>(start, bias, count * padded);
       }
-      gemm<Arch>(start, padded, q, D, keys + h * size, count, padded, D, {.residual = s.relative ? start : bias, .ldr = padded});
+      gemm<Arch>(start, padded, q, D, keys + h * size, count, padded, D,
+                 {.residual = s.relative ? start : bias, .ldr = padded});
     }
   }
 
-  /// row[j] = product[bucket(i, j)] for all keys, and anything up to a register behind them; eight more elements of `product` than
-  /// there are columns may be read. The seven buckets of a row of keys are neighbours, and which of them a key takes depends on
-  /// its column only. (Adding to the row instead took three times as long: partial stores that the next load meets.)
+  /// row[j] = product[bucket(i, j)] for all keys, and anything up to a register behind them; eight more elements of
+  /// `product` than there are columns may be read. The seven buckets of a row of keys are neighbours, and which of them a
+  /// key takes depends on its column only. (Adding to the row instead took three times as long: partial stores that the next
+  /// load meets.)
   static void write_relative(T* row, const T* product, Index i, const AttentionShape& s, const std::int8_t* offsets) {
     constexpr Index L = simd::lanes<T, Arch>;
     const Index extra = s.extra_tokens;
     if (extra > 0) std::fill_n(row, i < extra ? s.tokens : extra, product[relative_buckets]);
     if (i < extra) return;
     const Index query_row = (i - extra) / s.side, query_column = (i - extra) % s.side;
-    for (Index column = (s.side - 1) / L * L; column >= 0; column -= L) {  // from the right: what runs over is written again later
+    for (Index column = (s.side - 1) / L * L; column >= 0;
+         column -= L) {  // from the right: what runs over is written again later
       const simd::Pick<T, Arch> bucket(offsets + column - query_column, 2 * relative_range);
       for (Index key_row = 0; key_row < s.side; ++key_row)
-        simd::store<Arch>(row + extra + key_row * s.side + column, bucket(product + offsets[query_row - key_row] * relative_side));
+        simd::store<Arch>(row + extra + key_row * s.side + column,
+                          bucket(product + offsets[query_row - key_row] * relative_side));
     }
   }
 
@@ -149,7 +157,8 @@ struct AttentionBlock {
 
 /// softmax of scores + mask over the first `s.tokens` columns of every head's rows, which are the queries from `first` on
 template <class Arch, class T>
-void softmax_planes(T* planes, Index plane, Index padded, Index first, Index count, const AttentionShape& s, const ScorePlanes<T>& p) {
+void softmax_planes(T* planes, Index plane, Index padded, Index first, Index count, const AttentionShape& s,
+                    const ScorePlanes<T>& p) {
   const Profile::Scope profile("attn softmax");
   for (Index h = 0; h < s.heads; ++h, planes += plane) {
     if (p.mask) add_plane<Arch>(planes, p.mask + first * padded, count * padded);
@@ -159,7 +168,8 @@ void softmax_planes(T* planes, Index plane, Index padded, Index first, Index cou
 
 }  // namespace detail
 
-/// Forward of one image or window: prepare all heads, then any rows. Threads share what prepare() made and need a worker() each.
+/// Forward of one image or window: prepare all heads, then any rows. Threads share what prepare() made and need a worker()
+/// each.
 template <class Arch, class T>
 class AttentionForward {
  public:
@@ -169,7 +179,10 @@ class AttentionForward {
 
   /// Cuts its memory out of `cut`; a Cutter without memory only counts.
   constexpr AttentionForward(detail::Cutter<T>& cut, const AttentionShape& s)
-      : s_(s), block_(cut, s), value_size_(packed_size<Arch, T>(s.tokens, s.head_dim)), values_(cut.take(s.heads * value_size_)) {}
+      : s_(s),
+        block_(cut, s),
+        value_size_(packed_size<Arch, T>(s.tokens, s.head_dim)),
+        values_(cut.take(s.heads * value_size_)) {}
 
   /// The same image for another thread, with working memory of its own.
   constexpr AttentionForward worker(detail::Cutter<T>& cut) const {
@@ -183,25 +196,27 @@ class AttentionForward {
     const Profile::Scope profile("attn pack k, v");
     block_.prepare(qkv, ldq, s_, w, head, count);
     for (Index h = head; h < head + count; ++h)
-      pack<Arch, T>(values_ + h * value_size_, qkv + 2 * s_.dim() + h * s_.head_dim, ldq, Order::plain, s_.tokens, s_.head_dim);
+      pack<Arch, T>(values_ + h * value_size_, qkv + 2 * s_.dim() + h * s_.head_dim, ldq, Order::plain, s_.tokens,
+                    s_.head_dim);
   }
 
   /// out [count, H D] (row stride ldo) for the query rows [first, first + count); count <= block_rows.
-  MINIVIT_KERNEL void rows(T* out, Index ldo, const T* qkv, Index ldq, Index first, Index count, const AttentionWeights<T>& w,
-            const ScorePlanes<T>& p = {}) const {
+  MINIVIT_KERNEL void rows(T* out, Index ldo, const T* qkv, Index ldq, Index first, Index count,
+                           const AttentionWeights<T>& w, const ScorePlanes<T>& p = {}) const {
     const auto& b = block_;
-    const Index used = count * b.padded;  // elements of a plane
-    b.score(qkv, ldq, first, count, s_, w, p);                                                             // S  [H, rows, N]
+    const Index used = count * b.padded;        // elements of a plane
+    b.score(qkv, ldq, first, count, s_, w, p);  // S  [H, rows, N]
     T* planes = b.scores;
     if (s_.mix) mix_heads<Arch>(planes = b.mixed, b.scores, w.mix_before, false, s_.heads, b.plane, used);  // S' = A1 S
-    detail::softmax_planes<Arch>(planes, b.plane, b.padded, first, count, s_, p);                          // W  = softmax(S' + mask)
+    detail::softmax_planes<Arch>(planes, b.plane, b.padded, first, count, s_, p);  // W  = softmax(S' + mask)
     if (s_.mix) {
-      mix_heads<Arch>(b.scores, planes, w.mix_after, false, s_.heads, b.plane, used, w.mix_after_bias);    // W' = A2 W + b2
+      mix_heads<Arch>(b.scores, planes, w.mix_after, false, s_.heads, b.plane, used, w.mix_after_bias);  // W' = A2 W + b2
       planes = b.scores;
     }
     const Profile::Scope profile("attn values");
     for (Index h = 0; h < s_.heads; ++h)
-      gemm<Arch>(out + h * s_.head_dim, ldo, planes + h * b.plane, b.padded, values_ + h * value_size_, count, s_.head_dim, s_.tokens);
+      gemm<Arch>(out + h * s_.head_dim, ldo, planes + h * b.plane, b.padded, values_ + h * value_size_, count, s_.head_dim,
+                 s_.tokens);
   }
 
  private:

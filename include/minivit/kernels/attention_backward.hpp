@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Backward of attention.hpp for one image or window, in the same blocks of query rows. The probabilities are computed again from qkv:
-// two products and a softmax per block cost less than writing and reading H * N * N numbers.
+// Backward of attention.hpp for one image or window, in the same blocks of query rows. The probabilities are computed again
+// from qkv: two products and a softmax per block cost less than writing and reading H * N * N numbers.
 #pragma once
 
 #include <minivit/kernels/attention.hpp>
@@ -14,13 +14,13 @@ template <class Arch, class T>
 struct AttentionBackwardBlock {
   AttentionBlock<Arch, T> forward;
   Index key_size, value_size, table_size;  // packed elements per head
-  T *keys_plain;                           // [H] packed k (N x D), for dq
-  T *values_t;                             // [H] packed v^T (D x N'), for dW'
+  T* keys_plain;                           // [H] packed k (N x D), for dq
+  T* values_t;                             // [H] packed v^T (D x N'), for dW'
   T *table_t, *dproducts;                  // packed table^T (columns x D); [rows, columns] gradient of q . table
-  T *soft;                                 // [H, rows, N'] probabilities; equals forward.scores when heads are not mixed
+  T* soft;                                 // [H, rows, N'] probabilities; equals forward.scores when heads are not mixed
   T *outer, *inner;                        // [H, rows, N'] gradients on their way from W' to S
-  T *dquery;                               // [rows, D]
-  T *panel;                                // scratch of gemm_unpacked
+  T* dquery;                               // [rows, D]
+  T* panel;                                // scratch of gemm_unpacked
 
   constexpr AttentionBackwardBlock(Cutter<T>& cut, const AttentionShape& s)
       : forward(cut, s),
@@ -49,11 +49,12 @@ constexpr Index attention_backward_scratch(const AttentionShape& s) {
   return std::max(cut.used(), Index{6} * s.heads * s.tokens);  // the scalar reference works in the same scratch
 }
 
-/// dqkv [N, 3 * H * D] (row stride ldq) is overwritten; the gradients of the transformations are added to `g`, that of the position
-/// bias to p.dbias.
+/// dqkv [N, 3 * H * D] (row stride ldq) is overwritten; the gradients of the transformations are added to `g`, that of the
+/// position bias to p.dbias.
 template <class Arch, class T>
-MINIVIT_KERNEL void attention_backward(T* dqkv, const AttentionGradients<T>& g, const T* dout, Index ldo, const T* qkv, Index ldq,
-                        const AttentionShape& s, const AttentionWeights<T>& w, T* scratch, const ScorePlanes<T>& p = {}) {
+MINIVIT_KERNEL void attention_backward(T* dqkv, const AttentionGradients<T>& g, const T* dout, Index ldo, const T* qkv,
+                                       Index ldq, const AttentionShape& s, const AttentionWeights<T>& w, T* scratch,
+                                       const ScorePlanes<T>& p = {}) {
   detail::Cutter<T> cut(scratch);
   const detail::AttentionBackwardBlock<Arch, T> b(cut, s);
   const auto& f = b.forward;
@@ -84,8 +85,8 @@ MINIVIT_KERNEL void attention_backward(T* dqkv, const AttentionGradients<T>& g, 
       const T* const dy = dout + first * ldo + h * D;  // [count, D]
       T* const dv = dqkv + 2 * s.dim() + h * D;        // [N, D]
       gemm<Arch>(b.outer + h * f.plane, f.padded, dy, ldo, b.values_t + h * b.value_size, count, f.padded, D);
-      gemm_unpacked<Arch>(dv, ldq, probabilities + h * f.plane, f.padded, Order::transposed, dy, ldo, Order::plain, N, D, count,
-                          b.panel, first == 0 ? none : Epilogue<T>{.residual = dv, .ldr = ldq});
+      gemm_unpacked<Arch>(dv, ldq, probabilities + h * f.plane, f.padded, Order::transposed, dy, ldo, Order::plain, N, D,
+                          count, b.panel, first == 0 ? none : Epilogue<T>{.residual = dv, .ldr = ldq});
     }
     // W' = A2 W + b2, W = softmax(S' + mask), S' = A1 S
     if (s.mix) {
@@ -106,9 +107,9 @@ MINIVIT_KERNEL void attention_backward(T* dqkv, const AttentionGradients<T>& g, 
     // S = (q scale) (k + table) + bias
     for (Index h = 0; h < H; ++h) {
       if (p.dbias) detail::add_plane<Arch>(p.dbias + (h * N + first) * f.padded, dscores + h * f.plane, used);
-      const T* const ds = dscores + h * f.plane;      // [count, N']
-      const T* const q = f.query + h * f.rows * D;    // [count, D], scaled
-      T* const dk = dqkv + s.dim() + h * D;           // [N, D]
+      const T* const ds = dscores + h * f.plane;    // [count, N']
+      const T* const q = f.query + h * f.rows * D;  // [count, D], scaled
+      T* const dk = dqkv + s.dim() + h * D;         // [N, D]
       gemm<Arch>(b.dquery, D, ds, f.padded, b.keys_plain + h * b.key_size, count, D, N);
       gemm_unpacked<Arch>(dk, ldq, ds, f.padded, Order::transposed, q, D, Order::plain, N, D, count, b.panel,
                           first == 0 ? none : Epilogue<T>{.residual = dk, .ldr = ldq});
@@ -117,9 +118,10 @@ MINIVIT_KERNEL void attention_backward(T* dqkv, const AttentionGradients<T>& g, 
         for (Index r = 0; r < count; ++r)
           f.each_bucket(first + r, s, w.offsets,
                         [&](Index j, Index bucket) { b.dproducts[r * s.columns() + bucket] += ds[r * f.padded + j]; });
-        gemm<Arch>(b.dquery, D, b.dproducts, s.columns(), b.table_t, count, D, s.columns(), {.residual = b.dquery, .ldr = D});
-        gemm_unpacked<Arch>(g.table, s.columns(), q, D, Order::transposed, b.dproducts, s.columns(), Order::plain, D, s.columns(),
-                            count, b.panel, {.residual = g.table, .ldr = s.columns()});
+        gemm<Arch>(b.dquery, D, b.dproducts, s.columns(), b.table_t, count, D, s.columns(),
+                   {.residual = b.dquery, .ldr = D});
+        gemm_unpacked<Arch>(g.table, s.columns(), q, D, Order::transposed, b.dproducts, s.columns(), Order::plain, D,
+                            s.columns(), count, b.panel, {.residual = g.table, .ldr = s.columns()});
       }
       for (Index r = 0; r < count; ++r)
         for (Index c = 0; c < D; ++c) dqkv[(first + r) * ldq + h * D + c] = b.dquery[r * D + c] * scale;

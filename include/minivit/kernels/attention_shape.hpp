@@ -23,17 +23,17 @@ struct AttentionShape {
   constexpr Index columns() const { return relative_columns(static_cast<int>(extra_tokens)); }
 };
 
-/// The transformations of a layer; a null pointer switches the part off. The first mixing of Mini-Swin has a bias, too ("proj_l.bias"):
-/// it shifts all scores of a query alike, and softmax does not see that (the mask comes afterwards), so neither it nor its gradient,
-/// which is zero, appears here.
+/// The transformations of a layer; a null pointer switches the part off. The first mixing of Mini-Swin has a bias, too
+/// ("proj_l.bias"): it shifts all scores of a query alike, and softmax does not see that (the mask comes afterwards), so
+/// neither it nor its gradient, which is zero, appears here.
 template <class T>
 struct AttentionWeights {
-  const T* mix_before = nullptr;          ///< A1 [heads, heads], output head first ("conv_l", "proj_l")
-  const T* mix_after = nullptr;           ///< A2 [heads, heads] ("conv_w", "proj_w")
-  const T* table = nullptr;               ///< iRPE lookup table [head_dim, columns()]
-  const std::int8_t* offsets = nullptr;   ///< RelativeOffsets<side>::center()
-  const T* mix_after_bias = nullptr;      ///< [heads], added by the second mixing ("proj_w" of Mini-Swin)
-  const T* bias_table = nullptr;          ///< position bias [(2 side - 1)^2, heads]; kernels read it as ScorePlanes
+  const T* mix_before = nullptr;         ///< A1 [heads, heads], output head first ("conv_l", "proj_l")
+  const T* mix_after = nullptr;          ///< A2 [heads, heads] ("conv_w", "proj_w")
+  const T* table = nullptr;              ///< iRPE lookup table [head_dim, columns()]
+  const std::int8_t* offsets = nullptr;  ///< RelativeOffsets<side>::center()
+  const T* mix_after_bias = nullptr;     ///< [heads], added by the second mixing ("proj_w" of Mini-Swin)
+  const T* bias_table = nullptr;         ///< position bias [(2 side - 1)^2, heads]; kernels read it as ScorePlanes
 };
 
 /// Where backward adds the gradients of AttentionWeights; same extents.
@@ -46,8 +46,8 @@ struct AttentionGradients {
   T* bias_table = nullptr;      ///< [(2 side - 1)^2, heads]
 };
 
-/// What is added to the scores, laid out as the scores are: rows of `stride` elements, of which the first `tokens` count. Kernels want
-/// their own row length, which they name (`stride(shape)`); the bias is made once for all windows of a call.
+/// What is added to the scores, laid out as the scores are: rows of `stride` elements, of which the first `tokens` count.
+/// Kernels want their own row length, which they name (`stride(shape)`); the bias is made once for all windows of a call.
 template <class T>
 struct ScorePlanes {
   Index stride = 0;         ///< elements from row to row, at least `tokens`

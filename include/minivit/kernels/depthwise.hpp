@@ -95,9 +95,7 @@ void depthwise_pack(T* packed, const T* weight, const T* bias, const DepthwiseSh
 namespace detail {
 
 /// A row of a map is cut into so many tiles of at most eight tokens ...
-constexpr Index row_tiles(Index side) {
-  return (side + 7) / 8;
-}
+constexpr Index row_tiles(Index side) { return (side + 7) / 8; }
 /// ... and tile i of `width` tokens starts here. They are spread over the row and may overlap.
 constexpr Index tile_start(Index side, Index width, Index i) {
   return i == 0 ? 0 : i * (side - width) / (row_tiles(side) - 1);
@@ -116,10 +114,8 @@ template <class F>
 void with_row_tile(Index side, F&& f) {
   const Index width = (side + row_tiles(side) - 1) / row_tiles(side);  // 1 to 8 for one tile, 5 to 8 for more
   const auto call = [&]<Index R>(std::integral_constant<Index, R>) {
-    if (row_tiles(side) == 1)
-      f(RowTile<R, true>{});
-    else if constexpr (R > 4)
-      f(RowTile<R, false>{});
+    if (row_tiles(side) == 1) f(RowTile<R, true>{});
+    else if constexpr (R > 4) f(RowTile<R, false>{});
   };
   [&]<Index... I>(std::integer_sequence<Index, I...>) {
     ((width == I + 1 ? call(std::integral_constant<Index, I + 1>{}) : void()), ...);
@@ -127,8 +123,8 @@ void with_row_tile(Index side, F&& f) {
   (std::make_integer_sequence<Index, 8>{});
 }
 
-/// Calls f(way, io) for what suits a shape. way: a RowTile, or the width of a kernel that has no tiles; io: whole registers, or the first
-/// lanes of one where there are fewer channels.
+/// Calls f(way, io) for what suits a shape. way: a RowTile, or the width of a kernel that has no tiles; io: whole registers,
+/// or the first lanes of one where there are fewer channels.
 template <class Arch, class T, class F>
 void with_way(const DepthwiseShape& shape, F&& f) {
   const simd::Whole<T, Arch> whole;
@@ -157,9 +153,7 @@ constexpr bool tokens_compete(Index ld) {
 }
 
 /// Slots of a ring for `rows` rows at a time.
-constexpr Index ring_slots(Index rows) {
-  return static_cast<Index>(std::bit_ceil(static_cast<std::size_t>(rows)));
-}
+constexpr Index ring_slots(Index rows) { return static_cast<Index>(std::bit_ceil(static_cast<std::size_t>(rows))); }
 
 /// Copies one block of channels of `count` tokens.
 template <class Arch, class T, class Io>
@@ -254,8 +248,8 @@ constexpr Index depthwise_scratch(const DepthwiseShape& shape) {
 ///
 /// The gradient of x is this function of dy with flipped taps and no bias.
 template <class Arch = simd::best, class T>
-MINIVIT_KERNEL void depthwise(T* y, Index ldy, const T* x, Index ldx, const T* packed, const DepthwiseShape& shape, Index first, Index rows,
-               T* scratch) {
+MINIVIT_KERNEL void depthwise(T* y, Index ldy, const T* x, Index ldx, const T* packed, const DepthwiseShape& shape,
+                              Index first, Index rows, T* scratch) {
   const detail::ChannelBlocks<Arch, T> blocks{shape.dim};
   constexpr Index L = blocks.width;
   const Index side = shape.side, kernel = shape.kernel, centre = kernel / 2;

@@ -17,8 +17,8 @@ namespace detail {
 /// One register tile: R rows, V vectors wide, over `depth` steps of K. `tail` lanes of the last vector are stored.
 /// Sums start from `start` (row stride `lds`, may be null) plus `bias` (may be null).
 template <class Arch, Index R, Index V, Order AOrder, class T, class W>
-inline void tile(T* c, Index ldc, const T* a, Index lda, const W* b, Index depth, Index tail, const T* bias,
-                 const T* start, Index lds) {
+inline void tile(T* c, Index ldc, const T* a, Index lda, const W* b, Index depth, Index tail, const T* bias, const T* start,
+                 Index lds) {
   using Batch = simd::Batch<T, Arch>;
   constexpr Index L = simd::lanes<T, Arch>;
   Batch sum[R][V];
@@ -52,8 +52,8 @@ inline void tile(T* c, Index ldc, const T* a, Index lda, const W* b, Index depth
 
 /// All rows of one panel: tiles of 8 (or 4) rows, then 4, 2 and 1 for the rest.
 template <class Arch, Index V, Order AOrder, class T, class W>
-MINIVIT_KERNEL void panel(T* c, Index ldc, const T* a, Index lda, const W* b, Index rows, Index depth, Index tail, const T* bias,
-           const T* start, Index lds) {
+MINIVIT_KERNEL void panel(T* c, Index ldc, const T* a, Index lda, const W* b, Index rows, Index depth, Index tail,
+                          const T* bias, const T* start, Index lds) {
   Index r = 0;
   const auto run = [&]<Index R>(std::integral_constant<Index, R>) {
     for (; r + R <= rows; r += R)
@@ -79,7 +79,8 @@ void blocked(T* c, Index ldc, const T* a, Index lda, Index m, Index n, Index k, 
       const Index rows = std::min(block_rows, m - i);
       const T* const ai = AOrder == Order::plain ? a + i * lda + k0 : a + k0 * lda + i;
       for (Index column = 0; column < n;) {
-        const Index width = panel_width<Arch, T>(n - column), columns = std::min(width, n - column), vectors = width / Shape::lanes;
+        const Index width = panel_width<Arch, T>(n - column), columns = std::min(width, n - column),
+                    vectors = width / Shape::lanes;
         const Index tail = columns - (vectors - 1) * Shape::lanes;
         T* const target = c + i * ldc + column;
         const T* const bias = first && e.bias ? e.bias + column : nullptr;
@@ -102,10 +103,12 @@ void blocked(T* c, Index ldc, const T* a, Index lda, Index m, Index n, Index k, 
 /// C [m, n] = epilogue(A [m, k] B [k, n]) with B packed by pack<Arch, T>. A(i, p) = a[i * lda + p].
 /// Preconditions: m, n >= 0, k >= 1; C overlaps neither A nor B.
 template <class Arch, class T, class W>
-MINIVIT_KERNEL void gemm(T* c, Index ldc, const T* a, Index lda, const W* packed, Index m, Index n, Index k, const Epilogue<T>& e = {}) {
+MINIVIT_KERNEL void gemm(T* c, Index ldc, const T* a, Index lda, const W* packed, Index m, Index n, Index k,
+                         const Epilogue<T>& e = {}) {
   constexpr Index block_rows = 128;  // 128 x 512 floats of A are 256 KiB: they and one panel share L2
-  detail::blocked<Arch, Order::plain>(c, ldc, a, lda, m, n, k, block_rows, e,
-                                      [&](Index column, Index width, Index k0, Index) { return packed + k * column + k0 * width; });
+  detail::blocked<Arch, Order::plain>(
+      c, ldc, a, lda, m, n, k, block_rows, e,
+      [&](Index column, Index width, Index k0, Index) { return packed + k * column + k0 * width; });
 }
 
 /// Elements of scratch that gemm_unpacked needs.
@@ -117,13 +120,14 @@ constexpr Index unpacked_scratch(Index k) {
 /// The same with B in either order as it lies in memory, packed panel by panel into `scratch`; A in either order as well:
 /// Order::transposed means A(i, p) = a[p * lda + i].
 template <class Arch, class T>
-MINIVIT_KERNEL void gemm_unpacked(T* c, Index ldc, const T* a, Index lda, Order a_order, const T* b, Index ldb, Order b_order, Index m,
-                   Index n, Index k, T* scratch, const Epilogue<T>& e = {}) {
+MINIVIT_KERNEL void gemm_unpacked(T* c, Index ldc, const T* a, Index lda, Order a_order, const T* b, Index ldb,
+                                  Order b_order, Index m, Index n, Index k, T* scratch, const Epilogue<T>& e = {}) {
   const auto pack_next = [&](Index column, Index width, Index k0, Index depth) {
     pack_panel<Arch>(scratch, b, ldb, b_order, k0, depth, column, width, n);
     return static_cast<const T*>(scratch);
   };
-  if (a_order == Order::plain) detail::blocked<Arch, Order::plain>(c, ldc, a, lda, m, n, k, std::max<Index>(m, 1), e, pack_next);
+  if (a_order == Order::plain)
+    detail::blocked<Arch, Order::plain>(c, ldc, a, lda, m, n, k, std::max<Index>(m, 1), e, pack_next);
   else detail::blocked<Arch, Order::transposed>(c, ldc, a, lda, m, n, k, std::max<Index>(m, 1), e, pack_next);
 }
 

@@ -10,16 +10,19 @@
 
 namespace minivit::inline MINIVIT_ISA::kernels {
 
-/// dst[o] = sum_h A[o, h] src[h] + bias[o], or with A transposed, for the first `length` elements of `heads` planes, which are `plane`
-/// elements apart. `bias` may be null. dst and src do not overlap. Precondition: `length` is a multiple of the lanes.
+/// dst[o] = sum_h A[o, h] src[h] + bias[o], or with A transposed, for the first `length` elements of `heads` planes, which
+/// are `plane` elements apart. `bias` may be null. dst and src do not overlap. Precondition: `length` is a multiple of the
+/// lanes.
 template <class Arch, class T>
-MINIVIT_KERNEL void mix_heads(T* dst, const T* src, const T* matrix, bool transposed, Index heads, Index plane, Index length, const T* bias = nullptr) {
+MINIVIT_KERNEL void mix_heads(T* dst, const T* src, const T* matrix, bool transposed, Index heads, Index plane, Index length,
+                              const T* bias = nullptr) {
   const Profile::Scope profile("attn mix heads");
   using Batch = simd::Batch<T, Arch>;
   constexpr Index L = simd::lanes<T, Arch>;
   constexpr Index group = 4;  // output heads that share one pass over the inputs
   const auto weight = [&](Index o, Index h) { return transposed ? matrix[h * heads + o] : matrix[o * heads + h]; };
-  const auto columns = [&]<Index G, Index V>(std::integral_constant<Index, G>, std::integral_constant<Index, V>, Index o, Index p) {
+  const auto columns = [&]<Index G, Index V>(std::integral_constant<Index, G>, std::integral_constant<Index, V>, Index o,
+                                             Index p) {
     Batch sum[G][V];
 #pragma GCC unroll 8
     for (Index g = 0; g < G; ++g) {
@@ -60,7 +63,8 @@ MINIVIT_KERNEL void mix_heads_gradient(T* dmatrix, const T* dy, const T* x, Inde
   using Batch = simd::Batch<T, Arch>;
   constexpr Index L = simd::lanes<T, Arch>;
   // G x K weights share what they load; each is summed over the even and the odd registers of its planes
-  const auto block = [&]<Index G, Index K>(std::integral_constant<Index, G>, std::integral_constant<Index, K>, Index o, Index h) {
+  const auto block = [&]<Index G, Index K>(std::integral_constant<Index, G>, std::integral_constant<Index, K>, Index o,
+                                           Index h) {
     Batch sum[2][G][K];
 #pragma GCC unroll 8
     for (Index g = 0; g < G; ++g)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Packing: the right-hand matrix of a product, B [K, N], is stored in vertical panels so that the inner loop of the
-// product reads it front to back. A panel is 3 registers wide; the last one, or two, are as narrow as whole registers allow, so a
-// packed matrix has K * round_up(N, lanes) elements. Columns behind N are zero.
+// product reads it front to back. A panel is 3 registers wide; the last one, or two, are as narrow as whole registers allow,
+// so a packed matrix has K * round_up(N, lanes) elements. Columns behind N are zero.
 #pragma once
 
 #include <minivit/core/buffer.hpp>
@@ -23,8 +23,8 @@ struct Tile {
   static constexpr Index width = vectors * lanes;                     ///< columns of a full panel
 };
 
-/// Width of the next panel when `columns` are left. Four registers are 2 + 2, not 3 + 1: a tile of one register reads as many numbers of A
-/// as one of three. Attention of 49 keys, and of heads of width 64, takes 4 to 5 % less time with it.
+/// Width of the next panel when `columns` are left. Four registers are 2 + 2, not 3 + 1: a tile of one register reads as
+/// many numbers of A as one of three. Attention of 49 keys, and of heads of width 64, takes 4 to 5 % less time with it.
 template <class Arch, class T>
 constexpr Index panel_width(Index columns) {
   using Shape = Tile<Arch, T>;
@@ -42,9 +42,11 @@ constexpr Index packed_size(Index k, Index n) {
 }
 
 /// Packs columns [column, column + width) and rows [row, row + depth) of B [.., n] into `dst` [depth, width].
-/// Order::plain: B(i, j) = b[i * ldb + j]. Order::transposed: B(i, j) = b[j * ldb + i]. Precondition: `width` is a multiple of the lanes.
+/// Order::plain: B(i, j) = b[i * ldb + j]. Order::transposed: B(i, j) = b[j * ldb + i]. Precondition: `width` is a multiple
+/// of the lanes.
 template <class Arch, class W, class T>
-MINIVIT_KERNEL void pack_panel(W* dst, const T* b, Index ldb, Order order, Index row, Index depth, Index column, Index width, Index n) {
+MINIVIT_KERNEL void pack_panel(W* dst, const T* b, Index ldb, Order order, Index row, Index depth, Index column, Index width,
+                               Index n) {
   constexpr Index L = simd::lanes<T, Arch>;
   const Index valid = std::min(width, n - column);
   const auto convert = [](T value) {

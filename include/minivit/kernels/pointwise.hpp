@@ -19,15 +19,15 @@ inline simd::Batch<T, Arch> gelu(const simd::Batch<T, Arch>& x) {
   return simd::fma(half, simd::erf(x * B(T(0.7071067811865476))), half);
 }
 
-/// gelu for results that are rounded to bf16 or 8 bits: within 1.7e-5 of the exact value for |x| <= 100, a third of erf's work.
-/// x * (1/2 + x P(x^2)) with |x| cut at 4.75, where Phi is 0 or 1 to 1.4e-7; P is a minimax fit of degree 9 to x * Phi(x), in
-/// the variable that maps x^2 to [-1, 1], found by iterated reweighted least squares.
+/// gelu for results that are rounded to bf16 or 8 bits: within 1.7e-5 of the exact value for |x| <= 100, a third of erf's
+/// work. x * (1/2 + x P(x^2)) with |x| cut at 4.75, where Phi is 0 or 1 to 1.4e-7; P is a minimax fit of degree 9 to x *
+/// Phi(x), in the variable that maps x^2 to [-1, 1], found by iterated reweighted least squares.
 template <class Arch>
 inline simd::Batch<float, Arch> gelu_near(const simd::Batch<float, Arch>& x) {
   using B = simd::Batch<float, Arch>;
   constexpr float limit = 4.75f;
-  constexpr float p[] = {0.14874859f,  -0.073652528f, 0.053205814f,  -0.040838595f,  0.03078489f,
-                         -0.020388333f, 0.011841793f, -0.0092809079f, 0.0074629351f, -0.0026205317f};
+  constexpr float p[] = {0.14874859f,   -0.073652528f, 0.053205814f,   -0.040838595f, 0.03078489f,
+                         -0.020388333f, 0.011841793f,  -0.0092809079f, 0.0074629351f, -0.0026205317f};
   const B inside = simd::min(simd::max(x, B(-limit)), B(limit));
   const B t = simd::fma(inside * inside, B(2 / (limit * limit)), B(-1.f));
   B sum(p[9]);
@@ -53,12 +53,13 @@ MINIVIT_KERNEL void gelu(T* y, const T* x, Index n) {
 /// y = gelu(y) for `rows` rows of n elements, ldy apart: the constants are loaded once for all of them.
 template <class Arch = simd::best, class T>
 MINIVIT_KERNEL void gelu_rows(T* y, Index ldy, Index rows, Index n) {
-  for (Index r = 0; r < rows; ++r, y += ldy) simd::each<Arch, T>(n, [&](Index i, auto io) { io.store(y + i, gelu(io.load(y + i))); });
+  for (Index r = 0; r < rows; ++r, y += ldy)
+    simd::each<Arch, T>(n, [&](Index i, auto io) { io.store(y + i, gelu(io.load(y + i))); });
 }
 
-/// Applies gelu to NaN once. The compiler chooses erf's NaN by a masked load of a constant; on Zen 4 such a load costs hundreds of
-/// cycles, each time, while the constant's page has never been read, and no lane reads it before a NaN comes along: DeiT-B took 13 %
-/// longer in programs where nothing else on that page was in use.
+/// Applies gelu to NaN once. The compiler chooses erf's NaN by a masked load of a constant; on Zen 4 such a load costs
+/// hundreds of cycles, each time, while the constant's page has never been read, and no lane reads it before a NaN comes
+/// along: DeiT-B took 13 % longer in programs where nothing else on that page was in use.
 template <class Arch = simd::best, class T>
 inline void touch_gelu_constants() {
   const volatile T nan = std::numeric_limits<T>::quiet_NaN();

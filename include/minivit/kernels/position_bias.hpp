@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Position bias of Swin windows: a table with one number for each head and offset between query and key, spread out once per call to
-// planes in the layout of the scores, and its gradient gathered from such planes. Neighbouring rows of a window have the same offsets,
-// so all but w of the N = w^2 numbers of a plane's row are those of the row w above it, moved by w.
+// Position bias of Swin windows: a table with one number for each head and offset between query and key, spread out once per
+// call to planes in the layout of the scores, and its gradient gathered from such planes. Neighbouring rows of a window have
+// the same offsets, so all but w of the N = w^2 numbers of a plane's row are those of the row w above it, moved by w.
 #pragma once
 
 #include <minivit/kernels/windows.hpp>
@@ -18,8 +18,7 @@ template <class Arch, class T>
 constexpr void copy(T* to, const T* from, Index count) {
   if (std::is_constant_evaluated())
     for (Index i = 0; i < count; ++i) to[i] = from[i];
-  else
-    simd::sweep<Arch, T>(count, [&](Index i, auto io, auto) { io.store(to + i, io.load(from + i)); });
+  else simd::sweep<Arch, T>(count, [&](Index i, auto io, auto) { io.store(to + i, io.load(from + i)); });
 }
 
 }  // namespace detail

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// What distillation compares besides logits: relations between the tokens of one image (or window). Softmax relations are those
-// of queries, keys and values (MiniViT section 3.2; reference 4.2), cosine relations those of hidden states. A student and a
-// teacher have the same tokens, but may have any widths. Definitions: kernels/reference/relations.hpp.
+// What distillation compares besides logits: relations between the tokens of one image (or window). Softmax relations are
+// those of queries, keys and values (MiniViT section 3.2; reference 4.2), cosine relations those of hidden states. A student
+// and a teacher have the same tokens, but may have any widths. Definitions: kernels/reference/relations.hpp.
 #pragma once
 
 #include <minivit/kernels/gemm.hpp>
@@ -44,7 +44,8 @@ double relation_rows(T* s, T* t, Index n, T a, T b, T factor) {
     });
     const T mean = sum_of<T, Arch>(expected);
     const auto [largest, sum] = exponentials(student, a);
-    value += static_cast<double>(a * (largest - mean)) + std::log(static_cast<double>(sum));  // the teacher's row sums to one
+    value += static_cast<double>(a * (largest - mean)) +
+             std::log(static_cast<double>(sum));  // the teacher's row sums to one
     const B by(factor / sum), minus(-factor);
     simd::sweep<Arch, T>(n, [&](Index i, auto io, auto) {
       io.store(student + i, simd::fma(io.load(teacher + i), minus, io.load(student + i) * by));
@@ -83,14 +84,14 @@ constexpr Index relation_scratch(const RelationShape& shape) {
   return 4 * square + unpacked_scratch<Arch, T>(std::max({shape.tokens, shape.student_width, shape.teacher_width}));
 }
 
-/// Cross-entropy of softmax relations of one image. Parts (q, k, v) stand side by side in a row: student [n, parts * student_width]
-/// with row stride `lds`, teacher likewise. For each group of columns, c = width / groups wide, and each ordered pair (i, j) that
-/// the shape names: R = X_i X_j^T / sqrt(c), and the sum over rows of -sum softmax(R_t) ln softmax(R_s) is returned. Adds
-/// `weight` times the gradient to dstudent, which lies like student. (i, j) and (j, i) have transposed relations, so they share
-/// both products and both products of backward.
+/// Cross-entropy of softmax relations of one image. Parts (q, k, v) stand side by side in a row: student [n, parts *
+/// student_width] with row stride `lds`, teacher likewise. For each group of columns, c = width / groups wide, and each
+/// ordered pair (i, j) that the shape names: R = X_i X_j^T / sqrt(c), and the sum over rows of -sum softmax(R_t) ln
+/// softmax(R_s) is returned. Adds `weight` times the gradient to dstudent, which lies like student. (i, j) and (j, i) have
+/// transposed relations, so they share both products and both products of backward.
 template <class Arch, class T>
-MINIVIT_KERNEL double relation_cross_entropy(const RelationShape& shape, const T* student, Index lds, const T* teacher, Index ldt, T weight, T* dstudent,
-                              T* scratch) {
+MINIVIT_KERNEL double relation_cross_entropy(const RelationShape& shape, const T* student, Index lds, const T* teacher,
+                                             Index ldt, T weight, T* dstudent, T* scratch) {
   using enum Order;
   const Index n = shape.tokens, square = aligned_count<T>(n * n);
   const Index cs = shape.student_width / shape.groups, ct = shape.teacher_width / shape.groups;
@@ -124,7 +125,8 @@ MINIVIT_KERNEL double relation_cross_entropy(const RelationShape& shape, const T
         }
         if (i == j) detail::symmetrise(s, n);
         // dX_i += G X_j, dX_j += G^T X_i; for i == j the symmetric G does both at once
-        gemm_unpacked<Arch>(dstudent + si, lds, s, n, plain, student + sj, lds, plain, n, cs, n, panel, {.residual = dstudent + si, .ldr = lds});
+        gemm_unpacked<Arch>(dstudent + si, lds, s, n, plain, student + sj, lds, plain, n, cs, n, panel,
+                            {.residual = dstudent + si, .ldr = lds});
         if (i != j)
           gemm_unpacked<Arch>(dstudent + sj, lds, s, n, transposed, student + si, lds, plain, n, cs, n, panel,
                               {.residual = dstudent + sj, .ldr = lds});
@@ -141,22 +143,25 @@ constexpr Index cosine_scratch(Index tokens, Index student_width, Index teacher_
 }
 
 /// Squared difference of cosine similarities of one image: rows of student [n, ws] and teacher [n, wt] scaled to unit length
-/// (norms below 1e-12 count as 1e-12), G = h h^T; returns sum (G_s - G_t)^2 and adds `weight` times the gradient to dstudent.
+/// (norms below 1e-12 count as 1e-12), G = h h^T; returns sum (G_s - G_t)^2 and adds `weight` times the gradient to
+/// dstudent.
 template <class Arch, class T>
-MINIVIT_KERNEL double cosine_relation_error(Index n, const T* student, Index ws, const T* teacher, Index wt, T weight, T* dstudent, T* scratch) {
+MINIVIT_KERNEL double cosine_relation_error(Index n, const T* student, Index ws, const T* teacher, Index wt, T weight,
+                                            T* dstudent, T* scratch) {
   using enum Order;
   using B = simd::Batch<T, Arch>;
   const B zero(T(0));
   const Index widest = std::max(ws, wt);
-  T* const difference = scratch;                                 // [n, n] G_s - G_t
-  T* const other = difference + aligned_count<T>(n * n);         // [n, n] G_t
-  T* const unit = other + aligned_count<T>(n * n);               // [n, w] rows of unit length
-  T* const gradient = unit + aligned_count<T>(n * widest);       // [n, ws]
-  T* const lengths = gradient + aligned_count<T>(n * widest);    // [n] of the student
+  T* const difference = scratch;                               // [n, n] G_s - G_t
+  T* const other = difference + aligned_count<T>(n * n);       // [n, n] G_t
+  T* const unit = other + aligned_count<T>(n * n);             // [n, w] rows of unit length
+  T* const gradient = unit + aligned_count<T>(n * widest);     // [n, ws]
+  T* const lengths = gradient + aligned_count<T>(n * widest);  // [n] of the student
   T* const panel = lengths + aligned_count<T>(n);
   const auto dot = [&](const T* x, const T* y, Index width) {
     B sum[4] = {zero, zero, zero, zero};
-    simd::sweep<Arch, T>(width, [&](Index i, auto io, auto k) { sum[k] = simd::fma(io.load(x + i), io.load(y + i), sum[k]); });
+    simd::sweep<Arch, T>(width,
+                         [&](Index i, auto io, auto k) { sum[k] = simd::fma(io.load(x + i), io.load(y + i), sum[k]); });
     return detail::sum_of<T, Arch>(sum);
   };
   const auto gram = [&](T* g, const T* x, Index width) {

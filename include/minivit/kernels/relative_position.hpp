@@ -32,14 +32,14 @@ struct PiecewiseIndex {
   }
 };
 
-inline constexpr int relative_range = 3;                                                          ///< largest piecewise index
-inline constexpr int relative_side = 2 * relative_range + 1;                                      ///< values per axis
-inline constexpr int relative_buckets = relative_side * relative_side;                            ///< 49
+inline constexpr int relative_range = 3;                                ///< largest piecewise index
+inline constexpr int relative_side = 2 * relative_range + 1;            ///< values per axis
+inline constexpr int relative_buckets = relative_side * relative_side;  ///< 49
 /// Columns of a lookup table: one more bucket for every pair with a class or distillation token.
 constexpr int relative_columns(int extra_tokens) { return relative_buckets + (extra_tokens > 0 ? 1 : 0); }
 
-/// Piecewise index plus 3 for offsets -(Side-1) .. Side-1; `center()[t]` is the value for offset t. The index is odd, so the value
-/// for -t is 6 minus that for t. `padding` more values may be read behind the last one.
+/// Piecewise index plus 3 for offsets -(Side-1) .. Side-1; `center()[t]` is the value for offset t. The index is odd, so the
+/// value for -t is 6 minus that for t. `padding` more values may be read behind the last one.
 template <int Side>
 struct RelativeOffsets {
   static constexpr int padding = 15;  ///< a register may be read from the last offset on

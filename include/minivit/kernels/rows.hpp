@@ -23,8 +23,8 @@ inline T sum_of(const simd::Batch<T, Arch> (&acc)[4]) {
 
 /// y = (x - mean) / sqrt(variance + eps) * weight + bias for each row of `dim` elements; the variance is that of the row
 /// divided by `dim`, from centred squares. Stores mean and 1 / sqrt(variance + eps) per row unless the pointers are null.
-/// Rows start `ldx` and `ldy` elements apart. y == x is allowed; Y may be bf16. Preconditions: dim >= 1, eps > 0 when a row may be
-/// constant.
+/// Rows start `ldx` and `ldy` elements apart. y == x is allowed; Y may be bf16. Preconditions: dim >= 1, eps > 0 when a row
+/// may be constant.
 template <class Arch = simd::best, class T, class Y>
 inline void layer_norm(Y* y, Index ldy, T* mean, T* rstd, const T* x, Index ldx, const T* weight, const T* bias, Index rows,
                        Index dim, T eps) {
@@ -99,7 +99,7 @@ inline void layer_norm_backward_rows(T* dx, T* dweight, T* dbias, const T* dy, c
 /// without `accumulate_dx`.
 template <class Arch = simd::best, class T>
 MINIVIT_KERNEL void layer_norm_backward(T* dx, T* dweight, T* dbias, const T* dy, const T* x, const T* mean, const T* rstd,
-                                const T* weight, Index rows, Index dim, bool accumulate_dx) {
+                                        const T* weight, Index rows, Index dim, bool accumulate_dx) {
   const Index fours = rows / 4 * 4;
   for (Index r = 0; r < fours; r += 4)
     detail::layer_norm_backward_rows<Arch, 4>(dx + r * dim, dweight, dbias, dy + r * dim, x + r * dim, mean + r, rstd + r,
@@ -111,8 +111,8 @@ MINIVIT_KERNEL void layer_norm_backward(T* dx, T* dweight, T* dbias, const T* dy
 
 namespace detail {
 
-/// softmax of one row of V registers, `tail` elements in the last one, which never leaves the registers. Sums as softmax() does. As one
-/// function for every V it took 0.2 s less to compile, and windows of 16 keys twice the time.
+/// softmax of one row of V registers, `tail` elements in the last one, which never leaves the registers. Sums as softmax()
+/// does. As one function for every V it took 0.2 s less to compile, and windows of 16 keys twice the time.
 template <Index V, class Arch, class T>
 [[gnu::flatten]] inline void softmax_short(T* y, const T* x, Index tail) {
   using B = simd::Batch<T, Arch>;
@@ -145,18 +145,21 @@ template <Index V, class Arch, class T>
 /// y = exp(x - largest) / sum of that, for each row of n elements; y == x is allowed. -infinity gives 0; a row that holds
 /// NaN or +infinity, or nothing but -infinity, becomes NaN as a whole, so that a fault is seen.
 template <class Arch = simd::best, class T>
-MINIVIT_KERNEL [[gnu::flatten]] void softmax(T* y, Index ldy, const T* x, Index ldx, Index rows, Index n) {  // flatten: exp is not called
+MINIVIT_KERNEL [[gnu::flatten]] void softmax(T* y, Index ldy, const T* x, Index ldx, Index rows, Index n) {
+  // flatten: exp is not called
   using B = simd::Batch<T, Arch>;
   if constexpr (std::is_same_v<T, float>) {
     constexpr Index L = simd::lanes<T, Arch>;
     const bool done = [&]<Index... I>(std::integer_sequence<Index, I...>) {
       const auto run = [&](auto registers) {
         if (n <= (registers - 1) * L || n > registers * L) return false;
-        for (Index r = 0; r < rows; ++r) detail::softmax_short<registers, Arch>(y + r * ldy, x + r * ldx, n - (registers - 1) * L);
+        for (Index r = 0; r < rows; ++r)
+          detail::softmax_short<registers, Arch>(y + r * ldy, x + r * ldx, n - (registers - 1) * L);
         return true;
       };
       return (run(std::integral_constant<Index, I + 1>{}) || ...);
-    }(std::make_integer_sequence<Index, 8>{});
+    }
+    (std::make_integer_sequence<Index, 8>{});
     if (done) return;
   }
   const B lowest(-std::numeric_limits<T>::infinity());
@@ -179,7 +182,8 @@ MINIVIT_KERNEL [[gnu::flatten]] void softmax(T* y, Index ldy, const T* x, Index 
 
 /// Gradient of softmax from its result y: dx = y * (dy - sum(dy * y)) for each row of n elements; dx == dy is allowed.
 template <class Arch = simd::best, class T>
-MINIVIT_KERNEL void softmax_backward(T* dx, Index lddx, const T* dy, Index lddy, const T* y, Index ldy, Index rows, Index n) {
+MINIVIT_KERNEL void softmax_backward(T* dx, Index lddx, const T* dy, Index lddy, const T* y, Index ldy, Index rows,
+                                     Index n) {
   using B = simd::Batch<T, Arch>;
   for (Index r = 0; r < rows; ++r) {
     const T* const g = dy + r * lddy;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Windows of a square map of tokens (Swin, arXiv 2103.14030): which token stands where when the map is rolled and cut into windows, and
-// which tokens of a window on the rolled border must not see each other. Nothing is moved: what reads or writes tokens in window order
-// asks here for their place.
+// Windows of a square map of tokens (Swin, arXiv 2103.14030): which token stands where when the map is rolled and cut into
+// windows, and which tokens of a window on the rolled border must not see each other. Nothing is moved: what reads or writes
+// tokens in window order asks here for their place.
 #pragma once
 
 #include <minivit/core/view.hpp>
@@ -10,8 +10,8 @@
 
 namespace minivit::inline MINIVIT_ISA::kernels {
 
-/// A map of side x side tokens, row-major, in windows of window x window tokens, after a roll by -shift along both axes. Windows are
-/// ordered row-major, so are the tokens of a window. Precondition: window divides side; 0 <= shift < window.
+/// A map of side x side tokens, row-major, in windows of window x window tokens, after a roll by -shift along both axes.
+/// Windows are ordered row-major, so are the tokens of a window. Precondition: window divides side; 0 <= shift < window.
 struct WindowMap {
   Index side = 0;    ///< tokens per side of the map
   Index window = 0;  ///< tokens per side of a window
@@ -30,8 +30,8 @@ struct WindowMap {
     return (row + shift) % side * side + (column + shift) % side;
   }
 
-  /// Calls f(row, token, count) for stretches of `count` rows of the window order, from `first` on, that are neighbours in the map, too:
-  /// together the rows [first, first + rows).
+  /// Calls f(row, token, count) for stretches of `count` rows of the window order, from `first` on, that are neighbours in
+  /// the map, too: together the rows [first, first + rows).
   template <class F>
   constexpr void each_run(Index first, Index rows, F&& f) const {
     for (Index r = first; r < first + rows;) {
@@ -43,17 +43,19 @@ struct WindowMap {
     }
   }
 
-  /// Which borders of the rolled map a window touches: 1 the right one, 2 the lower one, 3 both, 0 none. There tokens from both sides of
-  /// the map meet.
-  constexpr int border(Index w) const { return (w % per_side() == per_side() - 1 ? 1 : 0) + (w / per_side() == per_side() - 1 ? 2 : 0); }
+  /// Which borders of the rolled map a window touches: 1 the right one, 2 the lower one, 3 both, 0 none. There tokens from
+  /// both sides of the map meet.
+  constexpr int border(Index w) const {
+    return (w % per_side() == per_side() - 1 ? 1 : 0) + (w / per_side() == per_side() - 1 ? 2 : 0);
+  }
 };
 
 /// Added to the scores of tokens that must not see each other (the published code's value; not minus infinity).
 inline constexpr int masked_score = -100;
 
-/// mask [N, stride], N = window^2, of a window at `border`, for a shift of `shift`: masked_score between tokens that come from different
-/// sides of the map, 0 elsewhere and behind N. The shift is an argument of its own, because MiniViT's shared blocks mask their unshifted
-/// layers, too (reference section 2.4).
+/// mask [N, stride], N = window^2, of a window at `border`, for a shift of `shift`: masked_score between tokens that come
+/// from different sides of the map, 0 elsewhere and behind N. The shift is an argument of its own, because MiniViT's shared
+/// blocks mask their unshifted layers, too (reference section 2.4).
 template <class T>
 constexpr void window_mask(T* mask, Index stride, Index window, Index shift, int border) {
   const Index edge = window - shift;

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
-// Attention with MiniViT's transformations (section 3.1), over all tokens of an image or in windows (Swin, Mini-Swin). qkv and proj
-// are shared by the layers of a group, and so is the position bias of windows; head mixing and iRPE tables belong to one layer.
+// Attention with MiniViT's transformations (section 3.1), over all tokens of an image or in windows (Swin, Mini-Swin). qkv
+// and proj are shared by the layers of a group, and so is the position bias of windows; head mixing and iRPE tables belong
+// to one layer.
 //
-// As published, and unlike the paper's text: the mixings have no bias in the DeiT family and one in the Swin family, and both start
-// near zero, not at identity.
+// As published, and unlike the paper's text: the mixings have no bias in the DeiT family and one in the Swin family, and
+// both start near zero, not at identity.
 #pragma once
 
 #include <minivit/layers/linear.hpp>
@@ -20,7 +21,8 @@ struct AttentionConfig {
   int extra_tokens = 0;        ///< class and distillation token
   bool mix_heads = false;      ///< mix heads before and after softmax
   bool relative_keys = false;  ///< relative position encoding on keys (iRPE)
-  int window = 0;  ///< side of a window; 0: every token sees the whole image. Windows bring the Swin family's position bias and names
+  /// side of a window; 0: every token sees the whole image. Windows bring the Swin family's position bias and names
+  int window = 0;
   int shift = 0;                                            ///< by which every other layer is shifted
   bool operator==(const AttentionConfig&) const = default;  ///< equal in every field
 
@@ -29,8 +31,14 @@ struct AttentionConfig {
   constexpr int reach() const { return windowed() ? window * window : tokens; }  ///< tokens that see each other
   /// The same as kernels take it: one window, or the image.
   constexpr kernels::AttentionShape shape() const {
-    return {.tokens = reach(), .heads = heads, .head_dim = head_dim(), .side = windowed() ? window : side, .extra_tokens = extra_tokens,
-            .mix = mix_heads, .relative = relative_keys, .bias = windowed()};
+    return {.tokens = reach(),
+            .heads = heads,
+            .head_dim = head_dim(),
+            .side = windowed() ? window : side,
+            .extra_tokens = extra_tokens,
+            .mix = mix_heads,
+            .relative = relative_keys,
+            .bias = windowed()};
   }
 };
 
@@ -56,7 +64,8 @@ struct AttentionShared {
 template <class S, AttentionConfig A>
 struct HeadMixing {
   /// Kernel of the convolution, or matrix.
-  using Weight = std::conditional_t<A.windowed(), typename S::template Vector<A.heads, A.heads>, typename S::template Vector<A.heads, A.heads, 1, 1>>;
+  using Weight = std::conditional_t<A.windowed(), typename S::template Vector<A.heads, A.heads>,
+                                    typename S::template Vector<A.heads, A.heads, 1, 1>>;
 
   Weight weight;                              ///< [H, H] or [H, H, 1, 1], output head first
   typename S::template Vector<A.heads> bias;  ///< [H], windows only
@@ -84,8 +93,10 @@ struct AttentionOwn {
     const Name at = block / "attn";
     if constexpr (A.relative_keys) f(at / "rpe_k" / "instances" / instance / "lookup_table_weight", self.rpe_k);
     if constexpr (A.mix_heads) {
-      HeadMixing<S, A>::visit(self.mix_l, A.windowed() ? block / "proj_l" / instance : at / "conv_l" / "instances" / instance, f);
-      HeadMixing<S, A>::visit(self.mix_w, A.windowed() ? block / "proj_w" / instance : at / "conv_w" / "instances" / instance, f);
+      HeadMixing<S, A>::visit(self.mix_l,
+                              A.windowed() ? block / "proj_l" / instance : at / "conv_l" / "instances" / instance, f);
+      HeadMixing<S, A>::visit(self.mix_w,
+                              A.windowed() ? block / "proj_w" / instance : at / "conv_w" / "instances" / instance, f);
     }
   }
 };
@@ -134,8 +145,8 @@ struct Attention {
     return {qkv, context};
   }
 
-  /// dx, in window order, is overwritten; gradients are added to `gshared` and `gown`. listen(qkv, dqkv, arena) may add to the gradient
-  /// of the queries, keys and values: distillation.
+  /// dx, in window order, is overwritten; gradients are added to `gshared` and `gown`. listen(qkv, dqkv, arena) may add to
+  /// the gradient of the queries, keys and values: distillation.
   template <class GShared, class GOwn, class Listen>
   constexpr void backward(ConstTokens dy, Input x, const Saved& saved, Tokens dx, const GShared& gshared, const GOwn& gown,
                           Arena<T>& arena, Listen&& listen) const {
@@ -148,15 +159,17 @@ struct Attention {
     }
     {
       const Profile::Scope profile("attn backward");
-      const kernels::AttentionGradients<T> gradients{.mix_before = gown.mix_l.weight.data(), .mix_after = gown.mix_w.weight.data(),
-                                                     .mix_after_bias = gown.mix_w.bias.data(), .table = gown.rpe_k.data(),
+      const kernels::AttentionGradients<T> gradients{.mix_before = gown.mix_l.weight.data(),
+                                                     .mix_after = gown.mix_w.weight.data(),
+                                                     .mix_after_bias = gown.mix_w.bias.data(),
+                                                     .table = gown.rpe_k.data(),
                                                      .bias_table = gshared.relative_position_bias_table.data()};
       ops::attention_backward<Arch>(rows(dcontext), saved.qkv, dqkv, A.shape(), weights(), gradients, arena, windowing());
     }
     listen(saved.qkv, dqkv, arena);
     const Profile::Scope profile("attn.qkv backward");
-    shared.qkv.backward(View<const T, Dyn, W, 3 * D>(dqkv).template reshape<Dyn, 3 * D>(), x, dx.template reshape<Dyn, D>(), gshared.qkv,
-                        arena);
+    shared.qkv.backward(View<const T, Dyn, W, 3 * D>(dqkv).template reshape<Dyn, 3 * D>(), x, dx.template reshape<Dyn, D>(),
+                        gshared.qkv, arena);
   }
 
   /// The order in which x is read.

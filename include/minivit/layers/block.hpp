@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Block: one pre-norm transformer layer, x += attn(norm1(x)); x += mlp(norm2(x)), with MiniViT's transformation in front of the MLP
-// when asked for. Its weights come in two parts, so that sharing is visible in the data: `BlockShared` may serve several layers,
-// `BlockOwn` belongs to one.
+// Block: one pre-norm transformer layer, x += attn(norm1(x)); x += mlp(norm2(x)), with MiniViT's transformation in front of
+// the MLP when asked for. Its weights come in two parts, so that sharing is visible in the data: `BlockShared` may serve
+// several layers, `BlockOwn` belongs to one.
 #pragma once
 
 #include <minivit/layers/attention.hpp>
@@ -57,15 +57,15 @@ template <class S, BlockConfig B>
 struct BlockOwn {
   using Norm = typename BlockNorms<S, B>::Norm;  ///< LayerNorm over D
   /// The transformation in front of the MLP, or Nothing.
-  using Local =
-      std::conditional_t<B.local_conv, LocalConv<S, B.attention.side, B.attention.extra_tokens, B.attention.dim, B.norm_digits>, Nothing>;
+  using Local = std::conditional_t<
+      B.local_conv, LocalConv<S, B.attention.side, B.attention.extra_tokens, B.attention.dim, B.norm_digits>, Nothing>;
   /// Empty when the group's layers share them.
   [[no_unique_address]] std::conditional_t<B.separate_norms, BlockNorms<S, B>, Nothing> norms;
   AttentionOwn<S, B.attention> attn;  ///< head mixing and relative position
   [[no_unique_address]] Local local;  ///< empty without local convolution
 
-  /// Names as in the reference. Swin family: norm1_list.R.weight. DeiT family: norm1.instances.R.weight, or norm1.weight when nothing
-  /// is shared, which `repeated` says.
+  /// Names as in the reference. Swin family: norm1_list.R.weight. DeiT family: norm1.instances.R.weight, or norm1.weight
+  /// when nothing is shared, which `repeated` says.
   template <class Self, class F>
   static constexpr void visit(Self& self, const Name& at, int instance, bool repeated, F&& f) {
     const auto part = [&](const char* deit, const char* swin) {
@@ -74,7 +74,8 @@ struct BlockOwn {
     };
     if constexpr (B.separate_norms) Norm::visit(self.norms.norm1, part("norm1", "norm1_list"), f);
     AttentionOwn<S, B.attention>::visit(self.attn, at, instance, f);
-    if constexpr (B.local_conv) Local::visit(self.local, part("local_norm", "local_norm_list"), part("local_conv", "local_conv_list"), f);
+    if constexpr (B.local_conv)
+      Local::visit(self.local, part("local_norm", "local_norm_list"), part("local_conv", "local_conv_list"), f);
     if constexpr (B.separate_norms) Norm::visit(self.norms.norm2, part("norm2", "norm2_list"), f);
   }
 };
@@ -116,8 +117,8 @@ struct Block {
     ConstTokens y;                                                      ///< [B, N, D] output
   };
 
-  /// y = layer(x); x and y do not overlap. The result's views live as long as the scope in which the caller called. `drop` is looked at only
-  /// where S trains.
+  /// y = layer(x); x and y do not overlap. The result's views live as long as the scope in which the caller called. `drop`
+  /// is looked at only where S trains.
   constexpr Saved forward(ConstTokens x, Tokens y, Arena<T>& arena, const DropPath<T>& drop = {}) const {
     Saved saved{};
     saved.x = x;
@@ -151,13 +152,17 @@ struct Block {
     const auto dnorm = arena.template take<Dyn, N, D>(d.batch());
     // y = local + drop * mlp(norm2(local))
     shared.mlp.backward(rows(scaled(d, drop.mlp, branch, arena)), saved.norm2.y, saved.mlp, rows(dnorm), gshared.mlp, arena);
-    norms(shared, own).norm2.backward(rows(ConstTokens(dnorm)), rows(mlp_input(saved)), saved.norm2, rows(d), norms(gshared, gown).norm2, arena, true);
+    norms(shared, own)
+        .norm2.backward(rows(ConstTokens(dnorm)), rows(mlp_input(saved)), saved.norm2, rows(d), norms(gshared, gown).norm2,
+                        arena, true);
     if constexpr (B.local_conv) own.local.backward(d, saved.middle, saved.local, gown.local, arena);
     // middle = x + drop * attn(norm1(x))
     const kernels::WindowMap order = attention().order();
-    attention().backward(scaled(d, drop.attn, branch, arena), saved.norm1.y, saved.attn, dnorm, gshared.attn, gown.attn, arena, listen);
-    norms(shared, own).norm1.backward(rows(ConstTokens(dnorm)), rows(saved.x), saved.norm1, rows(d), norms(gshared, gown).norm1, arena, true,
-                                      order_of(order));
+    attention().backward(scaled(d, drop.attn, branch, arena), saved.norm1.y, saved.attn, dnorm, gshared.attn, gown.attn,
+                         arena, listen);
+    norms(shared, own)
+        .norm1.backward(rows(ConstTokens(dnorm)), rows(saved.x), saved.norm1, rows(d), norms(gshared, gown).norm1, arena,
+                        true, order_of(order));
   }
 
  private:
@@ -170,7 +175,9 @@ struct Block {
   static constexpr View<const T, Dyn, D> rows(ConstTokens x) { return x.template reshape<Dyn, D>(); }
   static constexpr View<T, Dyn, D> rows(Tokens x) { return x.template reshape<Dyn, D>(); }
   /// Null without windows: then tokens are read as they stand.
-  static constexpr const kernels::WindowMap* order_of(const kernels::WindowMap& order) { return B.attention.windowed() ? &order : nullptr; }
+  static constexpr const kernels::WindowMap* order_of(const kernels::WindowMap& order) {
+    return B.attention.windowed() ? &order : nullptr;
+  }
   static constexpr ConstTokens mlp_input(const Saved& saved) {
     if constexpr (B.local_conv) return saved.local.y;
     else return saved.middle;

@@ -6,7 +6,8 @@
 
 namespace minivit::inline MINIVIT_ISA {
 
-/// Where the results of a pass go, or the gradients of them come from. `distilled` is used by models with a distillation token only.
+/// Where the results of a pass go, or the gradients of them come from. `distilled` is used by models with a distillation
+/// token only.
 template <class T, int K>
 struct ModelOutput {
   View<T, Dyn, K> logits;     ///< [B, K]
@@ -28,11 +29,12 @@ struct Classifier : Linear<S, D, K> {
 
   /// dpooled is overwritten, gradients += .
   template <class G>
-  constexpr void backward(View<const T, Dyn, K> dlogits, View<const T, Dyn, D> pooled, View<T, Dyn, D> dpooled, const G& gradients,
-                          Arena<T>& arena) const {
+  constexpr void backward(View<const T, Dyn, K> dlogits, View<const T, Dyn, D> pooled, View<T, Dyn, D> dpooled,
+                          const G& gradients, Arena<T>& arena) const {
     const Profile::Scope profile("head backward");
     const auto scope = arena.scratch();
-    Linear<S, D, K>::backward(dlogits, ops::as_rows<Arch, D>(pooled, arena, typename S::template Rows<D>{}), dpooled, gradients, arena);
+    Linear<S, D, K>::backward(dlogits, ops::as_rows<Arch, D>(pooled, arena, typename S::template Rows<D>{}), dpooled,
+                              gradients, arena);
   }
 };
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Stochastic depth (Huang et al. 2016) as in the reference: layer l of L drops its two residual branches with rate * l / (L - 1), drawn
-// apart for each image and branch. What is kept is multiplied by 1 / (1 - rate).
+// Stochastic depth (Huang et al. 2016) as in the reference: layer l of L drops its two residual branches with rate * l / (L
+// - 1), drawn apart for each image and branch. What is kept is multiplied by 1 / (1 - rate).
 #pragma once
 
 #include <minivit/core/arena.hpp>

@@ -58,10 +58,11 @@ struct LayerNorm {
   /// dx = gradient, or dx += gradient. dy stands in `order`, x and dx do not.
   template <class G>
   constexpr void backward(View<const T, Dyn, D> dy, View<const T, Dyn, D> x, const Saved& saved, View<T, Dyn, D> dx,
-                          const G& gradients, Arena<T>& arena, bool accumulate = false, const kernels::WindowMap* order = nullptr) const {
+                          const G& gradients, Arena<T>& arena, bool accumulate = false,
+                          const kernels::WindowMap* order = nullptr) const {
     const Profile::Scope profile("norm backward");
-    ops::layer_norm_backward<Arch, T, D>(dy, x, saved.mean, saved.rstd, weight, dx, gradients.weight, gradients.bias, accumulate,
-                                         arena, order);
+    ops::layer_norm_backward<Arch, T, D>(dy, x, saved.mean, saved.rstd, weight, dx, gradients.weight, gradients.bias,
+                                         accumulate, arena, order);
   }
 };
 

@@ -27,7 +27,8 @@ struct Linear {
   constexpr auto input_rows() const { return ops::input_rows<typename S::template Rows<In>>(weight); }
 
   /// y [rows, Out] = act(x W^T + b + residual), with act and residual from `options`.
-  constexpr void forward(typename S::template Input<In> x, View<T, Dyn, Out> y, Arena<T>& arena, ops::LinearOptions<T> options = {}) const {
+  constexpr void forward(typename S::template Input<In> x, View<T, Dyn, Out> y, Arena<T>& arena,
+                         ops::LinearOptions<T> options = {}) const {
     ops::linear<Arch, T>(x, weight, bias.data(), y, arena, options);
   }
   /// The same into what the next product reads.
@@ -38,8 +39,8 @@ struct Linear {
 
   /// dx = dy W (skipped when dx is empty), gradients += . G: Linear over writable storage.
   template <class G>
-  constexpr void backward(View<const T, Dyn, Out> dy, typename S::template Input<In> x, View<T, Dyn, In> dx, const G& gradients,
-                          Arena<T>& arena) const {
+  constexpr void backward(View<const T, Dyn, Out> dy, typename S::template Input<In> x, View<T, Dyn, In> dx,
+                          const G& gradients, Arena<T>& arena) const {
     ops::linear_weight_gradient<Arch, T>(dy, x, gradients.weight, gradients.bias.data(), arena);
     if (dx.batch() > 0) ops::linear_input_gradient<Arch, T>(dy, weight, dx, arena);
   }

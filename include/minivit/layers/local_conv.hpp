@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // MiniViT's transformation in front of the MLP (section 3.1), as in the published Mini-Swin: a norm, then a depth-wise 7 x 7
-// convolution over the map with a skip connection. What comes out replaces the residual stream: the MLP's own skip connection begins
-// behind it (reference section 2.3).
+// convolution over the map with a skip connection. What comes out replaces the residual stream: the MLP's own skip
+// connection begins behind it (reference section 2.3).
 #pragma once
 
 #include <minivit/layers/layer_norm.hpp>
@@ -9,8 +9,8 @@
 
 namespace minivit::inline MINIVIT_ISA {
 
-/// x [B, Extra + Side^2, D] -> z + conv(z), z = norm(x). Extra tokens stand outside the map and pass the convolution unchanged. S: storage
-/// policy.
+/// x [B, Extra + Side^2, D] -> z + conv(z), z = norm(x). Extra tokens stand outside the map and pass the convolution
+/// unchanged. S: storage policy.
 template <class S, int Side, int Extra, int D, int Digits>
 struct LocalConv {
   using T = typename S::Scalar;   ///< of activations
@@ -58,15 +58,18 @@ struct LocalConv {
     const auto dz = arena.template take<Dyn, N, D>(d.batch());
     {
       const Profile::Scope profile("local_conv backward");
-      ops::depthwise_backward<Arch, T, Side, D, K>(ConstTokens(d), z(saved), weight(), dz, gradients.conv.weight, gradients.conv.bias, Extra, arena);
+      ops::depthwise_backward<Arch, T, Side, D, K>(ConstTokens(d), z(saved), weight(), dz, gradients.conv.weight,
+                                                   gradients.conv.bias, Extra, arena);
     }
-    norm.backward(ConstTokens(dz).template reshape<Dyn, D>(), x.template reshape<Dyn, D>(), saved.norm, d.template reshape<Dyn, D>(),
-                  gradients.norm, arena);
+    norm.backward(ConstTokens(dz).template reshape<Dyn, D>(), x.template reshape<Dyn, D>(), saved.norm,
+                  d.template reshape<Dyn, D>(), gradients.norm, arena);
   }
 
  private:
   constexpr View<const T, D, 1, K, K> weight() const { return View<const T, D, 1, K, K>(conv.weight.data()); }
-  static constexpr ConstTokens z(const Saved& saved) { return View<const T, Dyn, D>(saved.norm.y).template reshape<Dyn, N, D>(); }
+  static constexpr ConstTokens z(const Saved& saved) {
+    return View<const T, Dyn, D>(saved.norm.y).template reshape<Dyn, N, D>();
+  }
 };
 
 }  // namespace minivit::inline MINIVIT_ISA

@@ -39,7 +39,8 @@ struct PatchEmbed {
     for (Index b = 0; b < (arena.counting() ? 1 : images.batch()); ++b) {
       const auto inner = arena.scratch();
       if (!arena.counting()) ops::cut_patches(images[b], cut, P, arena);
-      const auto x = ops::as_rows<Arch, inputs>(rows(cut), arena, ops::input_rows<typename S_::template Rows<inputs>>(proj.weight));
+      const auto x = ops::as_rows<Arch, inputs>(rows(cut), arena,
+                                                ops::input_rows<typename S_::template Rows<inputs>>(proj.weight));
       const View<T, Dyn, D> y(arena.counting() ? nullptr : tokens + b * stride, patches);
       ops::linear<Arch, T>(x, matrix(proj.weight), proj.bias.data(), y, arena, {.residual = position});
     }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// PatchMerging (Swin, arXiv 2103.14030): between two stages the four tokens of each 2 x 2 cell become one of twice the width.
+// PatchMerging (Swin, arXiv 2103.14030): between two stages the four tokens of each 2 x 2 cell become one of twice the
+// width.
 #pragma once
 
 #include <minivit/layers/layer_norm.hpp>
@@ -8,8 +9,8 @@
 
 namespace minivit::inline MINIVIT_ISA {
 
-/// [B, Side^2, D] -> [B, (Side / 2)^2, 2 D]: the tokens of a cell side by side, a norm over 4 D, a linear map without bias. S: storage
-/// policy. Precondition: Side is even.
+/// [B, Side^2, D] -> [B, (Side / 2)^2, 2 D]: the tokens of a cell side by side, a norm over 4 D, a linear map without bias.
+/// S: storage policy. Precondition: Side is even.
 template <class S, int Side, int D, int Digits>
 struct PatchMerging {
   using T = typename S::Scalar;                      ///< of activations
@@ -47,18 +48,22 @@ struct PatchMerging {
 
   /// dx is overwritten, gradients += .
   template <class G>
-  constexpr void backward(View<const T, Dyn, M, 2 * D> dy, const Saved& saved, View<T, Dyn, N, D> dx, const G& gradients, Arena<T>& arena) const {
+  constexpr void backward(View<const T, Dyn, M, 2 * D> dy, const Saved& saved, View<T, Dyn, N, D> dx, const G& gradients,
+                          Arena<T>& arena) const {
     const Profile::Scope profile("patch merging backward");
     const auto scope = arena.scratch();
     const auto dnorm = arena.template take<Dyn, M, 4 * D>(dy.batch());
     const auto dcells = arena.template take<Dyn, M, 4 * D>(dy.batch());
-    reduction.backward(dy.template reshape<Dyn, 2 * D>(), saved.norm.y, dnorm.template reshape<Dyn, 4 * D>(), gradients.reduction, arena);
+    reduction.backward(dy.template reshape<Dyn, 2 * D>(), saved.norm.y, dnorm.template reshape<Dyn, 4 * D>(),
+                       gradients.reduction, arena);
     norm.backward(rows(dnorm), saved.cells, saved.norm, dcells.template reshape<Dyn, 4 * D>(), gradients.norm, arena);
     ops::scatter_cells<T, Side, D>(View<const T, Dyn, M, 4 * D>(dcells), dx, arena);
   }
 
  private:
-  static constexpr View<const T, Dyn, 4 * D> rows(View<const T, Dyn, M, 4 * D> x) { return x.template reshape<Dyn, 4 * D>(); }
+  static constexpr View<const T, Dyn, 4 * D> rows(View<const T, Dyn, M, 4 * D> x) {
+    return x.template reshape<Dyn, 4 * D>();
+  }
 };
 
 }  // namespace minivit::inline MINIVIT_ISA

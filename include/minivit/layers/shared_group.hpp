@@ -22,8 +22,8 @@ struct SharedGroup {
     else visit_parts(self, at, f);
   }
 
-  /// Layer r of the group; `shifted`: its windows are. A shared block masks its unshifted layers, too, as published (reference section
-  /// 2.4).
+  /// Layer r of the group; `shifted`: its windows are. A shared block masks its unshifted layers, too, as published
+  /// (reference section 2.4).
   constexpr Block<S, B> layer(int r, bool shifted = false) const {
     constexpr bool shifts = B.attention.windowed() && B.attention.shift > 0;
     return {shared, own[static_cast<std::size_t>(r)], shifts && shifted, shifts && (shifted || Repeat > 1)};

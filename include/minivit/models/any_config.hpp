@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// AnyConfig: a config that is known at run time only, such as that of a file, and what may be asked of it whatever its family.
+// AnyConfig: a config that is known at run time only, such as that of a file, and what may be asked of it whatever its
+// family.
 #pragma once
 
 #include <minivit/models/config.hpp>

@@ -19,8 +19,8 @@ enum class Pool {
 struct Sharing {
   int repeat = 1;          ///< this many consecutive layers use one set of weights; must divide the depth
   bool mix_heads = false;  ///< mix attention heads before and after softmax, per layer, no bias
-  /// Every layer has norms of its own, as in all published models; false: the layers of a group share them, too. No other use than
-  /// to show what separate norms bring.
+  /// Every layer has norms of its own, as in all published models; false: the layers of a group share them, too. No other
+  /// use than to show what separate norms bring.
   bool separate_norms = true;
   /// The paper's transformation in front of the MLP, per layer: a norm and a depth-wise 7 x 7 convolution over the patches
   /// (layers/local_conv.hpp). Published for Mini-Swin only; reference section 1.5 says why.
@@ -49,8 +49,9 @@ struct ViTConfig {
   Sharing sharing{};            ///< which layers share weights
   RelativePosition position{};  ///< relative position encoding
 
-  constexpr int grid() const { return image / patch; }                                       ///< patches per side
-  constexpr int extra_tokens() const { return pool == Pool::cls ? (distilled ? 2 : 1) : 0; }  ///< class and distillation token
+  constexpr int grid() const { return image / patch; }  ///< patches per side
+  /// class and distillation token
+  constexpr int extra_tokens() const { return pool == Pool::cls ? (distilled ? 2 : 1) : 0; }
   constexpr int tokens() const { return grid() * grid() + extra_tokens(); }  ///< N
   constexpr int hidden() const { return dim * mlp_ratio; }                   ///< M
   constexpr int groups() const { return depth / sharing.repeat; }            ///< sets of shared weights

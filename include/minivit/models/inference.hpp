@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
-// Inference: a model made ready to answer. Packs the weights once and reserves all working memory; after that a call does not
-// allocate. With enough images each is computed from end to end by one thread, without barriers; images that are left over, or a
-// single one, are computed by all threads together, inside the layers. The result is the same to the bit in every case.
+// Inference: a model made ready to answer. Packs the weights once and reserves all working memory; after that a call does
+// not allocate. With enough images each is computed from end to end by one thread, without barriers; images that are left
+// over, or a single one, are computed by all threads together, inside the layers. The result is the same to the bit in every
+// case.
 #pragma once
 
 #include <minivit/core/errors.hpp>
@@ -21,8 +22,8 @@ struct InferenceOptions {
 
 /// W says how matrices are stored and multiplied: the model's own type, bf16, or int8 (weights quantised per output channel,
 /// activations per token while they are written). Narrow types read activations in W too where Arch has an instruction for
-/// it (AVX512_BF16, AVX512_VNNI; AMX at run time); without one bf16 only halves the memory, and int8 is slow. docs/explanation/precision.md has
-/// the errors. One object serves one caller at a time.
+/// it (AVX512_BF16, AVX512_VNNI; AMX at run time); without one bf16 only halves the memory, and int8 is slow.
+/// docs/explanation/precision.md has the errors. One object serves one caller at a time.
 template <class Model, class W = typename Model::Scalar, class Arch = simd::best>
 class Inference {
   using T = typename Model::Scalar;
@@ -34,11 +35,11 @@ class Inference {
   /// Images computed together by one task: enough rows to keep the matrix product busy, few enough to stay in L2.
   static constexpr Index images_per_task = std::max<Index>(1, 256 / Model::tokens);
 
-  /// Packs `weights`, a Model or a source of parameters (parameters_of<Model>(file), initial_parameters<Model>(seed)), which is
-  /// not needed afterwards. From a source the weights are in memory once. Throws Error for a batch below 1.
+  /// Packs `weights`, a Model or a source of parameters (parameters_of<Model>(file), initial_parameters<Model>(seed)), which
+  /// is not needed afterwards. From a source the weights are in memory once. Throws Error for a batch below 1.
   template <class Source>
-    requires(std::is_same_v<Source, Model> || ParameterSource<Source, T>)
-  explicit Inference(const Source& weights, InferenceOptions options = {})
+  requires(std::is_same_v<Source, Model> || ParameterSource<Source, T>) explicit Inference(const Source& weights,
+                                                                                           InferenceOptions options = {})
       : max_batch_(options.max_batch),
         threads_(options.threads),
         workers_(std::clamp<Index>(options.max_batch, 1, threads_.running())) {
@@ -66,7 +67,8 @@ class Inference {
     const Index tasks = std::min(apart, rounds * workers_);
     constexpr Index size = arena_size();
     std::atomic<Index> next = 0;
-    const auto work = [&](Index worker) {  // a worker is one arena; oneTBB's own numbers go up to the threads, which may be more
+    // a worker is one arena; oneTBB's own numbers go up to the threads, which may be more
+    const auto work = [&](Index worker) {
       for (Index task = next++; task < tasks; task = next++) {
         const Index first = task * apart / tasks, last = (task + 1) * apart / tasks;
         compute(images, first, last - first, arenas_.data() + worker * size, size, worker == 0, 1);
@@ -84,18 +86,18 @@ class Inference {
   /// Bytes of packed weights and of working memory.
   Index weight_bytes() const { return weights_.bytes(); }
   /// Arenas of all threads, and the logits.
-  Index working_bytes() const { return (arenas_.size() + logits_.size() + distilled_.size()) * static_cast<Index>(sizeof(T)); }
+  Index working_bytes() const {
+    return (arenas_.size() + logits_.size() + distilled_.size()) * static_cast<Index>(sizeof(T));
+  }
   int threads() const { return threads_.count(); }  ///< workers, as Threads counts them
   /// Largest number of elements of one arena that was in use so far; equals arena_size() after a full task.
   Index peak() const { return peak_; }
 
-  /// int8 only: runs `images` and gives the input of every product one scale and zero point for all tokens, the range that was seen
-  /// (of all layers that share the weights), instead of one for each token. Faster, because nothing is searched for a range and fc1
-  /// writes codes at once; how accurate depends on the images. Tokens beyond the range are cut. Throws Error without images, and
-  /// when something is not finite.
-  void calibrate(Images images)
-    requires(std::is_same_v<W, int8>)
-  {
+  /// int8 only: runs `images` and gives the input of every product one scale and zero point for all tokens, the range that
+  /// was seen (of all layers that share the weights), instead of one for each token. Faster, because nothing is searched for
+  /// a range and fc1 writes codes at once; how accurate depends on the images. Tokens beyond the range are cut. Throws Error
+  /// without images, and when something is not finite.
+  void calibrate(Images images) requires(std::is_same_v<W, int8>) {
     if (images.batch() < 1) fail({.where = "Inference::calibrate", .what = "no images", .expected = "at least 1"});
     std::vector<InputRange> ranges;
     weights_.visit_matrices([&](const Name&, auto&) { ranges.emplace_back(); });
@@ -111,7 +113,9 @@ class Inference {
       matrix.seen = nullptr;
     });
     if (!damaged.empty())
-      fail({.where = "Inference::calibrate", .what = concat({"the input of '", damaged, "' is not finite"}), .hint = "are the weights or images damaged?"});
+      fail({.where = "Inference::calibrate",
+            .what = concat({"the input of '", damaged, "' is not finite"}),
+            .hint = "are the weights or images damaged?"});
     range = ranges.begin();
     weights_.visit_matrices([&](const Name&, auto& matrix) {
       matrix.input = kernels::scale_of_range(range->low, range->high);
@@ -119,8 +123,8 @@ class Inference {
     });
   }
 
-  /// Elements of working memory for one task, with `workers` threads inside the layers: what the model's own forward took when
-  /// the compiler ran it over this storage.
+  /// Elements of working memory for one task, with `workers` threads inside the layers: what the model's own forward took
+  /// when the compiler ran it over this storage.
   static constexpr Index arena_size(int workers = 1) {
     Arena<T> arena(Memory::rewind);
     arena.share(nullptr, workers);
@@ -129,8 +133,8 @@ class Inference {
   }
 
  private:
-  /// Threads that work on one image: 1 for models so small that the hand-overs cost more than they bring, and never so many that
-  /// one has fewer than 16 tokens, because each reads all weights.
+  /// Threads that work on one image: 1 for models so small that the hand-overs cost more than they bring, and never so many
+  /// that one has fewer than 16 tokens, because each reads all weights.
   int team() const {
     constexpr int most = Model::macs > 20'000'000 ? std::max(1, Model::tokens / 16) : 1;
     return std::min(most, threads_.running());
@@ -149,10 +153,12 @@ class Inference {
   void compute(Images images, Index first, Index count, T* memory, Index size, bool measure, int workers) {
     Arena<T> arena(memory, size, Memory::rewind);
     if (workers > 1) arena.share(&threads_, workers);
-    const typename Weights::Net::Output out{logits_.view().slice(first, count), distilled_.view().slice(first, Model::distilled ? count : 0)};
+    const typename Weights::Net::Output out{logits_.view().slice(first, count),
+                                            distilled_.view().slice(first, Model::distilled ? count : 0)};
     weights_.net().forward(images.slice(first, count), out, arena);
     if constexpr (Model::distilled)
-      for (Index i = 0; i < out.logits.size(); ++i) out.logits.data()[i] = (out.logits.data()[i] + out.distilled.data()[i]) / T{2};
+      for (Index i = 0; i < out.logits.size(); ++i)
+        out.logits.data()[i] = (out.logits.data()[i] + out.distilled.data()[i]) / T{2};
     if (measure) peak_ = std::max(peak_, arena.peak());
   }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Initialisation of all families, as in the published code (reference sections 1.6 and 2.7). Each parameter draws from a stream of its
-// own, keyed by its name, so the numbers do not depend on the order of layers.
+// Initialisation of all families, as in the published code (reference sections 1.6 and 2.7). Each parameter draws from a
+// stream of its own, keyed by its name, so the numbers do not depend on the order of layers.
 #pragma once
 
 #include <minivit/core/parameters.hpp>
@@ -17,7 +17,8 @@ namespace minivit::inline MINIVIT_ISA {
 enum class InitRule {
   zero,              ///< biases, relative position tables on keys
   one,               ///< weights of norms
-  truncated_normal,  ///< std 0.02, cut at +-2: matrices, tokens, positions, position biases, head mixing (near zero, not identity)
+  truncated_normal,  ///< std 0.02, cut at +-2: matrices, tokens, positions, position biases, head mixing (near zero, not
+                     ///< identity)
   uniform_fan_in,    ///< +-1 / sqrt(fan_in): weight and bias of the patch convolution and of depth-wise ones
 };
 
@@ -30,8 +31,8 @@ inline InitRule init_rule(const ParameterInfo& p) {
   return InitRule::truncated_normal;
 }
 
-/// Numbers that one output of a convolution sums up: the product of all axes of its weight but the first. `p` is the weight, or the bias
-/// beside it in `table`.
+/// Numbers that one output of a convolution sums up: the product of all axes of its weight but the first. `p` is the weight,
+/// or the bias beside it in `table`.
 inline Index fan_in(const ParameterInfo& p, const ParameterTable& table) {
   const ParameterInfo* weight = &p;
   constexpr std::string_view bias = ".bias";
@@ -57,7 +58,9 @@ inline auto initial_values(const ParameterTable& table, std::uint64_t seed) {
       switch (rule) {
         case InitRule::zero: break;
         case InitRule::one: value = 1; break;
-        case InitRule::truncated_normal: value = std::clamp(0.02 * random.normal(key), -2.0, 2.0); break;  // 100 sigma: never cut
+        case InitRule::truncated_normal:
+          value = std::clamp(0.02 * random.normal(key), -2.0, 2.0);
+          break;  // 100 sigma: never cut
         case InitRule::uniform_fan_in: value = bound * (2 * random.uniform(key) - 1); break;
       }
       to[i] = static_cast<T>(value);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What code for all families may ask about a layer: how wide it is, which tokens it holds and which of them see each other. Layers are
-// counted from 0 over the whole network.
+// What code for all families may ask about a layer: how wide it is, which tokens it holds and which of them see each other.
+// Layers are counted from 0 over the whole network.
 #pragma once
 
 #include <minivit/models/config.hpp>
@@ -35,7 +35,12 @@ constexpr LayerGeometry layer_geometry(const ViTConfig& c, int /*l*/) {
 constexpr LayerGeometry layer_geometry(const SwinConfig& c, int l) {
   const int s = c.stage_of(l);
   const bool shifted = (l - c.first_layer(s)) % 2 == 1;
-  return {.stage = s, .width = c.width(s), .side = c.grid(s), .extra_tokens = 0, .window = c.window_at(s), .shift = shifted ? c.shift_at(s) : 0};
+  return {.stage = s,
+          .width = c.width(s),
+          .side = c.grid(s),
+          .extra_tokens = 0,
+          .window = c.window_at(s),
+          .shift = shifted ? c.shift_at(s) : 0};
 }
 
 /// Name of the weights that layer l uses, without a dot behind it.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// multiplex: a trained model without sharing becomes a student whose layers share weights (MiniViT section 3.1), started from
-// the teacher's weights. What the paper leaves open (how the layers of a group become one) is an option here.
+// multiplex: a trained model without sharing becomes a student whose layers share weights (MiniViT section 3.1), started
+// from the teacher's weights. What the paper leaves open (how the layers of a group become one) is an option here.
 #pragma once
 
 #include <minivit/core/errors.hpp>
@@ -21,8 +21,8 @@ enum class GroupStart {
 
 /// How transformations start that the teacher does not have.
 enum class TransformStart {
-  identity,  ///< head mixing passes every head through and the local convolution adds nothing (the norm in front of it stays), so that
-             ///< the student begins where its weights say
+  identity,  ///< head mixing passes every head through and the local convolution adds nothing (the norm in front of it
+             ///< stays), so that the student begins where its weights say
   reference  ///< normal with deviation 0.02 as in the published code: scores and attention begin near zero
 };
 
@@ -33,8 +33,8 @@ struct MultiplexOptions {
   std::uint64_t seed = 0;                                     ///< of what starts at random
 };
 
-/// The config of a student: the teacher's, with `sharing`, and with relative position on keys when `relative_keys` is set or the
-/// teacher has it.
+/// The config of a student: the teacher's, with `sharing`, and with relative position on keys when `relative_keys` is set or
+/// the teacher has it.
 constexpr ViTConfig multiplexed(ViTConfig teacher, Sharing sharing, bool relative_keys = true) {
   teacher.sharing = sharing;
   teacher.position.keys = teacher.position.keys || relative_keys;
@@ -42,16 +42,18 @@ constexpr ViTConfig multiplexed(ViTConfig teacher, Sharing sharing, bool relativ
 }
 /// The same for a Swin: `blocks` sets of weights in each stage, by default with all transformations.
 constexpr SwinConfig multiplexed(SwinConfig teacher, PerStage blocks,
-                                 SwinTransformations transformations = {.separate_norms = true, .mix_heads = true, .local_conv = true}) {
+                                 SwinTransformations transformations = {
+                                     .separate_norms = true, .mix_heads = true, .local_conv = true}) {
   teacher.blocks = blocks;
   teacher.transformations = transformations;
   return teacher;
 }
 
-/// Whether a student of one config can start from a teacher of the other: they may differ in sharing, and the student may have
-/// transformations that the teacher lacks.
+/// Whether a student of one config can start from a teacher of the other: they may differ in sharing, and the student may
+/// have transformations that the teacher lacks.
 constexpr bool can_multiplex(const ViTConfig& student, ViTConfig teacher) {
-  const bool keeps = (student.position.keys || !teacher.position.keys) && (student.sharing.mix_heads || !teacher.sharing.mix_heads) &&
+  const bool keeps = (student.position.keys || !teacher.position.keys) &&
+                     (student.sharing.mix_heads || !teacher.sharing.mix_heads) &&
                      (student.sharing.local_conv || !teacher.sharing.local_conv);  // everything that the teacher has
   const bool ready = teacher.sharing.repeat == 1 && keeps;
   teacher.sharing = student.sharing;
@@ -61,7 +63,8 @@ constexpr bool can_multiplex(const ViTConfig& student, ViTConfig teacher) {
 /// Likewise for Swins: the number of sets of weights may differ, all other sizes may not.
 constexpr bool can_multiplex(const SwinConfig& student, SwinConfig teacher) {
   const SwinTransformations &s = student.transformations, &t = teacher.transformations;
-  const bool keeps = (s.separate_norms || !t.separate_norms) && (s.mix_heads || !t.mix_heads) && (s.local_conv || !t.local_conv);
+  const bool keeps = (s.separate_norms || !t.separate_norms) && (s.mix_heads || !t.mix_heads) &&
+                     (s.local_conv || !t.local_conv);
   const bool ready = teacher.blocks == teacher.depths && keeps;
   return ready && student == multiplexed(teacher, student.blocks, student.transformations);
 }
@@ -70,8 +73,8 @@ constexpr bool can_multiplex(const SwinConfig&, const ViTConfig&) { return false
 
 namespace detail {
 
-/// Where a parameter of a shared block stands: "blocks.2.block.norm1.instances.1.weight" is group 2, instance 1, part "norm1.weight";
-/// "layers.3.blocks.0.norm1_list.1.weight" is stage 3, group 0, instance 1, the same part.
+/// Where a parameter of a shared block stands: "blocks.2.block.norm1.instances.1.weight" is group 2, instance 1, part
+/// "norm1.weight"; "layers.3.blocks.0.norm1_list.1.weight" is stage 3, group 0, instance 1, the same part.
 struct BlockKey {
   int stage = 0;
   int group = -1;     // -1: not in a block
@@ -88,7 +91,8 @@ inline BlockKey block_key(const std::string& name) {
   };
   const auto number = [&] {  // and the dot behind it
     int out = 0;
-    rest.remove_prefix(static_cast<std::size_t>(std::from_chars(rest.data(), rest.data() + rest.size(), out).ptr - rest.data()) + 1);
+    rest.remove_prefix(
+        static_cast<std::size_t>(std::from_chars(rest.data(), rest.data() + rest.size(), out).ptr - rest.data()) + 1);
     return out;
   };
   BlockKey key;
@@ -118,8 +122,8 @@ inline const ParameterInfo* layer_parameter(const ParameterTable& table, int sta
   return nullptr;
 }
 
-/// A start for a transformation that the teacher lacks and that makes no difference, as far as it can; relative position tables are zero
-/// already.
+/// A start for a transformation that the teacher lacks and that makes no difference, as far as it can; relative position
+/// tables are zero already.
 template <class T>
 void start_at_identity(const std::string& part, const ParameterInfo& p, T* out) {
   const auto is = [&](std::string_view name) { return part.find(name) != part.npos; };
@@ -162,14 +166,15 @@ void multiplex_weights(Student& student, const Teacher& teacher, const Multiplex
 
 }  // namespace detail
 
-/// A student of config `C` (see multiplexed()) from a trained `teacher` without sharing: every parameter outside the blocks is
-/// copied, what belongs to one layer is copied from that layer, and what a group shares starts as `options.group` says. Relative
-/// position tables that the teacher lacks start at zero, as in the reference, which changes nothing at first.
+/// A student of config `C` (see multiplexed()) from a trained `teacher` without sharing: every parameter outside the blocks
+/// is copied, what belongs to one layer is copied from that layer, and what a group shares starts as `options.group` says.
+/// Relative position tables that the teacher lacks start at zero, as in the reference, which changes nothing at first.
 template <ViTConfig C, ViTConfig TeacherConfig, class T>
 ViT<C, T> multiplex(const ViT<TeacherConfig, T>& teacher, const MultiplexOptions& options = {}) {
   static_assert(TeacherConfig.sharing.repeat == 1, "multiplex: the teacher's layers must not share weights");
   static_assert(can_multiplex(C, TeacherConfig),
-                "multiplex: the student's config may differ from the teacher's in sharing and in added transformations only; see multiplexed()");
+                "multiplex: the student's config may differ from the teacher's in sharing and in added transformations "
+                "only; see multiplexed()");
   ViT<C, T> student;
   initialise(student, options.seed);
   detail::multiplex_weights(student, teacher, options, [](int) { return C.sharing.repeat; });
@@ -181,7 +186,8 @@ template <SwinConfig C, SwinConfig TeacherConfig, class T>
 Swin<C, T> multiplex(const Swin<TeacherConfig, T>& teacher, const MultiplexOptions& options = {}) {
   static_assert(TeacherConfig.blocks == TeacherConfig.depths, "multiplex: the teacher's layers must not share weights");
   static_assert(can_multiplex(C, TeacherConfig),
-                "multiplex: the student's config may differ from the teacher's in blocks and added transformations only; see multiplexed()");
+                "multiplex: the student's config may differ from the teacher's in blocks and added transformations only; "
+                "see multiplexed()");
   Swin<C, T> student;
   initialise(student, options.seed);
   detail::multiplex_weights(student, teacher, options, [](int stage) { return C.repeat(stage); });

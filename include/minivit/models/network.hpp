@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Network: a neural network as a type, whatever its family. It owns its parameters in one aligned slab and knows its own size and memory as
-// compile-time constants. Gradients, optimiser moments and averages are the same type.
+// Network: a neural network as a type, whatever its family. It owns its parameters in one aligned slab and knows its own
+// size and memory as compile-time constants. Gradients, optimiser moments and averages are the same type.
 #pragma once
 
 #include <minivit/core/buffer.hpp>
@@ -9,7 +9,8 @@
 
 namespace minivit::inline MINIVIT_ISA {
 
-/// Parameters of type T (float; double for checks) of a family of models; a new one is all zeros: see init.hpp, load(). `Family` has
+/// Parameters of type T (float; double for checks) of a family of models; a new one is all zeros: see init.hpp, load().
+/// `Family` has
 ///   `config`     a value with image, channels, classes and more; checked
 ///   `Net<S>`     the tree of layers over a storage policy: visit(), forward(), backward(), Images, Output
 ///   `tokens`     rows of a typical product, per image: says how many images make one piece of work
@@ -42,7 +43,8 @@ class Network {
   /// arena, found by running forward on a counting one.
   static constexpr Index inference_bytes(Index batch) {
     Arena<T> arena(Memory::rewind);
-    const Output out{arena.template take<Dyn, config.classes>(batch), arena.template take<Dyn, config.classes>(distilled ? batch : 0)};
+    const Output out{arena.template take<Dyn, config.classes>(batch),
+                     arena.template take<Dyn, config.classes>(distilled ? batch : 0)};
     Net{}.forward(typename Net::Images(nullptr, batch), out, arena);
     return arena.peak() * static_cast<Index>(sizeof(T));
   }

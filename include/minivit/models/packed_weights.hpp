@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// PackedWeights: a model's parameters in the form the kernels want, as the same tree of layers over another storage. Owns its
-// memory, so the model may change or go away afterwards.
+// PackedWeights: a model's parameters in the form the kernels want, as the same tree of layers over another storage. Owns
+// its memory, so the model may change or go away afterwards.
 #pragma once
 
 #include <minivit/core/threads.hpp>
@@ -30,7 +30,8 @@ class PackedWeights {
       using P = std::remove_reference_t<decltype(p)>;
       const Index offset = Model::parameter_table()[row++].offset;
       if constexpr (is_matrix<P>) {
-        add({&p, panel, offset, 0, [](void* matrix, W* memory, const T* source) { static_cast<P*>(matrix)->pack(memory, source); }});
+        add({&p, panel, offset, 0,
+             [](void* matrix, W* memory, const T* source) { static_cast<P*>(matrix)->pack(memory, source); }});
         panel += P::size();
       } else {
         p = P(vector);
@@ -71,7 +72,9 @@ class PackedWeights {
     });
   }
   /// Bytes held.
-  Index bytes() const { return panels_.size() * static_cast<Index>(sizeof(W)) + vectors_.size() * static_cast<Index>(sizeof(T)); }
+  Index bytes() const {
+    return panels_.size() * static_cast<Index>(sizeof(W)) + vectors_.size() * static_cast<Index>(sizeof(T));
+  }
 
  private:
   struct Job {
@@ -90,7 +93,9 @@ class PackedWeights {
   [[gnu::noinline]] void add(const Job& job) { jobs_.push_back(job); }  // called for each type of parameter
 
   template <class P>
-  static constexpr bool is_matrix = requires { typename P::Element; };
+  static constexpr bool is_matrix = requires {
+    typename P::Element;
+  };
 
   template <bool Matrices>
   static constexpr Index total() {

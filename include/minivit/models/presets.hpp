@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Published models by their timm and MiniViT names, and sizes for 32x32 images. Copy one, change a field, use it as a type.
-// Sources: DeiT (arXiv 2012.12877, table 1), Swin (arXiv 2103.14030), MiniViT (arXiv 2204.07154 and its code); parameter counts in the
-// tests.
+// Sources: DeiT (arXiv 2012.12877, table 1), Swin (arXiv 2103.14030), MiniViT (arXiv 2204.07154 and its code); parameter
+// counts in the tests.
 #pragma once
 
 #include <minivit/core/preprocessing.hpp>
@@ -30,7 +30,8 @@ constexpr ViTConfig mini(ViTConfig c, int repeat = 2) {
   c.position = {.keys = true};
   return c;
 }
-/// CIFAR-sized: 32x32 images in 4x4 patches, 64 tokens. Relative position helps on small data sets, so teachers have it, too.
+/// CIFAR-sized: 32x32 images in 4x4 patches, 64 tokens. Relative position helps on small data sets, so teachers have it,
+/// too.
 constexpr ViTConfig small_image(int dim, int heads, int depth) {
   ViTConfig c = deit(dim, heads, 32);
   c.patch = 4;

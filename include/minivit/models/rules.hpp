@@ -39,9 +39,9 @@ constexpr bool shared_norms_are_shared(const ViTConfig& c) { return c.sharing.se
 
 /// True when every rule holds.
 constexpr bool all(const ViTConfig& c) {
-  return image(c) && patch(c) && patch_divides_image(c) && channels(c) && dim(c) && heads(c) && heads_divide_dim(c) && depth(c) &&
-         mlp_ratio(c) && classes(c) && repeat(c) && repeat_divides_depth(c) && distilled_has_class_token(c) && mixing_has_heads(c) &&
-         shared_norms_are_shared(c);
+  return image(c) && patch(c) && patch_divides_image(c) && channels(c) && dim(c) && heads(c) && heads_divide_dim(c) &&
+         depth(c) && mlp_ratio(c) && classes(c) && repeat(c) && repeat_divides_depth(c) && distilled_has_class_token(c) &&
+         mixing_has_heads(c) && shared_norms_are_shared(c);
 }
 
 }  // namespace rules
@@ -61,9 +61,12 @@ struct Checked {
   static_assert(rules::classes(C), "ViTConfig: classes must be between 1 and 1000000");
   static_assert(rules::repeat(C), "ViTConfig: sharing.repeat must be at least 1");
   static_assert(rules::repeat_divides_depth(C), "ViTConfig: sharing.repeat must divide depth");
-  static_assert(rules::distilled_has_class_token(C), "ViTConfig: distilled needs pool == Pool::cls, because the distillation token stands behind the class token");
+  static_assert(
+      rules::distilled_has_class_token(C),
+      "ViTConfig: distilled needs pool == Pool::cls, because the distillation token stands behind the class token");
   static_assert(rules::mixing_has_heads(C), "ViTConfig: sharing.mix_heads needs at least 2 heads to mix");
-  static_assert(rules::shared_norms_are_shared(C), "ViTConfig: sharing.separate_norms can only be false where layers share weights (sharing.repeat above 1)");
+  static_assert(rules::shared_norms_are_shared(C),
+                "ViTConfig: sharing.separate_norms can only be false where layers share weights (sharing.repeat above 1)");
 
   static constexpr ViTConfig value = rules::all(C) ? C : ViTConfig{};  ///< C, or DeiT-Ti where C breaks a rule
 };

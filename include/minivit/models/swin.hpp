@@ -34,7 +34,8 @@ class Swin : public Network<SwinFamily<C>, T> {
   static constexpr Index macs = [] {
     Index sum = Index{config.tokens()} * config.channels * config.patch * config.patch * config.dim;
     for (int s = 0; s < config.stages(); ++s) {
-      const Index n = config.tokens(s), d = config.width(s), h = config.heads[static_cast<std::size_t>(s)], reach = Index{config.window_at(s)} * config.window_at(s);
+      const Index n = config.tokens(s), d = config.width(s), h = config.heads[static_cast<std::size_t>(s)],
+                  reach = Index{config.window_at(s)} * config.window_at(s);
       Index layer = n * d * d * (4 + 2 * config.mlp_ratio) + 2 * n * reach * d;
       if (config.transformations.mix_heads) layer += 2 * h * h * n * reach;
       if (config.transformations.local_conv) layer += 49 * n * d;
@@ -49,7 +50,6 @@ class Swin : public Network<SwinFamily<C>, T> {
 
 /// A Swin whose layers share weights.
 template <SwinConfig C, class T = float>
-  requires(C.blocks != C.depths)
-using MiniSwin = Swin<C, T>;
+requires(C.blocks != C.depths) using MiniSwin = Swin<C, T>;
 
 }  // namespace minivit::inline MINIVIT_ISA

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// SwinConfig: everything that makes one Swin or Mini-Swin differ from another, as one plain value that can be a template argument.
-// The rules it must obey stand in swin_rules.hpp, ready-made values in presets.hpp.
+// SwinConfig: everything that makes one Swin or Mini-Swin differ from another, as one plain value that can be a template
+// argument. The rules it must obey stand in swin_rules.hpp, ready-made values in presets.hpp.
 #pragma once
 
 #include <minivit/core/view.hpp>

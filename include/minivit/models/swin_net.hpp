@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// SwinNet: the tree of layers of a Swin or Mini-Swin over one storage policy, forward and backward. It owns nothing; swin.hpp gives it
-// memory. Data flow: reference section 2.1. A stage is a stack of the same blocks that a ViT is made of, with windows.
+// SwinNet: the tree of layers of a Swin or Mini-Swin over one storage policy, forward and backward. It owns nothing;
+// swin.hpp gives it memory. Data flow: reference section 2.1. A stage is a stack of the same blocks that a ViT is made of,
+// with windows.
 #pragma once
 
 #include <minivit/layers/classifier.hpp>
@@ -20,10 +21,17 @@ struct SwinStage {
   static constexpr int N = C.tokens(s), D = C.width(s), digits = 5;  ///< tokens of a map; their width; eps is 10^-digits
   static constexpr bool last = s + 1 == C.stages();                  ///< nothing is merged behind it
   /// Of every layer of the stage.
-  static constexpr BlockConfig block_config{
-      .attention = {.tokens = N, .dim = D, .heads = C.heads[at], .side = C.grid(s), .mix_heads = C.transformations.mix_heads,
-                    .window = C.window_at(s), .shift = C.shift_at(s)},
-      .hidden = D * C.mlp_ratio, .separate_norms = C.transformations.separate_norms, .local_conv = C.transformations.local_conv, .norm_digits = digits};
+  static constexpr BlockConfig block_config{.attention = {.tokens = N,
+                                                          .dim = D,
+                                                          .heads = C.heads[at],
+                                                          .side = C.grid(s),
+                                                          .mix_heads = C.transformations.mix_heads,
+                                                          .window = C.window_at(s),
+                                                          .shift = C.shift_at(s)},
+                                            .hidden = D * C.mlp_ratio,
+                                            .separate_norms = C.transformations.separate_norms,
+                                            .local_conv = C.transformations.local_conv,
+                                            .norm_digits = digits};
   static constexpr StackPlace place{C.first_layer(s), C.depth()};    ///< where the stage stands in the network
   using T = typename S::Scalar;                                      ///< of activations
   using Layers = Stack<S, block_config, C.depths[at], C.repeat(s)>;  ///< all layers of the stage
@@ -119,7 +127,8 @@ struct SwinNet {
 
   /// Fills `out`. Takes every temporary from `arena`; never allocates. In a keeping arena the result serves backward.
   template <class Watch = Observer>
-  constexpr Saved forward(Images images, const Output& out, Arena<T>& arena, const StochasticDepth& depth = {}, const Watch& watch = {}) const {
+  constexpr Saved forward(Images images, const Output& out, Arena<T>& arena, const StochasticDepth& depth = {},
+                          const Watch& watch = {}) const {
     const Index B = images.batch();
     Saved saved{};
     saved.images = images;
@@ -136,7 +145,8 @@ struct SwinNet {
 
   /// Adds the gradients of all parameters to `gradients`, a net over writable storage, given those of the outputs.
   template <class Gradients, class Watch = Observer>
-  constexpr void backward(const Saved& saved, const Output& doutput, const Gradients& gradients, Arena<T>& arena, const Watch& watch = {}) const {
+  constexpr void backward(const Saved& saved, const Output& doutput, const Gradients& gradients, Arena<T>& arena,
+                          const Watch& watch = {}) const {
     const auto scope = arena.scratch();
     const Index B = saved.images.batch();
     const auto d = arena.template take<Dyn, N, D>(B);  // gradient of the token stream, changed in place
@@ -154,7 +164,8 @@ struct SwinNet {
  private:
   template <class F>
   static constexpr void each_stage(F&& f) {
-    [&]<int... s>(std::integer_sequence<int, s...>) { (f.template operator()<s>(), ...); }(std::make_integer_sequence<int, stages>{});
+    [&]<int... s>(std::integer_sequence<int, s...>) { (f.template operator()<s>(), ...); }
+    (std::make_integer_sequence<int, stages>{});
   }
   template <int W, int Tokens>
   static constexpr View<const T, Dyn, W> rows(View<T, Dyn, Tokens, W> x) {
@@ -166,7 +177,8 @@ struct SwinNet {
 
   /// Stage s and all behind it.
   template <int s, class Watch>
-  constexpr void forward_from(Tokens<s> x, Saved& saved, const Output& out, Arena<T>& arena, const StochasticDepth& depth, const Watch& watch) const {
+  constexpr void forward_from(Tokens<s> x, Saved& saved, const Output& out, Arena<T>& arena, const StochasticDepth& depth,
+                              const Watch& watch) const {
     const Index B = x.batch();
     const Stage<s>& stage = std::get<s>(layers);
     auto& kept = std::get<s>(saved.stages);
@@ -191,16 +203,20 @@ struct SwinNet {
 
   /// Stage s and all in front of it; d is the gradient of the stage's output.
   template <int s, class Gradients, class Watch>
-  constexpr void backward_from(Tokens<s> d, const Saved& saved, const Gradients& gradients, Arena<T>& arena, const Watch& watch) const {
+  constexpr void backward_from(Tokens<s> d, const Saved& saved, const Gradients& gradients, Arena<T>& arena,
+                               const Watch& watch) const {
     const Index B = d.batch();
-    std::get<s>(layers).blocks.backward(std::get<s>(saved.stages).blocks, d, std::get<s>(gradients.layers).blocks, arena, Stage<s>::place, watch);
+    std::get<s>(layers).blocks.backward(std::get<s>(saved.stages).blocks, d, std::get<s>(gradients.layers).blocks, arena,
+                                        Stage<s>::place, watch);
     if constexpr (s > 0) {
       const auto before = arena.template take<Dyn, Stage<s - 1>::N, Stage<s - 1>::D>(B);
-      std::get<s - 1>(layers).downsample.backward(d, std::get<s - 1>(saved.stages).downsample, before, std::get<s - 1>(gradients.layers).downsample, arena);
+      std::get<s - 1>(layers).downsample.backward(d, std::get<s - 1>(saved.stages).downsample, before,
+                                                  std::get<s - 1>(gradients.layers).downsample, arena);
       backward_from<s - 1>(before, saved, gradients, arena, watch);
     } else {
       const auto dembedded = arena.template take<Dyn, Stage<0>::N, C.dim>(B);
-      patch_norm.backward(rows<C.dim>(d), rows<C.dim>(saved.embedded), saved.patch_norm, dembedded.template reshape<Dyn, C.dim>(), gradients.patch_norm, arena);
+      patch_norm.backward(rows<C.dim>(d), rows<C.dim>(saved.embedded), saved.patch_norm,
+                          dembedded.template reshape<Dyn, C.dim>(), gradients.patch_norm, arena);
       patch_embed.backward(saved.images, dembedded.data(), Index{Stage<0>::N} * C.dim, gradients.patch_embed, arena);
     }
   }

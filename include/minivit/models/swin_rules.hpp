@@ -21,7 +21,8 @@ constexpr bool dim(const SwinConfig& c) { return c.dim >= 1 && c.dim <= 8192; } 
 /// One to four stages of 1 to 256 layers, and zeros only behind the last.
 constexpr bool depths(const SwinConfig& c) {
   const auto behind = std::find_if(c.depths.begin() + c.stages(), c.depths.end(), [](int d) { return d != 0; });
-  return c.stages() >= 1 && behind == c.depths.end() && every_stage(c, [&](std::size_t s) { return c.depths[s] >= 1 && c.depths[s] <= 256; });
+  return c.stages() >= 1 && behind == c.depths.end() &&
+         every_stage(c, [&](std::size_t s) { return c.depths[s] >= 1 && c.depths[s] <= 256; });
 }
 /// At least one in every stage.
 constexpr bool heads(const SwinConfig& c) {
@@ -29,7 +30,8 @@ constexpr bool heads(const SwinConfig& c) {
 }
 /// In every stage; true where width or heads themselves are wrong.
 constexpr bool heads_divide_dim(const SwinConfig& c) {
-  return !dim(c) || !heads(c) || every_stage(c, [&](std::size_t s) { return c.width(static_cast<int>(s)) % c.heads[s] == 0; });
+  return !dim(c) || !heads(c) ||
+         every_stage(c, [&](std::size_t s) { return c.width(static_cast<int>(s)) % c.heads[s] == 0; });
 }
 /// In every stage at least one set of weights, and as many layers on each.
 constexpr bool blocks(const SwinConfig& c) {
@@ -52,8 +54,9 @@ constexpr bool mixing_has_heads(const SwinConfig& c) {
 
 /// True when every rule holds.
 constexpr bool all(const SwinConfig& c) {
-  return image(c) && patch(c) && patch_divides_image(c) && channels(c) && dim(c) && depths(c) && heads(c) && heads_divide_dim(c) && blocks(c) &&
-         window(c) && stages_can_be_halved(c) && window_divides_stages(c) && mlp_ratio(c) && classes(c) && mixing_has_heads(c);
+  return image(c) && patch(c) && patch_divides_image(c) && channels(c) && dim(c) && depths(c) && heads(c) &&
+         heads_divide_dim(c) && blocks(c) && window(c) && stages_can_be_halved(c) && window_divides_stages(c) &&
+         mlp_ratio(c) && classes(c) && mixing_has_heads(c);
 }
 
 }  // namespace rules
@@ -66,14 +69,18 @@ struct CheckedSwin {
   static_assert(rules::patch_divides_image(C), "SwinConfig: image must be a multiple of patch");
   static_assert(rules::channels(C), "SwinConfig: channels must be between 1 and 1024");
   static_assert(rules::dim(C), "SwinConfig: dim must be between 1 and 8192");
-  static_assert(rules::depths(C), "SwinConfig: depths must name at least one stage of 1 to 256 layers, and zeros only behind the last");
+  static_assert(rules::depths(C),
+                "SwinConfig: depths must name at least one stage of 1 to 256 layers, and zeros only behind the last");
   static_assert(rules::heads(C), "SwinConfig: heads must be at least 1 in every stage");
-  static_assert(rules::heads_divide_dim(C), "SwinConfig: in every stage the width (dim, doubled from stage to stage) must be a multiple of heads");
+  static_assert(rules::heads_divide_dim(C),
+                "SwinConfig: in every stage the width (dim, doubled from stage to stage) must be a multiple of heads");
   static_assert(rules::blocks(C), "SwinConfig: in every stage blocks must be at least 1 and divide depths");
   static_assert(rules::window(C), "SwinConfig: window must be between 1 and 128 tokens");
-  static_assert(rules::stages_can_be_halved(C), "SwinConfig: image / patch must be divisible by 2 once for every stage but the last");
+  static_assert(rules::stages_can_be_halved(C),
+                "SwinConfig: image / patch must be divisible by 2 once for every stage but the last");
   static_assert(rules::window_divides_stages(C),
-                "SwinConfig: in every stage the side of the map (image / patch, halved from stage to stage) must be a multiple of window, or smaller");
+                "SwinConfig: in every stage the side of the map (image / patch, halved from stage to stage) must be a "
+                "multiple of window, or smaller");
   static_assert(rules::mlp_ratio(C), "SwinConfig: mlp_ratio must be between 1 and 64");
   static_assert(rules::classes(C), "SwinConfig: classes must be between 1 and 1000000");
   static_assert(rules::mixing_has_heads(C), "SwinConfig: transformations.mix_heads needs at least 2 heads in every stage");

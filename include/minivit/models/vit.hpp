@@ -25,7 +25,8 @@ class ViT : public Network<ViTFamily<C>, T> {
 
   /// Multiplications per image in linear layers, convolutions, QK^T, AV, head mixing and relative position.
   static constexpr Index macs = [] {
-    const Index n = config.tokens(), d = config.dim, hidden = config.hidden(), h = config.heads, patches = Index{config.grid()} * config.grid();
+    const Index n = config.tokens(), d = config.dim, hidden = config.hidden(), h = config.heads,
+                patches = Index{config.grid()} * config.grid();
     Index layer = n * (4 * d * d + 2 * d * hidden) + 2 * n * n * d;
     if (config.sharing.mix_heads) layer += 2 * h * h * n * n;
     if (config.sharing.local_conv) layer += patches * d * 49;
@@ -37,7 +38,6 @@ class ViT : public Network<ViTFamily<C>, T> {
 
 /// A ViT whose layers share weights.
 template <ViTConfig C, class T = float>
-  requires(C.sharing.repeat > 1)
-using MiniDeiT = ViT<C, T>;
+requires(C.sharing.repeat > 1) using MiniDeiT = ViT<C, T>;
 
 }  // namespace minivit::inline MINIVIT_ISA

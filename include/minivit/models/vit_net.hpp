@@ -19,10 +19,16 @@ struct ViTNet {
   /// Tokens, width, classes, repeat, tokens before the patches.
   static constexpr int N = C.tokens(), D = C.dim, K = C.classes, R = C.sharing.repeat, Extra = C.extra_tokens();
   /// Of every layer.
-  static constexpr BlockConfig block_config{
-      .attention = {.tokens = N, .dim = D, .heads = C.heads, .side = C.grid(), .extra_tokens = Extra, .mix_heads = C.sharing.mix_heads,
-                    .relative_keys = C.position.keys},
-      .hidden = C.hidden(), .separate_norms = C.sharing.separate_norms, .local_conv = C.sharing.local_conv};
+  static constexpr BlockConfig block_config{.attention = {.tokens = N,
+                                                          .dim = D,
+                                                          .heads = C.heads,
+                                                          .side = C.grid(),
+                                                          .extra_tokens = Extra,
+                                                          .mix_heads = C.sharing.mix_heads,
+                                                          .relative_keys = C.position.keys},
+                                            .hidden = C.hidden(),
+                                            .separate_norms = C.sharing.separate_norms,
+                                            .local_conv = C.sharing.local_conv};
   using Images = View<const T, Dyn, C.channels, C.image, C.image>;  ///< [B, channels, image, image], normalised
   using Output = ModelOutput<T, K>;                                 ///< [B, classes], for each head
   using Tokens = View<T, Dyn, N, D>;                                ///< the token stream
@@ -121,8 +127,8 @@ struct ViTNet {
         ops::pick_token_backward<T, N, D>(dpooled, dnormed, 1, arena);
       }
       const auto x = saved.layers.back().y.template reshape<Dyn, D>();
-      norm.backward(View<const T, Dyn, N, D>(dnormed).template reshape<Dyn, D>(), x, saved.norm, d.template reshape<Dyn, D>(),
-                    gradients.norm, arena);
+      norm.backward(View<const T, Dyn, N, D>(dnormed).template reshape<Dyn, D>(), x, saved.norm,
+                    d.template reshape<Dyn, D>(), gradients.norm, arena);
     }
     layers.backward(saved, d, gradients.layers, arena, place, watch);
     if (!arena.counting())
@@ -142,7 +148,8 @@ struct ViTNet {
   constexpr void embed(Images images, Tokens x, Arena<T>& arena) const {
     const Index skip = Index{Extra} * D;
     const bool real = !arena.counting();
-    patch_embed.forward(images, real ? x.data() + skip : nullptr, Index{N} * D, real ? pos_embed.data() + skip : nullptr, arena);
+    patch_embed.forward(images, real ? x.data() + skip : nullptr, Index{N} * D, real ? pos_embed.data() + skip : nullptr,
+                        arena);
     if constexpr (Extra > 0) {
       if (!real) return;
       for (Index b = 0; b < images.batch(); ++b)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// attention: softmax attention with MiniViT's transformations, image by image or window by window, and its backward. Windows of a map
-// are read in window order and written where their tokens stand in the map, so nobody has to move them back.
+// attention: softmax attention with MiniViT's transformations, image by image or window by window, and its backward. Windows
+// of a map are read in window order and written where their tokens stand in the map, so nobody has to move them back.
 #pragma once
 
 #include <minivit/core/arena.hpp>
@@ -11,23 +11,25 @@
 
 namespace minivit::inline MINIVIT_ISA::ops {
 
-/// How the tokens of an image are cut into windows that attend apart. The default, a map without a side, means whole images. Where that is
-/// known to the compiler and there is no position bias either, WholeImages says the same with less code.
+/// How the tokens of an image are cut into windows that attend apart. The default, a map without a side, means whole images.
+/// Where that is known to the compiler and there is no position bias either, WholeImages says the same with less code.
 struct Windowing {
   kernels::WindowMap map{};  ///< side 0: no windows
-  Index mask_shift = 0;  ///< not 0: tokens that a roll by this much would bring together do not see each other (kernels::window_mask)
+  /// not 0: tokens that a roll by this much would bring together do not see each other (kernels::window_mask)
+  Index mask_shift = 0;
 
   constexpr bool windowed() const { return map.side > 0; }  ///< false: whole images
   /// Whether rows of the result are in another order than those of the input.
   constexpr bool reorders() const { return windowed() && !map.plain(); }
 
-  /// Calls f(row, place, count) for runs of the `count` rows from `first` of window or image b: `row` counts from `first`, `place` is the
-  /// row's number in the result. Precondition: N is the number of tokens of a window or image.
+  /// Calls f(row, place, count) for runs of the `count` rows from `first` of window or image b: `row` counts from `first`,
+  /// `place` is the row's number in the result. Precondition: N is the number of tokens of a window or image.
   template <class F>
   constexpr void each_run(Index b, Index N, Index first, Index count, F&& f) const {
     if (!reorders()) return f(Index{0}, b * N + first, count);
     const Index image = b / map.windows(), begin = b % map.windows() * N + first;
-    map.each_run(begin, count, [&](Index row, Index token, Index n) { f(row - begin, image * map.side * map.side + token, n); });
+    map.each_run(begin, count,
+                 [&](Index row, Index token, Index n) { f(row - begin, image * map.side * map.side + token, n); });
   }
 };
 
@@ -49,8 +51,8 @@ template <class Arch, class T>
 class WindowPlanes {
  public:
   /// Rows of the planes are `stride` long. `gradient`: there is a plane set for the gradient of the bias, too.
-  constexpr WindowPlanes(const kernels::AttentionShape& s, const kernels::AttentionWeights<T>& w, const Windowing& windowing, Index stride,
-                         bool gradient, Arena<T>& arena)
+  constexpr WindowPlanes(const kernels::AttentionShape& s, const kernels::AttentionWeights<T>& w, const Windowing& windowing,
+                         Index stride, bool gradient, Arena<T>& arena)
       : shape_(s), windowing_(windowing), plane_(s.tokens * stride), planes_{.stride = stride} {
     T* const bias = s.bias ? arena.raw(s.heads * plane_) : nullptr;
     T* const dbias = s.bias && gradient ? arena.raw(s.heads * plane_) : nullptr;
@@ -87,26 +89,31 @@ class WindowPlanes {
 /// Those of whole images: none.
 template <class T>
 struct NoPlanes {
-  constexpr NoPlanes(const kernels::AttentionShape&, const kernels::AttentionWeights<T>&, WholeImages, Index, bool, Arena<T>&) {}
+  constexpr NoPlanes(const kernels::AttentionShape&, const kernels::AttentionWeights<T>&, WholeImages, Index, bool,
+                     Arena<T>&) {}
   constexpr kernels::ScorePlanes<T> operator[](Index) const { return {}; }
   constexpr void add_gradient(T*) const {}
 };
 template <class Arch, class T, class Cut>
 using PlanesOf = std::conditional_t<std::is_same_v<Cut, WholeImages>, NoPlanes<T>, WindowPlanes<Arch, T>>;
 
-/// The rows of image or window b of x [.., D], which lies as results do, in the order of the queries: themselves, or copied to `memory`.
+/// The rows of image or window b of x [.., D], which lies as results do, in the order of the queries: themselves, or copied
+/// to `memory`.
 template <int D, class T, class Cut>
 constexpr const T* query_rows(const T* x, Index b, Index N, const Cut& windowing, T* memory) {
   if (!windowing.reorders()) return x + b * N * D;
-  windowing.each_run(b, N, 0, N, [&](Index row, Index place, Index count) { std::copy_n(x + place * D, count * D, memory + row * D); });
+  windowing.each_run(b, N, 0, N,
+                     [&](Index row, Index place, Index count) { std::copy_n(x + place * D, count * D, memory + row * D); });
   return memory;
 }
 
-/// All images or windows through `Kernel`. emit(kernel, qkv, planes, b, first, count, worker) computes the rows [first, first + count) of
-/// number b. When there are enough of them each is computed by one thread, else the arena's threads share its heads and then its rows.
+/// All images or windows through `Kernel`. emit(kernel, qkv, planes, b, first, count, worker) computes the rows [first,
+/// first + count) of number b. When there are enough of them each is computed by one thread, else the arena's threads share
+/// its heads and then its rows.
 template <class Arch, class Kernel, class T, class U, int N, int D3, class Cut, class Emit>
 constexpr void attention_images(View<const U, Dyn, N, D3> qkv, const kernels::AttentionShape& shape,
-                                const kernels::AttentionWeights<T>& weights, Arena<T>& arena, const Cut& windowing, Emit&& emit) {
+                                const kernels::AttentionWeights<T>& weights, Arena<T>& arena, const Cut& windowing,
+                                Emit&& emit) {
   using kernels::detail::Cutter;
   Cutter<T> whole(nullptr), shared(nullptr);
   (void)Kernel(whole, shape).worker(shared);
@@ -137,7 +144,8 @@ constexpr void attention_images(View<const U, Dyn, N, D3> qkv, const kernels::At
   auto first_memory = memory_of(0);
   const Kernel kernel(first_memory, shape);
   for (Index b = 0; b < batch; ++b) {
-    arena.split(shape.heads, 1, head_cost, [&](Index head, Index count, int) { kernel.prepare(qkv[b].data(), D3, weights, head, count); });
+    arena.split(shape.heads, 1, head_cost,
+                [&](Index head, Index count, int) { kernel.prepare(qkv[b].data(), D3, weights, head, count); });
     arena.split(N, rows_step, row_cost, [&](Index begin, Index count, int worker) {
       auto memory = memory_of(worker);
       rows(worker == 0 ? kernel : kernel.worker(memory), b, begin, count, worker);
@@ -147,8 +155,9 @@ constexpr void attention_images(View<const U, Dyn, N, D3> qkv, const kernels::At
 
 }  // namespace detail
 
-/// out [B * N, D] from qkv [B, N, 3 D]: of B images, or of B windows in window order, of which each row is written where its token stands in
-/// its map. Preconditions: shape agrees with the extents; with windows N is their number of tokens and B a multiple of windowing.map.windows().
+/// out [B * N, D] from qkv [B, N, 3 D]: of B images, or of B windows in window order, of which each row is written where its
+/// token stands in its map. Preconditions: shape agrees with the extents; with windows N is their number of tokens and B a
+/// multiple of windowing.map.windows().
 template <class Arch, int D, class T, int N, int D3, class Cut = Windowing>
 constexpr void attention(View<const T, Dyn, N, D3> qkv, View<T, Dyn, D> out, const kernels::AttentionShape& shape,
                          const kernels::AttentionWeights<T>& weights, Arena<T>& arena, const Cut& windowing = {}) {
@@ -158,7 +167,9 @@ constexpr void attention(View<const T, Dyn, N, D3> qkv, View<T, Dyn, D> out, con
   const Index context_size = windowing.reorders() ? aligned_count<T>(N * D) : 0;
   T* const contexts = arena.raw(arena.workers() * context_size);  // [N, D] for each worker
   const auto scatter = [&](const T* context, Index b, Index first, Index count) {
-    windowing.each_run(b, N, first, count, [&](Index row, Index place, Index n) { std::copy_n(context + row * D, n * D, out.data() + place * D); });
+    windowing.each_run(b, N, first, count, [&](Index row, Index place, Index n) {
+      std::copy_n(context + row * D, n * D, out.data() + place * D);
+    });
   };
   if (std::is_constant_evaluated() && !arena.counting()) {
     T* const scratch = arena.raw(kernels::attention_scratch<Arch, T>(shape));
@@ -170,31 +181,35 @@ constexpr void attention(View<const T, Dyn, N, D3> qkv, View<T, Dyn, D> out, con
     }
     return;
   }
-  detail::attention_images<Arch, Kernel>(
-      qkv, shape, weights, arena, windowing,
-      [&](const Kernel& kernel, const T* image, const kernels::ScorePlanes<T>& planes, Index b, Index first, Index count, int worker) {
-        T* const context = windowing.reorders() ? contexts + worker * context_size : out.data() + (b * N + first) * D;
-        kernel.rows(context, D, image, D3, first, count, weights, planes);
-        if (windowing.reorders()) scatter(context, b, first, count);
-      });
+  detail::attention_images<Arch, Kernel>(qkv, shape, weights, arena, windowing,
+                                         [&](const Kernel& kernel, const T* image, const kernels::ScorePlanes<T>& planes,
+                                             Index b, Index first, Index count, int worker) {
+                                           T* const context = windowing.reorders() ? contexts + worker * context_size
+                                                                                   : out.data() + (b * N + first) * D;
+                                           kernel.rows(context, D, image, D3, first, count, weights, planes);
+                                           if (windowing.reorders()) scatter(context, b, first, count);
+                                         });
 }
 
-/// dqkv, in the order of qkv, is overwritten; gradients of the transformations are added. dout, [B * N, D] or [B, N, D], lies as attention()
-/// wrote.
+/// dqkv, in the order of qkv, is overwritten; gradients of the transformations are added. dout, [B * N, D] or [B, N, D],
+/// lies as attention() wrote.
 template <class Arch, class T, int N, int D3, int... Rows, class Cut = Windowing>
 constexpr void attention_backward(View<const T, Dyn, Rows...> dout, View<const T, Dyn, N, D3> qkv, View<T, Dyn, N, D3> dqkv,
                                   const kernels::AttentionShape& shape, const kernels::AttentionWeights<T>& weights,
-                                  const kernels::AttentionGradients<T>& gradients, Arena<T>& arena, const Cut& windowing = {}) {
+                                  const kernels::AttentionGradients<T>& gradients, Arena<T>& arena,
+                                  const Cut& windowing = {}) {
   constexpr int D = D3 / 3;
   static_assert(D3 == 3 * D && ((Rows * ...) == D || (Rows * ...) == N * D));
   const auto scope = arena.scratch();
   T* const scratch = arena.raw(kernels::attention_backward_scratch<Arch, T>(shape));
   T* const memory = arena.raw(windowing.reorders() ? N * D : 0);
-  const detail::PlanesOf<Arch, T, Cut> planes(shape, weights, windowing, kernels::AttentionForward<Arch, T>::stride(shape), true, arena);
+  const detail::PlanesOf<Arch, T, Cut> planes(shape, weights, windowing, kernels::AttentionForward<Arch, T>::stride(shape),
+                                              true, arena);
   if (arena.counting()) return;
   for (Index b = 0; b < qkv.batch(); ++b)
-    kernels::attention_backward<Arch, T>(dqkv[b].data(), gradients, detail::query_rows<D>(dout.data(), b, N, windowing, memory), D,
-                                         qkv[b].data(), D3, shape, weights, scratch, planes[b]);
+    kernels::attention_backward<Arch, T>(dqkv[b].data(), gradients,
+                                         detail::query_rows<D>(dout.data(), b, N, windowing, memory), D, qkv[b].data(), D3,
+                                         shape, weights, scratch, planes[b]);
   planes.add_gradient(gradients.bias_table);
 }
 

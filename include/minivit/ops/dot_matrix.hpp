@@ -12,8 +12,8 @@ struct InputRange {
   float low = 0, high = 0;  ///< least and largest number read so far
 };
 
-/// A weight matrix [Out, In] packed for products of words (kernels/dot/). E: bf16 or int8. `words` computes x W^T; `backward`,
-/// bf16 only, computes dy W and is null in inference.
+/// A weight matrix [Out, In] packed for products of words (kernels/dot/). E: bf16 or int8. `words` computes x W^T;
+/// `backward`, bf16 only, computes dy W and is null in inference.
 template <class E, int Out, int In, bool Both = false>
 struct DotMatrix {
   static_assert(!Both || std::is_same_v<E, bf16>);
@@ -31,7 +31,8 @@ struct DotMatrix {
   static constexpr Index channels = kernels::dot_columns(Out);  ///< outputs with those that fill the last panel
   /// Elements of E to reserve; a multiple of 64 bytes.
   static constexpr Index size() {
-    return words_size + backward_size + (std::is_same_v<E, int8> ? 2 * channels * static_cast<Index>(sizeof(float) / sizeof(E)) : 0);
+    return words_size + backward_size +
+           (std::is_same_v<E, int8> ? 2 * channels * static_cast<Index>(sizeof(float) / sizeof(E)) : 0);
   }
 
   /// Fills `memory` (size() elements, aligned to 64 bytes) from row-major [Out, In] and points at it.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // layer_norm: y = (x - mean) / sqrt(var + eps) * weight + bias over the last extent (Ba, Kiros, Hinton 2016), biased
-// variance. Backward needs the input and the two statistics of each row. With an `order`, the result stands in window order: attention
-// in windows reads it there, and nothing has to be moved for it.
+// variance. Backward needs the input and the two statistics of each row. With an `order`, the result stands in window order:
+// attention in windows reads it there, and nothing has to be moved for it.
 #pragma once
 
 #include <minivit/core/arena.hpp>
@@ -13,8 +13,8 @@
 namespace minivit::inline MINIVIT_ISA::ops {
 
 namespace detail {
-/// Calls f(row, from, count) for stretches that make up the rows [first, first + rows) of the result: its rows from `row` on are made
-/// of rows from `from` on. Without an order that is one stretch.
+/// Calls f(row, from, count) for stretches that make up the rows [first, first + rows) of the result: its rows from `row` on
+/// are made of rows from `from` on. Without an order that is one stretch.
 template <class F>
 constexpr void each_stretch(const kernels::WindowMap* order, Index first, Index rows, F&& f) {
   if (!order) return f(first, first, rows);
@@ -29,13 +29,13 @@ constexpr void each_stretch(const kernels::WindowMap* order, Index first, Index 
 
 /// `mean` and `rstd` [rows], in the order of y, may be null when no backward follows. `order` may be null.
 template <class Arch, class T, int D>
-constexpr void layer_norm(View<const T, Dyn, D> x, View<const T, D> weight, View<const T, D> bias, View<T, Dyn, D> y, T* mean,
-                          T* rstd, T eps, Arena<T>& arena, const kernels::WindowMap* order = nullptr) {
+constexpr void layer_norm(View<const T, Dyn, D> x, View<const T, D> weight, View<const T, D> bias, View<T, Dyn, D> y,
+                          T* mean, T* rstd, T eps, Arena<T>& arena, const kernels::WindowMap* order = nullptr) {
   if (arena.counting()) return;
   const auto run = [&](Index first, Index rows, auto&& kernel) {
     detail::each_stretch(order, first, rows, [&](Index row, Index from, Index count) {
-      kernel(y.data() + row * D, D, mean ? mean + row : nullptr, rstd ? rstd + row : nullptr, x.data() + from * D, D, weight.data(),
-             bias.data(), count, D, eps);
+      kernel(y.data() + row * D, D, mean ? mean + row : nullptr, rstd ? rstd + row : nullptr, x.data() + from * D, D,
+             weight.data(), bias.data(), count, D, eps);
     });
   };
   if (std::is_constant_evaluated())
@@ -48,13 +48,14 @@ constexpr void layer_norm(View<const T, Dyn, D> x, View<const T, D> weight, View
 
 /// The same into rows of words.
 template <class Arch, class T, int D>
-constexpr void layer_norm(View<const T, Dyn, D> x, View<const T, D> weight, View<const T, D> bias, Bf16Rows<D> y, T* mean, T* rstd,
-                          T eps, Arena<T>& arena, const kernels::WindowMap* order = nullptr) {
+constexpr void layer_norm(View<const T, Dyn, D> x, View<const T, D> weight, View<const T, D> bias, Bf16Rows<D> y, T* mean,
+                          T* rstd, T eps, Arena<T>& arena, const kernels::WindowMap* order = nullptr) {
   if (arena.counting()) return;
   arena.split(x.batch(), 1, element_cost * D, [&](Index first, Index rows, int) {
     detail::each_stretch(order, first, rows, [&](Index row, Index from, Index count) {
-      kernels::layer_norm<Arch, T>(y.data + row * y.stride, y.stride, mean ? mean + row : nullptr, rstd ? rstd + row : nullptr,
-                                   x.data() + from * D, D, weight.data(), bias.data(), count, D, eps);
+      kernels::layer_norm<Arch, T>(y.data + row * y.stride, y.stride, mean ? mean + row : nullptr,
+                                   rstd ? rstd + row : nullptr, x.data() + from * D, D, weight.data(), bias.data(), count, D,
+                                   eps);
     });
   });
   if constexpr (y.stride != D)
@@ -62,8 +63,8 @@ constexpr void layer_norm(View<const T, Dyn, D> x, View<const T, D> weight, View
 }
 /// The same into 8-bit codes, for inference: the statistics are not kept.
 template <class Arch, class T, int D>
-constexpr void layer_norm(View<const T, Dyn, D> x, View<const T, D> weight, View<const T, D> bias, QuantisedRows<D> y, T*, T*, T eps,
-                          Arena<T>& arena, const kernels::WindowMap* order = nullptr) {
+constexpr void layer_norm(View<const T, Dyn, D> x, View<const T, D> weight, View<const T, D> bias, QuantisedRows<D> y, T*,
+                          T*, T eps, Arena<T>& arena, const kernels::WindowMap* order = nullptr) {
   const auto scope = arena.scratch();
   T* const memory = arena.raw(arena.workers() * aligned_count<T>(D));
   if (arena.counting()) return;
@@ -71,7 +72,8 @@ constexpr void layer_norm(View<const T, Dyn, D> x, View<const T, D> weight, View
     T* const one = memory + worker * aligned_count<T>(D);
     detail::each_stretch(order, first, rows, [&](Index row, Index from, Index count) {
       for (Index r = 0; r < count; ++r) {
-        kernels::layer_norm<Arch, T>(one, D, nullptr, nullptr, x.data() + (from + r) * D, D, weight.data(), bias.data(), 1, D, eps);
+        kernels::layer_norm<Arch, T>(one, D, nullptr, nullptr, x.data() + (from + r) * D, D, weight.data(), bias.data(), 1,
+                                     D, eps);
         write_row<Arch>(one, y, row + r);
       }
     });
@@ -85,8 +87,8 @@ constexpr void layer_norm_backward(View<const T, Dyn, D> dy, View<const T, Dyn, 
                                    bool accumulate, Arena<T>& arena, const kernels::WindowMap* order = nullptr) {
   if (arena.counting()) return;
   detail::each_stretch(order, 0, x.batch(), [&](Index row, Index from, Index count) {
-    kernels::layer_norm_backward<Arch, T>(dx.data() + from * D, dweight.data(), dbias.data(), dy.data() + row * D, x.data() + from * D, mean + row,
-                                          rstd + row, weight.data(), count, D, accumulate);
+    kernels::layer_norm_backward<Arch, T>(dx.data() + from * D, dweight.data(), dbias.data(), dy.data() + row * D,
+                                          x.data() + from * D, mean + row, rstd + row, weight.data(), count, D, accumulate);
   });
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Rows: activations in the form that the next matrix product reads. In float32 that is the view itself; with narrow weights the
-// step before writes bf16 words or 8-bit codes, so that nothing has to be converted in front of a product.
+// Rows: activations in the form that the next matrix product reads. In float32 that is the view itself; with narrow weights
+// the step before writes bf16 words or 8-bit codes, so that nothing has to be converted in front of a product.
 #pragma once
 
 #include <minivit/core/arena.hpp>
@@ -32,12 +32,14 @@ struct QuantisedRows {
 
 /// Rows of words: Bf16Rows or QuantisedRows.
 template <class R>
-concept WordRows = requires(R r) { R::stride, r.rows; };
+concept WordRows = requires(R r) {
+  R::stride, r.rows;
+};
 
 namespace ops {
 
-/// Rows of a piece of work are a multiple of this. It is less than the tile of a product: 197 rows cut in two are 100 and 97,
-/// in whole tiles of 12 they would be 108 and 89, and the other thread would wait.
+/// Rows of a piece of work are a multiple of this. It is less than the tile of a product: 197 rows cut in two are 100 and
+/// 97, in whole tiles of 12 they would be 108 and 89, and the other thread would wait.
 inline constexpr Index rows_step = 4;
 /// Time of converting, copying or reducing one element in multiply-adds of a matrix product, for Arena::split.
 inline constexpr Index element_cost = 10;

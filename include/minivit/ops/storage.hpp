@@ -47,9 +47,9 @@ constexpr Rows input_rows(const Matrix& weight) {
 }
 }  // namespace ops
 
-/// What every policy says, here for those whose activations are plain: `Rows<K>` are written by the step in front of a product
-/// and read by it as `Input<K>`; `Inner` is the type of queries, keys, values and the input of GELU; `Plain` the same policy
-/// with plain rows; `trains` whether backward may follow.
+/// What every policy says, here for those whose activations are plain: `Rows<K>` are written by the step in front of a
+/// product and read by it as `Input<K>`; `Inner` is the type of queries, keys, values and the input of GELU; `Plain` the
+/// same policy with plain rows; `trains` whether backward may follow.
 template <class Policy, class T, class A>
 struct PlainRows {
   using Scalar = T;      ///< of activations and sums
@@ -73,8 +73,8 @@ struct Dense : PlainRows<Dense<T, A>, std::remove_const_t<T>, A> {
   using Matrix = View<T, Out, In...>;  ///< weights, row-major [Out, In...]
 };
 
-/// Weights in W with activations of T. bf16 without an instruction that multiplies it only saves memory: it is widened while it
-/// is loaded, and everything else is as in float32.
+/// Weights in W with activations of T. bf16 without an instruction that multiplies it only saves memory: it is widened while
+/// it is loaded, and everything else is as in float32.
 template <class W, class T, class A = simd::best>
 struct Packed : PlainRows<Packed<W, T, A>, T, A> {
   static constexpr bool trains = false;  ///< inference only
@@ -105,8 +105,8 @@ struct Words {
 
 /// Inference with bf16 products, where the processor has them.
 template <class A>
-  requires(kernels::has_dot<A, bf16>)
-struct Packed<bf16, float, A> : Words<bf16, A, false> {};
+requires(kernels::has_dot<A, bf16>) struct Packed<bf16, float, A> : Words<bf16, A, false> {
+};
 
 /// Inference with 8-bit products: runs on every processor, fast on those with AVX512_VNNI.
 template <class A>
@@ -124,7 +124,7 @@ struct Trainable : PlainRows<Trainable<W, T, A>, T, A> {
 
 /// Training with bf16 products over float32 master weights, where the processor multiplies bf16.
 template <class A>
-  requires(kernels::has_dot<A, bf16>)
-struct Trainable<bf16, float, A> : Words<bf16, A, true> {};
+requires(kernels::has_dot<A, bf16>) struct Trainable<bf16, float, A> : Words<bf16, A, true> {
+};
 
 }  // namespace minivit::inline MINIVIT_ISA

@@ -41,12 +41,13 @@ constexpr void mean_pool(View<const T, Dyn, N, D> x, View<T, Dyn, D> pooled, Are
 template <class Arch, class T, int N, int D>
 constexpr void mean_pool_backward(View<const T, Dyn, D> dpooled, View<T, Dyn, N, D> dx, Arena<T>& arena) {
   if (arena.counting()) return;
-  for (Index b = 0; b < dx.batch(); ++b) kernels::mean_rows_backward<Arch, T>(dx[b].data(), D, dpooled[b].data(), N, D, false);
+  for (Index b = 0; b < dx.batch(); ++b)
+    kernels::mean_rows_backward<Arch, T>(dx[b].data(), D, dpooled[b].data(), N, D, false);
 }
 
 namespace detail {
-/// Calls f(cell, part, token) for every token of a Side x Side map: it is part 0 .. 3 of a 2 x 2 cell, in the reference's order (upper
-/// left, lower left, upper right, lower right).
+/// Calls f(cell, part, token) for every token of a Side x Side map: it is part 0 .. 3 of a 2 x 2 cell, in the reference's
+/// order (upper left, lower left, upper right, lower right).
 template <int Side, class F>
 constexpr void each_cell_part(F&& f) {
   for (Index row = 0; row < Side; ++row)
@@ -57,7 +58,8 @@ constexpr void each_cell_part(F&& f) {
 
 /// cells [B, Side^2 / 4, 4 D]: the tokens of each 2 x 2 cell of x side by side.
 template <class T, int Side, int D>
-constexpr void gather_cells(View<const T, Dyn, Side * Side, D> x, View<T, Dyn, Side * Side / 4, 4 * D> cells, Arena<T>& arena) {
+constexpr void gather_cells(View<const T, Dyn, Side * Side, D> x, View<T, Dyn, Side * Side / 4, 4 * D> cells,
+                            Arena<T>& arena) {
   if (arena.counting()) return;
   for (Index b = 0; b < x.batch(); ++b)
     detail::each_cell_part<Side>([&](Index cell, Index part, Index token) {
@@ -67,7 +69,8 @@ constexpr void gather_cells(View<const T, Dyn, Side * Side, D> x, View<T, Dyn, S
 
 /// Inverse of gather_cells.
 template <class T, int Side, int D>
-constexpr void scatter_cells(View<const T, Dyn, Side * Side / 4, 4 * D> cells, View<T, Dyn, Side * Side, D> x, Arena<T>& arena) {
+constexpr void scatter_cells(View<const T, Dyn, Side * Side / 4, 4 * D> cells, View<T, Dyn, Side * Side, D> x,
+                             Arena<T>& arena) {
   if (arena.counting()) return;
   for (Index b = 0; b < x.batch(); ++b)
     detail::each_cell_part<Side>([&](Index cell, Index part, Index token) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// A training log as a table: the JSON lines of train/log.hpp as CSV (RFC 4180), one column for each key in the order in which they
-// first appear. Written anew from the log after each epoch, so a resumed run has the same table as an unbroken one.
+// A training log as a table: the JSON lines of train/log.hpp as CSV (RFC 4180), one column for each key in the order in
+// which they first appear. Written anew from the log after each epoch, so a resumed run has the same table as an unbroken
+// one.
 #pragma once
 
 #include <minivit/core/file.hpp>
@@ -24,8 +25,8 @@ inline std::string csv_field(std::string text) {
 }
 }  // namespace detail
 
-/// The text of a CSV table from JSON lines; keys that a line lacks stay empty, null (a number that was not finite) too. Throws Error
-/// for a line that is no flat JSON object; `where` begins the message.
+/// The text of a CSV table from JSON lines; keys that a line lacks stay empty, null (a number that was not finite) too.
+/// Throws Error for a line that is no flat JSON object; `where` begins the message.
 inline std::string csv_from_json_lines(std::string_view lines, std::string_view where) {
   std::vector<std::string> columns;
   std::vector<JsonValue> rows;

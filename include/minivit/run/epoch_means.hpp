@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// EpochMeans: the running means of an epoch by name, and as text that a training checkpoint can hold, so that the log line of an
-// epoch that was interrupted equals the one of an unbroken run bit for bit. Times are not kept: they belong to one run.
+// EpochMeans: the running means of an epoch by name, and as text that a training checkpoint can hold, so that the log line
+// of an epoch that was interrupted equals the one of an unbroken run bit for bit. Times are not kept: they belong to one
+// run.
 #pragma once
 
 #include <minivit/core/errors.hpp>
@@ -48,7 +49,10 @@ class EpochMeans {
       const std::string_view sum = up_to(' ', rest), weight = up_to(' ', rest), name = up_to('\n', rest);
       double s = 0, w = 0;
       if (name.empty() || !number(sum, s) || !number(weight, w) || w < 0 || means.means_.contains(name))
-        fail({.where = where, .what = "the means of the unfinished epoch", .expected = "lines of sum, weight, name", .found = text});
+        fail({.where = where,
+              .what = "the means of the unfinished epoch",
+              .expected = "lines of sum, weight, name",
+              .found = text});
       means.at(name) = RunningMean(s, w);
     }
     return means;

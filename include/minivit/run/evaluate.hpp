@@ -25,7 +25,8 @@ struct Evaluation {
 
 /// Runs `infer` (an Inference with max_batch of at least `batch`) over all images. Throws Error when the data does not fit.
 template <class Engine, auto C>
-Evaluation evaluate_with(Engine& infer, const Dataset& data, const Preprocessing& preprocessing, Index batch, Progress::Options show) {
+Evaluation evaluate_with(Engine& infer, const Dataset& data, const Preprocessing& preprocessing, Index batch,
+                         Progress::Options show) {
   Loader<C.image, C.classes> loader(data, {.batch = batch, .augment = {.preprocessing = preprocessing}, .prefetch = 0});
   Progress progress(data.size(), std::move(show));
   Evaluation result;

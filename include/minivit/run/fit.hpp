@@ -42,7 +42,7 @@ struct EpochReport {
   std::vector<std::pair<std::string, double>> train_terms{};  ///< feature terms of the loss, unweighted, by name
   double train_accuracy = 0;                                  ///< on augmented images, while the weights change
   double lr = 0;                                              ///< of the last step
-  double images_per_second = 0; ///< of the part of the epoch that this call trained; all else equals the unbroken run's
+  double images_per_second = 0;  ///< of the part of the epoch that this call trained; all else equals the unbroken run's
   std::optional<Evaluation> validation{};  ///< if this epoch was evaluated
   std::optional<Evaluation> average{};     ///< of the moving average of the weights
 };
@@ -67,19 +67,35 @@ inline JsonLine epoch_line(const EpochReport& e) {
 }
 inline std::string epoch_text(const EpochReport& e, Index epochs) {
   char text[200];
-  int n = std::snprintf(text, sizeof text, "epoch %3td/%td  loss %.4f  train %5.2f %%", e.epoch + 1, epochs, e.train_loss, 100 * e.train_accuracy);
-  if (e.validation) n += std::snprintf(text + n, sizeof text - static_cast<std::size_t>(n), "  test %5.2f %%", 100 * e.validation->accuracy);
-  if (e.average) n += std::snprintf(text + n, sizeof text - static_cast<std::size_t>(n), "  average %5.2f %%", 100 * e.average->accuracy);
+  int n = std::snprintf(text, sizeof text, "epoch %3td/%td  loss %.4f  train %5.2f %%", e.epoch + 1, epochs, e.train_loss,
+                        100 * e.train_accuracy);
+  if (e.validation)
+    n += std::snprintf(text + n, sizeof text - static_cast<std::size_t>(n), "  test %5.2f %%", 100 * e.validation->accuracy);
+  if (e.average)
+    n += std::snprintf(text + n, sizeof text - static_cast<std::size_t>(n), "  average %5.2f %%", 100 * e.average->accuracy);
   std::snprintf(text + n, sizeof text - static_cast<std::size_t>(n), "  lr %.2e  %.0f images/s", e.lr, e.images_per_second);
   return text;
 }
 /// Columns of the log must differ. Throws Error that names the term.
 inline void check_term_names(const std::vector<std::string>& terms) {
-  std::vector<std::string> taken{"step", "epoch", "loss", "base", "kd", "correct", "train_accuracy", "lr", "images_per_s", "accuracy",
-                                 "validation_loss", "average_accuracy", "average_loss"};
+  std::vector<std::string> taken{"step",
+                                 "epoch",
+                                 "loss",
+                                 "base",
+                                 "kd",
+                                 "correct",
+                                 "train_accuracy",
+                                 "lr",
+                                 "images_per_s",
+                                 "accuracy",
+                                 "validation_loss",
+                                 "average_accuracy",
+                                 "average_loss"};
   for (const std::string& term : terms) {
     if (std::ranges::find(taken, term) != taken.end())
-      fail({.where = "fit", .what = "two columns of the log would be called '" + term + "'", .hint = "give the loss term another name"});
+      fail({.where = "fit",
+            .what = "two columns of the log would be called '" + term + "'",
+            .hint = "give the loss term another name"});
     taken.push_back(term);
   }
 }
@@ -99,7 +115,8 @@ FitReport fit(Trainer<Student, Teacher, Loss, W>& trainer, const Dataset& data, 
     means = EpochMeans::read(load_training(options.checkpoint, trainer, options.settings), "read " + options.checkpoint);
   const Index first_step = trainer.state().step, last_step = options.epochs * per_epoch;
   TrainingLog log;
-  if (!options.log.empty()) log = first_step > 0 ? TrainingLog::resume(options.log, first_step) : TrainingLog::create(options.log);
+  if (!options.log.empty())
+    log = first_step > 0 ? TrainingLog::resume(options.log, first_step) : TrainingLog::create(options.log);
   const auto save_state = [&] {
     if (options.checkpoint.empty()) return;
     log.sync();
@@ -127,7 +144,8 @@ FitReport fit(Trainer<Student, Teacher, Loss, W>& trainer, const Dataset& data, 
       for (std::size_t i = 0; i < terms.size(); ++i) means.add(terms[i], step.loss.terms[i], weight);
       means.add("correct", static_cast<double>(step.correct) / weight, weight);
       epoch.lr = step.lr;
-      progress.update(trainer.state().step * batch, "epoch " + std::to_string(epoch.epoch + 1) + "/" + std::to_string(options.epochs), means.mean("loss"));
+      progress.update(trainer.state().step * batch,
+                      "epoch " + std::to_string(epoch.epoch + 1) + "/" + std::to_string(options.epochs), means.mean("loss"));
       report.stopped = stop.requested();
     } while (trainer.state().step % per_epoch != 0 && !report.stopped);
     if (report.stopped && trainer.state().step % per_epoch != 0) break;  // the epoch is unfinished: no line in the log

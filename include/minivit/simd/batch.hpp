@@ -40,15 +40,21 @@ inline constexpr int registers = sizeof(typename Batch<float, Arch>::register_ty
 
 /// `lanes` elements from `p`, which needs no alignment.
 template <class Arch, class T>
-inline Batch<T, Arch> load(const T* p) { return Batch<T, Arch>::load_unaligned(p); }
+inline Batch<T, Arch> load(const T* p) {
+  return Batch<T, Arch>::load_unaligned(p);
+}
 
 /// Writes `lanes` elements to `p`, which needs no alignment.
 template <class Arch, class T>
-inline void store(T* p, const Batch<T, Arch>& v) { v.store_unaligned(p); }
+inline void store(T* p, const Batch<T, Arch>& v) {
+  v.store_unaligned(p);
+}
 
 /// `v` in every lane.
 template <class Arch, class T>
-inline Batch<T, Arch> broadcast(T v) { return Batch<T, Arch>(v); }
+inline Batch<T, Arch> broadcast(T v) {
+  return Batch<T, Arch>(v);
+}
 
 /// a * b + c in one rounding where the hardware has it. xsimd 8.1 has no AVX-512 kernel for fma, and clang does not
 /// contract the multiply and add it falls back to.
@@ -120,7 +126,8 @@ inline T sum(const Batch<T, Arch>& v) {
 template <class T, class Arch>
 inline T largest(const Batch<T, Arch>& v) {
 #if defined(__AVX512F__)
-  if constexpr (sizeof(typename Batch<T, Arch>::register_type) == 64 && std::is_same_v<T, float>) {  // full masks: see simd/bf16.hpp
+  if constexpr (sizeof(typename Batch<T, Arch>::register_type) == 64 &&
+                std::is_same_v<T, float>) {  // full masks: see simd/bf16.hpp
     const __m512 a = _mm512_maskz_max_ps(0xffff, v, _mm512_maskz_shuffle_f32x4(0xffff, v, v, 0x4e));
     const __m512 b = _mm512_maskz_max_ps(0xffff, a, _mm512_maskz_shuffle_f32x4(0xffff, a, a, 0xb1));
     const __m512 c = _mm512_maskz_max_ps(0xffff, b, _mm512_maskz_permute_ps(0xffff, b, 0x4e));
@@ -136,11 +143,15 @@ inline T largest(const Batch<T, Arch>& v) {
 
 /// Larger one, lane by lane. As the instruction does it: where one is NaN, which one comes out depends on the architecture.
 template <class T, class Arch>
-inline Batch<T, Arch> max(const Batch<T, Arch>& a, const Batch<T, Arch>& b) { return xsimd::max(a, b); }
+inline Batch<T, Arch> max(const Batch<T, Arch>& a, const Batch<T, Arch>& b) {
+  return xsimd::max(a, b);
+}
 
 /// Smaller one, lane by lane; NaN as with max.
 template <class T, class Arch>
-inline Batch<T, Arch> min(const Batch<T, Arch>& a, const Batch<T, Arch>& b) { return xsimd::min(a, b); }
+inline Batch<T, Arch> min(const Batch<T, Arch>& a, const Batch<T, Arch>& b) {
+  return xsimd::min(a, b);
+}
 
 /// `lanes` integers as floats; exact up to 2^24.
 template <class Arch>
@@ -153,7 +164,8 @@ template <class Arch>
 inline void store(std::uint8_t* p, const Batch<float, Arch>& v) {
 #if defined(__AVX512F__)
   if constexpr (sizeof(typename Batch<float, Arch>::register_type) == 64) {  // full masks: see simd/bf16.hpp
-    const __m512i rounded = _mm512_maskz_cvtps_epi32(0xffff, _mm512_maskz_max_ps(0xffff, v, _mm512_setzero_ps()));  // max(NaN, 0) = 0
+    const __m512i rounded = _mm512_maskz_cvtps_epi32(
+        0xffff, _mm512_maskz_max_ps(0xffff, v, _mm512_setzero_ps()));  // max(NaN, 0) = 0
     _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm512_maskz_cvtusepi32_epi8(0xffff, rounded));
     return;
   }
@@ -178,14 +190,20 @@ inline void store_partial(std::uint8_t* p, const Batch<float, Arch>& v, Index co
 
 /// Correctly rounded, lane by lane; NaN below 0.
 template <class T, class Arch>
-inline Batch<T, Arch> sqrt(const Batch<T, Arch>& x) { return xsimd::sqrt(x); }
+inline Batch<T, Arch> sqrt(const Batch<T, Arch>& x) {
+  return xsimd::sqrt(x);
+}
 
 /// At most 1.52 ulp; flushes to 0 below -87.3 (float). Measured against double over 4 million points.
 template <class T, class Arch>
-inline Batch<T, Arch> exp(const Batch<T, Arch>& x) { return xsimd::exp(x); }
+inline Batch<T, Arch> exp(const Batch<T, Arch>& x) {
+  return xsimd::exp(x);
+}
 
 /// At most 2.4 ulp (float); within 7.6e-15, worst near |x| = 2.2 (double, xsimd 8.1).
 template <class T, class Arch>
-inline Batch<T, Arch> erf(const Batch<T, Arch>& x) { return xsimd::erf(x); }
+inline Batch<T, Arch> erf(const Batch<T, Arch>& x) {
+  return xsimd::erf(x);
+}
 
 }  // namespace minivit::inline MINIVIT_ISA::simd

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Batches of bf16: they are widened when read and rounded when written, sums stay in float32. Rounding is to nearest, ties to even;
-// subnormal results may become zero where the hardware converts.
+// Batches of bf16: they are widened when read and rounded when written, sums stay in float32. Rounding is to nearest, ties
+// to even; subnormal results may become zero where the hardware converts.
 #pragma once
 
 #include <minivit/core/bf16.hpp>
@@ -24,8 +24,8 @@ inline Batch<float, Arch> load(const bf16* p) {
 #endif
 #if defined(__AVX2__)
   if constexpr (sizeof(typename Batch<float, Arch>::register_type) == 32)
-    return _mm256_castsi256_ps(_mm256_slli_epi32(
-        _mm256_cvtepu16_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))), 16));
+    return _mm256_castsi256_ps(
+        _mm256_slli_epi32(_mm256_cvtepu16_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))), 16));
 #endif
   alignas(64) float lane[static_cast<std::size_t>(lanes<float, Arch>)];
   for (Index i = 0; i < lanes<float, Arch>; ++i) lane[i] = static_cast<float>(p[i]);

@@ -37,7 +37,8 @@ class Pick {
       return _mm512_maskz_permutexvar_ps(0xffff, _mm512_load_si512(lane_), _mm512_castps256_ps512(_mm256_loadu_ps(table)));
 #endif
 #if defined(__AVX2__)
-    if constexpr (half) return _mm256_permutevar8x32_ps(_mm256_loadu_ps(table), _mm256_load_si256(reinterpret_cast<const __m256i*>(lane_)));
+    if constexpr (half)
+      return _mm256_permutevar8x32_ps(_mm256_loadu_ps(table), _mm256_load_si256(reinterpret_cast<const __m256i*>(lane_)));
 #endif
     if constexpr (!wide && !half) {
       alignas(64) T out[static_cast<std::size_t>(lanes<T, Arch>)];

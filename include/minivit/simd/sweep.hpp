@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// sweep: a loop over contiguous numbers, a register at a time, whose body is written once for whole registers and for the tail.
+// sweep: a loop over contiguous numbers, a register at a time, whose body is written once for whole registers and for the
+// tail.
 #pragma once
 
 #include <minivit/simd/bf16.hpp>
@@ -10,23 +11,35 @@ namespace minivit::inline MINIVIT_ISA::simd {
 /// the missing lanes zero, `load(p, fill)` takes them from `fill`. bf16 in memory is widened and rounded.
 template <class T, class Arch>
 struct Whole {
+  /// A whole register, widened.
   template <class X>
-  Batch<T, Arch> load(const X* p) const { return simd::load<Arch>(p); }  ///< a whole register, widened
+  Batch<T, Arch> load(const X* p) const {
+    return simd::load<Arch>(p);
+  }
   /// Nothing is missing.
   Batch<T, Arch> load(const T* p, const Batch<T, Arch>&) const { return Batch<T, Arch>::load_unaligned(p); }
+  /// A whole register, rounded to Y.
   template <class Y>
-  void store(Y* p, const Batch<T, Arch>& v) const { simd::store<Arch>(p, v); }  ///< a whole register, rounded to Y
+  void store(Y* p, const Batch<T, Arch>& v) const {
+    simd::store<Arch>(p, v);
+  }
 };
 /// The last elements, fewer than a register holds; see Whole. Nothing behind them is read or written.
 template <class T, class Arch>
 struct Part {
   Index count;  ///< elements there are, fewer than lanes
+  /// The missing lanes are 0.
   template <class X>
-  Batch<T, Arch> load(const X* p) const { return simd::load_partial<Arch>(p, count); }  ///< the rest is 0
+  Batch<T, Arch> load(const X* p) const {
+    return simd::load_partial<Arch>(p, count);
+  }
   /// The rest is taken from `fill`.
   Batch<T, Arch> load(const T* p, const Batch<T, Arch>& fill) const { return load_partial(p, count, fill); }
+  /// The first `count` lanes.
   template <class Y>
-  void store(Y* p, const Batch<T, Arch>& v) const { simd::store_partial<Arch>(p, v, count); }  ///< the first `count` lanes
+  void store(Y* p, const Batch<T, Arch>& v) const {
+    simd::store_partial<Arch>(p, v, count);
+  }
 };
 
 /// Walks over n elements one register at a time: f(i, io, k) with the first element i, io a Whole or a Part, and k a
@@ -47,8 +60,8 @@ inline void sweep(Index n, F&& f) {
   if (i < n) f(i, Part<T, Arch>{n - i}, integral_constant<int, 0>{});
 }
 
-/// The same for work in which no element waits for another and which is long enough that a loop around it costs nothing: f(i, io), not four
-/// times over.
+/// The same for work in which no element waits for another and which is long enough that a loop around it costs nothing:
+/// f(i, io), not four times over.
 template <class Arch, class T, class F>
 inline void each(Index n, F&& f) {
   constexpr Index step = lanes<T, Arch>;

@@ -24,8 +24,8 @@ struct GradientReport {
 
   /// "norm1.weight[3]: analytic 0.5, numeric 0.4, error 0.1"
   std::string text() const {
-    return where + "[" + std::to_string(index) + "]: analytic " + std::to_string(analytic) + ", numeric " + std::to_string(numeric) +
-           ", error " + std::to_string(worst);
+    return where + "[" + std::to_string(index) + "]: analytic " + std::to_string(analytic) + ", numeric " +
+           std::to_string(numeric) + ", error " + std::to_string(worst);
   }
 };
 
@@ -48,7 +48,8 @@ struct GradientOptions {
 
 /// Compares with central differences of `value()`, a function of the numbers the targets point at.
 template <class F>
-GradientReport compare_gradients(const std::vector<GradientTarget>& targets, F&& value, const GradientOptions& options = {}) {
+GradientReport compare_gradients(const std::vector<GradientTarget>& targets, F&& value,
+                                 const GradientOptions& options = {}) {
   GradientReport report;
   for (const GradientTarget& target : targets) {
     const Index count = options.samples > 0 ? std::min(options.samples, target.size) : target.size;
@@ -93,7 +94,8 @@ class OwnedLayer {
 
   /// Parameters uniform in [offset - scale, offset + scale], from the counters 0, 1, ... of `random`.
   void fill(const Random& random, double scale, double offset = 0) {
-    for (Index i = 0; i < slab_.size(); ++i) slab_.data()[i] = offset + scale * (2 * random.uniform(static_cast<std::uint64_t>(i)) - 1);
+    for (Index i = 0; i < slab_.size(); ++i)
+      slab_.data()[i] = offset + scale * (2 * random.uniform(static_cast<std::uint64_t>(i)) - 1);
   }
   type layer;                         ///< views into memory that this object owns
   std::vector<GradientTarget> parts;  ///< name and place of every parameter
@@ -121,8 +123,8 @@ GradientReport gradient_check(Index inputs, Index outputs, Forward&& forward, Ba
 
   Arena<double> arena(memory.data(), memory.size(), Memory::keep);
   const auto saved = forward(std::as_const(weights.layer), static_cast<const double*>(x.data()), y.data(), arena);
-  backward(std::as_const(weights.layer), saved, static_cast<const double*>(x.data()), static_cast<const double*>(direction.data()), dx.data(),
-           gradients.layer, arena);
+  backward(std::as_const(weights.layer), saved, static_cast<const double*>(x.data()),
+           static_cast<const double*>(direction.data()), dx.data(), gradients.layer, arena);
 
   std::vector<GradientTarget> targets;
   if (check_input) targets.push_back({"input", x.data(), dx.data(), inputs});
@@ -131,13 +133,16 @@ GradientReport gradient_check(Index inputs, Index outputs, Forward&& forward, Ba
     for (Index k = 0; k < gradients.parts[i].size; ++k) g[k] -= already;
     targets.push_back({weights.parts[i].name, weights.parts[i].values, g, weights.parts[i].size});
   }
-  return compare_gradients(targets, [&] {
-    arena.reset();
-    forward(std::as_const(weights.layer), static_cast<const double*>(x.data()), y.data(), arena);
-    double sum = 0;
-    for (Index i = 0; i < outputs; ++i) sum += y.data()[i] * direction.data()[i];
-    return sum;
-  }, options);
+  return compare_gradients(
+      targets,
+      [&] {
+        arena.reset();
+        forward(std::as_const(weights.layer), static_cast<const double*>(x.data()), y.data(), arena);
+        double sum = 0;
+        for (Index i = 0; i < outputs; ++i) sum += y.data()[i] * direction.data()[i];
+        return sum;
+      },
+      options);
 }
 
 }  // namespace minivit::inline MINIVIT_ISA::testing

@@ -39,15 +39,18 @@ float word_rounds(long rounds) {
 #pragma GCC unroll 12
     for (int i = 0; i < 12; ++i) {
 #if defined(__AVX512BF16__)
-      if constexpr (std::is_same_v<W, bf16>) sum[i] = _mm512_dpbf16_ps(sum[i], std::bit_cast<__m512bh>(word), std::bit_cast<__m512bh>(word));
+      if constexpr (std::is_same_v<W, bf16>)
+        sum[i] = _mm512_dpbf16_ps(sum[i], std::bit_cast<__m512bh>(word), std::bit_cast<__m512bh>(word));
 #endif
 #if defined(__AVX512VNNI__)
-      if constexpr (std::is_same_v<W, int8>) sum[i] = _mm512_castsi512_ps(_mm512_dpbusd_epi32(_mm512_castps_si512(sum[i]), word, word));
+      if constexpr (std::is_same_v<W, int8>)
+        sum[i] = _mm512_castsi512_ps(_mm512_dpbusd_epi32(_mm512_castps_si512(sum[i]), word, word));
 #endif
       asm volatile("" : "+v"(sum[i]));  // otherwise the compiler sees that all twelve are equal
     }
 #pragma GCC unroll 12
-  for (int i = 1; i < 12; ++i) sum[0] = _mm512_castsi512_ps(_mm512_xor_si512(_mm512_castps_si512(sum[0]), _mm512_castps_si512(sum[i])));
+  for (int i = 1; i < 12; ++i)
+    sum[0] = _mm512_castsi512_ps(_mm512_xor_si512(_mm512_castps_si512(sum[0]), _mm512_castps_si512(sum[i])));
   return _mm512_cvtss_f32(sum[0]);
 #else
   return static_cast<float>(rounds);
@@ -61,7 +64,8 @@ float tile_rounds(long rounds) {
   namespace amx = kernels::amx;
   alignas(64) std::byte data[1024] = {};
   amx::configure<amx::Hardware>(amx::block_rows);
-  [&]<int... T>(std::integer_sequence<int, T...>) { (amx::Hardware::load<T>(data, 64), ...); }(std::make_integer_sequence<int, 8>{});
+  [&]<int... T>(std::integer_sequence<int, T...>) { (amx::Hardware::load<T>(data, 64), ...); }
+  (std::make_integer_sequence<int, 8>{});
   for (long r = 0; r < rounds; ++r) {
     amx::Hardware::dot<W, 0, 4, 6>();
     amx::Hardware::dot<W, 1, 4, 7>();
@@ -78,8 +82,8 @@ float tile_rounds(long rounds) {
 
 }  // namespace detail
 
-/// GFLOP/s (for int8: 10^9 integer operations) of multiply-adds on `threads` threads, in the fastest way that products of W have on
-/// this machine: the best of five rounds of about 20 ms, because other programs only ever make it slower.
+/// GFLOP/s (for int8: 10^9 integer operations) of multiply-adds on `threads` threads, in the fastest way that products of W
+/// have on this machine: the best of five rounds of about 20 ms, because other programs only ever make it slower.
 template <class W = float>
 double peak_gflops(int threads) {
   float (*rounds_of)(long) = detail::float_rounds;

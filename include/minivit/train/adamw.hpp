@@ -110,8 +110,8 @@ double sum_of_squares(const T* x, Index n) {
 
 }  // namespace detail
 
-/// Euclidean norm over all parameters that are not frozen, in double, in an order fixed by the table alone. NaN or infinite when
-/// any of their gradients is.
+/// Euclidean norm over all parameters that are not frozen, in double, in an order fixed by the table alone. NaN or infinite
+/// when any of their gradients is.
 template <class T>
 double global_norm(const ParameterTable& table, const T* gradients, const Threads& threads, const RateScales& scales = {}) {
   const Index end = detail::slab_end(table);
@@ -147,7 +147,9 @@ void step(const AdamW& settings, AdamWState<T>& state, const ParameterTable& tab
           .expected = std::to_string(end) + " elements",
           .found = std::to_string(std::min(state.m.size(), state.v.size()))});
   if (!scales.empty() && scales.size() != table.size())
-    fail({.where = "AdamW", .what = "the rate factors do not fit the model", .expected = std::to_string(table.size()) + " factors",
+    fail({.where = "AdamW",
+          .what = "the rate factors do not fit the model",
+          .expected = std::to_string(table.size()) + " factors",
           .found = std::to_string(scales.size())});
   ++state.step;
   kernels::AdamWStep common{};

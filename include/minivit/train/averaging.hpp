@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Moving average of weights (Polyak averaging, "EMA"): average = decay * average + (1 - decay) * weights after each step, as timm's
-// ModelEma. It starts as a copy of the initial weights.
+// Moving average of weights (Polyak averaging, "EMA"): average = decay * average + (1 - decay) * weights after each step, as
+// timm's ModelEma. It starts as a copy of the initial weights.
 #pragma once
 
 #include <minivit/core/errors.hpp>
@@ -14,7 +14,8 @@ namespace minivit::inline MINIVIT_ISA {
 /// Whether and how slowly an average of the weights follows them.
 struct WeightAveraging {
   double decay = 0;  ///< 0: no average is kept. 0.9999 and more for long runs, 0.99 to 0.999 for tens of epochs
-  /// Use min(decay, (1 + step) / (10 + step)), so that a short run is not dominated by its first weights (timm's ModelEmaV3, and TensorFlow).
+  /// Use min(decay, (1 + step) / (10 + step)), so that a short run is not dominated by its first weights (timm's ModelEmaV3,
+  /// and TensorFlow).
   bool warmup = true;
 
   bool on() const { return decay > 0; }  ///< an average is kept
@@ -26,7 +27,10 @@ struct WeightAveraging {
   /// Throws Error when the decay is out of range.
   void check() const {
     if (!(decay >= 0 && decay < 1))
-      fail({.where = "WeightAveraging", .what = "decay is out of range", .expected = "0 <= decay < 1", .found = std::to_string(decay)});
+      fail({.where = "WeightAveraging",
+            .what = "decay is out of range",
+            .expected = "0 <= decay < 1",
+            .found = std::to_string(decay)});
   }
   bool operator==(const WeightAveraging&) const = default;  ///< equal in both
 };

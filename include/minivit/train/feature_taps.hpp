@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// How feature terms reach into the two models: TeacherTap copies what matched layers of the teacher computed, StudentTap compares it
-// with the student's layers while backward passes them, and adds to their gradients. So the student keeps nothing more than it
-// does anyway, and may even compute its layers again (Memory::recompute).
+// How feature terms reach into the two models: TeacherTap copies what matched layers of the teacher computed, StudentTap
+// compares it with the student's layers while backward passes them, and adds to their gradients. So the student keeps
+// nothing more than it does anyway, and may even compute its layers again (Memory::recompute).
 #pragma once
 
 #include <minivit/layers/stack.hpp>
@@ -12,10 +12,12 @@ namespace minivit::inline MINIVIT_ISA::detail {
 /// Calls f(term, i) for each term of the tuple.
 template <class Terms, class F>
 constexpr void for_each_term(const Terms& terms, F&& f) {
-  std::apply([&](const auto&... term) {
-    int i = 0;
-    (f(term, i++), ...);
-  }, terms);
+  std::apply(
+      [&](const auto&... term) {
+        int i = 0;
+        (f(term, i++), ...);
+      },
+      terms);
 }
 
 /// Features of matched teacher layers for a chunk of images, without extra tokens. Null where no term asks.
@@ -28,7 +30,9 @@ struct TeacherFeatures {
 
   static constexpr bool wants(int layer, Feature feature) {
     bool found = false;
-    for_each_term(Terms{}, [&](const auto& term, int) { found = found || (term.feature == feature && term.layers.has_teacher(layer)); });
+    for_each_term(Terms{}, [&](const auto& term, int) {
+      found = found || (term.feature == feature && term.layers.has_teacher(layer));
+    });
     return found;
   }
   static constexpr TeacherFeatures take(Arena<T>& arena, Index images) {
@@ -49,7 +53,8 @@ void copy_patches(View<const X, Dyn, N, Width> x, int extra, T* out) {
   constexpr Index row = Width;
   const Index count = (Index{N} - extra) * row;
   for (Index b = 0; b < x.batch(); ++b)
-    simd::sweep<Arch, T>(count, [&](Index i, auto io, auto) { io.store(out + b * count + i, io.load(x[b].data() + extra * row + i)); });
+    simd::sweep<Arch, T>(
+        count, [&](Index i, auto io, auto) { io.store(out + b * count + i, io.load(x[b].data() + extra * row + i)); });
 }
 
 /// Observes the teacher's forward.
@@ -86,7 +91,8 @@ constexpr Index for_each_fitting_layer(F&& f) {
     for (int l = 0; l < layer_count(Student::config); ++l)
       for (const LayerPair& pair : term.layers) {
         if (pair.student != l) continue;
-        const LayerGeometry s = layer_geometry(Student::config, pair.student), t = layer_geometry(Teacher::config, pair.teacher);
+        const LayerGeometry s = layer_geometry(Student::config, pair.student),
+                            t = layer_geometry(Teacher::config, pair.teacher);
         const Index size = term.parameters(s.width, t.width);
         if (size == 0 || s.stage <= done) continue;
         done = s.stage;
@@ -106,9 +112,9 @@ struct StudentTap : Observer {
   const Terms& terms;
   const TeacherFeatures<Teacher, Terms>& teacher;
   Index batch_total = 0;
-  const T* fit = nullptr;         // fitting layers of all terms, in order
+  const T* fit = nullptr;  // fitting layers of all terms, in order
   T* dfit = nullptr;
-  LossValues* values = nullptr;   // receives the terms
+  LossValues* values = nullptr;  // receives the terms
 
   template <class Y, class D>
   constexpr void output(int layer, Y y, D d, Arena<T>& arena) const {
@@ -134,14 +140,17 @@ struct StudentTap : Observer {
     if (arena.counting()) return;
     for (Index w = 0; w < qkv.batch(); ++w) {
       copy_patches<Arch>(qkv.slice(w, 1), own.extra_tokens, widened);
-      listen(Feature::attention, layer, w, own.windows(), tokens, widened, dqkv[w].data() + own.extra_tokens * row, row, scratch);
+      listen(Feature::attention, layer, w, own.windows(), tokens, widened, dqkv[w].data() + own.extra_tokens * row, row,
+             scratch);
     }
   }
 
  private:
   static constexpr bool wants(int layer, Feature feature) {
     bool found = false;
-    for_each_term(Terms{}, [&](const auto& term, int) { found = found || (term.feature == feature && term.layers.has_student(layer)); });
+    for_each_term(Terms{}, [&](const auto& term, int) {
+      found = found || (term.feature == feature && term.layers.has_student(layer));
+    });
     return found;
   }
   static constexpr Index scratch_size(Feature feature, int layer) {
@@ -151,21 +160,25 @@ struct StudentTap : Observer {
     for_each_term(Terms{}, [&](const auto& term, int) {
       for (const LayerPair& pair : term.layers)
         if (term.feature == feature && pair.student == layer)
-          size = std::max(size, term.template scratch<Arch, T>(tokens, own.width, layer_geometry(Teacher::config, pair.teacher).width));
+          size = std::max(
+              size, term.template scratch<Arch, T>(tokens, own.width, layer_geometry(Teacher::config, pair.teacher).width));
     });
     return size;
   }
   /// [term][stage] Where the fitting layer of a term for student layers of a stage stands; 0 where there is none.
   static constexpr auto fit_offsets = [] {
-    std::array<std::array<Index, std::tuple_size<PerStage>::value>, std::max<std::size_t>(1, std::tuple_size_v<Terms>)> offsets{};
+    std::array<std::array<Index, std::tuple_size<PerStage>::value>, std::max<std::size_t>(1, std::tuple_size_v<Terms>)>
+        offsets{};
     for_each_fitting_layer<Student, Teacher, Terms>([&](const FittingLayer& layer) {
       offsets[static_cast<std::size_t>(layer.term)][static_cast<std::size_t>(layer.stage)] = layer.offset;
     });
     return offsets;
   }();
 
-  /// All terms that compare this feature of `layer`, for number `item` of the chunk, an image or one of the `per_image` windows of one.
-  void listen(Feature feature, int layer, Index item, Index per_image, Index tokens, const T* student, T* dstudent, Index stride, T* scratch) const {
+  /// All terms that compare this feature of `layer`, for number `item` of the chunk, an image or one of the `per_image`
+  /// windows of one.
+  void listen(Feature feature, int layer, Index item, Index per_image, Index tokens, const T* student, T* dstudent,
+              Index stride, T* scratch) const {
     const Profile::Scope profile("distil features");
     const LayerGeometry own = layer_geometry(Student::config, layer);
     for_each_term(terms, [&](const auto& term, int i) {
@@ -173,11 +186,15 @@ struct StudentTap : Observer {
       for (const LayerPair& pair : term.layers) {
         if (pair.student != layer) continue;
         const auto at = static_cast<std::size_t>(pair.teacher);
-        const Index width = layer_geometry(Teacher::config, pair.teacher).width, columns = (feature == Feature::attention ? 3 : 1) * width;
-        const T* const other = (feature == Feature::attention ? teacher.attention[at] : teacher.hidden[at]) + item * tokens * columns;
+        const Index width = layer_geometry(Teacher::config, pair.teacher).width,
+                    columns = (feature == Feature::attention ? 3 : 1) * width;
+        const T* const other = (feature == Feature::attention ? teacher.attention[at] : teacher.hidden[at]) +
+                               item * tokens * columns;
         const Index fit_at = fit_offsets[static_cast<std::size_t>(i)][static_cast<std::size_t>(own.stage)];
-        const FeatureView<T> view{tokens, student, stride, own.width, other, columns, width, dstudent, fit + fit_at, dfit + fit_at, scratch};
-        const double value = term.template add<Arch>(view, 1 / static_cast<double>(batch_total * per_image * term.layers.count));
+        const FeatureView<T> view{tokens, student,  stride,       own.width,     other,  columns,
+                                  width,  dstudent, fit + fit_at, dfit + fit_at, scratch};
+        const double value = term.template add<Arch>(view,
+                                                     1 / static_cast<double>(batch_total * per_image * term.layers.count));
         values->terms[static_cast<std::size_t>(i)] += value;
         values->total += term.weight * value;
       }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Fitting: the linear layers that bring a student's hidden states to the teacher's width (reference 2.7, `fit_dense_C`). They are
-// trained with the student, stand in training checkpoints, and are no part of the model. And TeacherParts: all that a Trainer holds
-// because of its teacher.
+// Fitting: the linear layers that bring a student's hidden states to the teacher's width (reference 2.7, `fit_dense_C`).
+// They are trained with the student, stand in training checkpoints, and are no part of the model. And TeacherParts: all that
+// a Trainer holds because of its teacher.
 #pragma once
 
 #include <minivit/train/adamw.hpp>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// JsonLine: builds one JSON object in one line of valid UTF-8, of strings and numbers as core/json_scalar.hpp writes them. Reading JSON is not
-// its business.
+// JsonLine: builds one JSON object in one line of valid UTF-8, of strings and numbers as core/json_scalar.hpp writes them.
+// Reading JSON is not its business.
 #pragma once
 
 #include <minivit/core/json_scalar.hpp>
@@ -17,8 +17,7 @@ class JsonLine {
  public:
   /// A number, or true and false.
   template <class T>
-    requires(std::is_arithmetic_v<T>)
-  JsonLine& add(std::string_view key, T value) {
+  requires(std::is_arithmetic_v<T>) JsonLine& add(std::string_view key, T value) {
     if constexpr (std::is_same_v<T, bool>) return raw(key, value ? "true" : "false");
     else return raw(key, json_number(value));
   }

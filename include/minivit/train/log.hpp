@@ -56,7 +56,8 @@ class TrainingLog {
       fail_with(path_, "cannot write the log", std::strerror(errno));
   }
 
-  /// Waits until the lines are on the disk. Call it before a checkpoint that counts on them; after a power cut they are still there.
+  /// Waits until the lines are on the disk. Call it before a checkpoint that counts on them; after a power cut they are
+  /// still there.
   void sync() {
 #ifdef MINIVIT_HAS_FSYNC
     if (file_ && ::fsync(::fileno(file_.get())) != 0 && errno != EINVAL && errno != EINTR)  // EINVAL: a pipe or a device

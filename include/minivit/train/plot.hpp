@@ -92,7 +92,8 @@ class Panel {
     out += svg_text(left_, top_ - 34, "font-size=\"16\" font-weight=\"bold\"", chart_.title);
     out += svg_text((left_ + right_) / 2, bottom_ + 42, "text-anchor=\"middle\"", chart_.x_title);
     if (empty_)
-      out += svg_text((left_ + right_) / 2, (top_ + bottom_) / 2, "text-anchor=\"middle\" fill=\"#777\"", "no finite values");
+      out += svg_text((left_ + right_) / 2, (top_ + bottom_) / 2, "text-anchor=\"middle\" fill=\"#777\"",
+                      "no finite values");
     out += svg_turned_text(left_ - 58, (top_ + bottom_) / 2, -90, "text-anchor=\"middle\"", chart_.y_title);
     return out;
   }

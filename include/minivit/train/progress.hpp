@@ -161,9 +161,9 @@ class Progress {
     std::snprintf(speed, sizeof speed, rate_at(t) < 100 ? "%.1f images/s" : "%.0f images/s", rate_at(t));
     if (std::isfinite(loss_)) std::snprintf(loss, sizeof loss, "loss %.4f", loss_);
     else std::snprintf(loss, sizeof loss, "loss -");
-    const std::string tail =
-        std::string(percent) + "  " + speed + "  " + loss + "  " +
-        (done_ >= total_ ? "took " + duration_text(t - started_) : duration_text(seconds_left_at(t)) + " left");
+    const std::string tail = std::string(percent) + "  " + speed + "  " + loss + "  " +
+                             (done_ >= total_ ? "took " + duration_text(t - started_)
+                                              : duration_text(seconds_left_at(t)) + " left");
     if (!options_.terminal.interactive) return label_ + " " + tail;
     const int width = options_.terminal.columns - 1;  // the last column would wrap on some terminals
     const int room = width - static_cast<int>(label_.size() + tail.size()) - 5;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// RunningTeacher: a teacher in the training of another model. It has no gradient, no stochastic depth, and memory that is given back after
-// each micro-batch but for its logits and the features that the loss asks for.
+// RunningTeacher: a teacher in the training of another model. It has no gradient, no stochastic depth, and memory that is
+// given back after each micro-batch but for its logits and the features that the loss asks for.
 #pragma once
 
 #include <minivit/models/packed_weights.hpp>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// StopRequest: Ctrl-C, SIGTERM, a terminal or a pipe that closes become a flag that the trainer polls between steps, so that it
-// can save before it ends. POSIX only; on other systems the flag never rises.
+// StopRequest: Ctrl-C, SIGTERM, a terminal or a pipe that closes become a flag that the trainer polls between steps, so that
+// it can save before it ends. POSIX only; on other systems the flag never rises.
 #pragma once
 
 #include <minivit/core/view.hpp>
@@ -16,11 +16,11 @@
 
 namespace minivit::inline MINIVIT_ISA {
 
-/// While one exists, the first SIGINT or SIGTERM raises the flag; the same signal half a second later or more ends the program at
-/// once, in case saving hangs. (Sooner it counts as the same request: `timeout` and other wrappers send each signal twice.) SIGHUP
-/// does the same, and SIGPIPE raises the flag only, where the program has left them at their default: `nohup` goes on working, and
-/// a program that handles broken pipes itself is not disturbed. The destructor restores the previous handlers. Only one at a
-/// time; keep it in main or in the trainer.
+/// While one exists, the first SIGINT or SIGTERM raises the flag; the same signal half a second later or more ends the
+/// program at once, in case saving hangs. (Sooner it counts as the same request: `timeout` and other wrappers send each
+/// signal twice.) SIGHUP does the same, and SIGPIPE raises the flag only, where the program has left them at their default:
+/// `nohup` goes on working, and a program that handles broken pipes itself is not disturbed. The destructor restores the
+/// previous handlers. Only one at a time; keep it in main or in the trainer.
 class StopRequest {
  public:
   /// What a program returns that stopped because of it, whatever the signal.
@@ -97,7 +97,8 @@ class StopRequest {
     }
   }
 
-  std::array<Handled, 4> handled_{{{.signal = SIGINT, .always = true}, {.signal = SIGTERM, .always = true}, {.signal = SIGHUP}, {.signal = SIGPIPE}}};
+  std::array<Handled, 4> handled_{
+      {{.signal = SIGINT, .always = true}, {.signal = SIGTERM, .always = true}, {.signal = SIGHUP}, {.signal = SIGPIPE}}};
 #endif
 };
 

@@ -26,15 +26,15 @@ template <class Teacher>
 using DefaultLoss = std::conditional_t<std::is_void_v<Teacher>, SoftTargetCrossEntropy, DeiTDistillation>;
 }  // namespace detail
 
-/// Trains `Student`, with the predictions of `Teacher` when there is one (same image size and classes), and with its attention and
-/// hidden states when `Loss` is a WeightDistillation. `Loss` is called as loss(LossInputs, dlogits, ddistilled) and adds to the
-/// gradients; see train/losses.hpp. A batch of any size needs the memory of one micro-batch for each thread, so gradient
-/// accumulation is no option: it is how every batch is computed.
+/// Trains `Student`, with the predictions of `Teacher` when there is one (same image size and classes), and with its
+/// attention and hidden states when `Loss` is a WeightDistillation. `Loss` is called as loss(LossInputs, dlogits,
+/// ddistilled) and adds to the gradients; see train/losses.hpp. A batch of any size needs the memory of one micro-batch for
+/// each thread, so gradient accumulation is no option: it is how every batch is computed.
 ///
-/// W is what the products of both models multiply: the student's own type, or bf16. With bf16 the weights, what the layers hand
-/// on and what backward keeps are rounded to bf16 before they are multiplied; sums, master weights, gradients, the residual
-/// stream, layer norm, softmax, attention's backward and the optimiser stay in float32 (Micikevicius et al. 2018, without loss
-/// scaling, which bf16's range does not need).
+/// W is what the products of both models multiply: the student's own type, or bf16. With bf16 the weights, what the layers
+/// hand on and what backward keeps are rounded to bf16 before they are multiplied; sums, master weights, gradients, the
+/// residual stream, layer norm, softmax, attention's backward and the optimiser stay in float32 (Micikevicius et al. 2018,
+/// without loss scaling, which bf16's range does not need).
 template <class Student, class Teacher = void, class Loss = detail::DefaultLoss<Teacher>, class W = typename Student::Scalar>
 class Trainer {
   using T = typename Student::Scalar;
@@ -53,16 +53,23 @@ class Trainer {
   using Options = TrainerOptions<Loss>;     ///< with the options of this loss
 
   /// Updates `student` in place; it must outlive the trainer. Throws Error for options out of range.
-  explicit Trainer(Student& student, Options options = {})
-    requires(!distils)
-      : student_(student), options_(checked(std::move(options))), threads_(options_.threads), state_(student.size()), fit_(options_.seed) {
-    static_assert(!requires(Loss loss) { loss.terms; }, "Trainer: a loss with feature terms needs a teacher");
+  explicit Trainer(Student& student, Options options = {}) requires(!distils)
+      : student_(student),
+        options_(checked(std::move(options))),
+        threads_(options_.threads),
+        state_(student.size()),
+        fit_(options_.seed) {
+    static_assert(
+        !requires(Loss loss) { loss.terms; }, "Trainer: a loss with feature terms needs a teacher");
     reserve();
   }
   /// Copies what it needs of `teacher`. The teacher gets no gradient and runs without stochastic depth.
-  Trainer(Student& student, const std::conditional_t<distils, Teacher, int>& teacher, Options options = {})
-    requires(distils)
-      : student_(student), options_(checked(std::move(options))), threads_(options_.threads), state_(student.size()), fit_(options_.seed) {
+  Trainer(Student& student, const std::conditional_t<distils, Teacher, int>& teacher, Options options = {}) requires(distils)
+      : student_(student),
+        options_(checked(std::move(options))),
+        threads_(options_.threads),
+        state_(student.size()),
+        fit_(options_.seed) {
     static_assert(Teacher::config.image == Student::config.image && Teacher::config.channels == Student::config.channels,
                   "Trainer: teacher and student must read images of the same size");
     static_assert(Teacher::config.classes == K, "Trainer: teacher and student must know the same classes");
@@ -71,17 +78,19 @@ class Trainer {
     reserve();
   }
 
-  /// One step: forward, loss, backward, clipping, AdamW. `targets` [B, K] are soft targets; each row sums to one. Throws Error, and
-  /// leaves the student as it was, when the loss or a gradient is not finite.
+  /// One step: forward, loss, backward, clipping, AdamW. `targets` [B, K] are soft targets; each row sums to one. Throws
+  /// Error, and leaves the student as it was, when the loss or a gradient is not finite.
   StepReport step(Images images, Targets targets) {
     const StepReport report = accumulate(images, targets);
     const double scale = clip_factor(report.gradient_norm, options_.optimiser.clip_norm);
     const Profile::Scope profile("optimiser");
-    minivit::step(options_.optimiser, state_, Student::parameter_table(), student_.data(), gradients_.data(), report.lr, scale, threads_,
-                  options_.rate_scales);
+    minivit::step(options_.optimiser, state_, Student::parameter_table(), student_.data(), gradients_.data(), report.lr,
+                  scale, threads_, options_.rate_scales);
     if constexpr (Parts::Fit::size > 0)
-      minivit::step(options_.optimiser, fit_.state, fit_.table(), fit_.weights.data(), fit_.gradients.data(), report.lr, scale, threads_);
-    if (average_) update_average(average_->data(), student_.data(), student_.size(), options_.average.at(state_.step), threads_);
+      minivit::step(options_.optimiser, fit_.state, fit_.table(), fit_.weights.data(), fit_.gradients.data(), report.lr,
+                    scale, threads_);
+    if (average_)
+      update_average(average_->data(), student_.data(), student_.size(), options_.average.at(state_.step), threads_);
     return report;
   }
 
@@ -89,7 +98,9 @@ class Trainer {
   StepReport accumulate(Images images, Targets targets) {
     const Index batch = images.batch();
     if (batch < 1 || targets.batch() != batch)
-      fail({.where = "Trainer", .what = "targets do not fit the images", .expected = std::to_string(batch) + " rows, at least 1",
+      fail({.where = "Trainer",
+            .what = "targets do not fit the images",
+            .expected = std::to_string(batch) + " rows, at least 1",
             .found = std::to_string(targets.batch())});
     {
       const Profile::Scope profile("pack weights");
@@ -131,15 +142,12 @@ class Trainer {
   /// Of the last batch, before clipping.
   const Student& gradients() const { return gradients_; }
   /// The same of the fitting layers.
-  const T* fitting_gradients() const
-    requires(Parts::Fit::size > 0)
-  {
-    return fit_.gradients.data();
-  }
-  /// The moving average of the weights; null unless options().average is on. It begins as a copy of the student's first weights.
+  const T* fitting_gradients() const requires(Parts::Fit::size > 0) { return fit_.gradients.data(); }
+  /// The moving average of the weights; null unless options().average is on. It begins as a copy of the student's first
+  /// weights.
   const Student* average() const { return average_.get(); }
-  /// Everything that a resumed run needs besides state().step: calls f(prefix, table, data) for the student's weights (no prefix),
-  /// both moments, the moving average and the fitting layers, as far as there are any.
+  /// Everything that a resumed run needs besides state().step: calls f(prefix, table, data) for the student's weights (no
+  /// prefix), both moments, the moving average and the fitting layers, as far as there are any.
   template <class F>
   void visit_state(F&& f) {
     const ParameterTable& table = Student::parameter_table();
@@ -168,7 +176,9 @@ class Trainer {
   /// Bytes of everything but the student: moments, gradients, packed weights, working memory.
   Index bytes() const {
     const Index copies = 2 + 1 + (average_ ? 1 : 0) + static_cast<Index>(slots_.size());
-    Index total = (copies * student_.size() + (4 + static_cast<Index>(slots_.size())) * Parts::Fit::size) * static_cast<Index>(sizeof(T)) + weights_.bytes();
+    Index total = (copies * student_.size() + (4 + static_cast<Index>(slots_.size())) * Parts::Fit::size) *
+                      static_cast<Index>(sizeof(T)) +
+                  weights_.bytes();
     for (const auto& slot : slots_) total += slot->memory.size() * static_cast<Index>(sizeof(T));
     if constexpr (distils) total += teacher_.bytes();
     return total;
@@ -215,7 +225,8 @@ class Trainer {
 
   /// Of this step, for images from number `first_image` of the batch on.
   StochasticDepth stochastic_depth(Index first_image) const {
-    return {options_.drop_path, Random(options_.seed).fork("drop_path").fork(static_cast<std::uint64_t>(state_.step)), first_image};
+    return {options_.drop_path, Random(options_.seed).fork("drop_path").fork(static_cast<std::uint64_t>(state_.step)),
+            first_image};
   }
 
   /// Elements of a slot's arena.
@@ -238,7 +249,9 @@ class Trainer {
   static Options checked(Options options) {
     options.check();
     if (!options.rate_scales.empty() && options.rate_scales.size() != Student::parameter_table().size())
-      fail({.where = "Trainer", .what = "rate_scales do not fit the student", .expected = std::to_string(Student::parameter_table().size()) + " factors",
+      fail({.where = "Trainer",
+            .what = "rate_scales do not fit the student",
+            .expected = std::to_string(Student::parameter_table().size()) + " factors",
             .found = std::to_string(options.rate_scales.size())});
     return options;
   }
@@ -246,8 +259,11 @@ class Trainer {
   /// The static_asserts of every term.
   static consteval void check_terms() {
     if constexpr (distils)
-      std::apply([](const auto&... term) { (std::remove_cvref_t<decltype(term)>::template check<Student::config, Teacher::config>(), ...); },
-                 typename Parts::Terms{});
+      std::apply(
+          [](const auto&... term) {
+            (std::remove_cvref_t<decltype(term)>::template check<Student::config, Teacher::config>(), ...);
+          },
+          typename Parts::Terms{});
   }
 
   void reserve() {
@@ -300,9 +316,14 @@ class Trainer {
         if (!bad) bad = detail::first_bad_layer<Student>(weights_.net(), part, stochastic_depth(at), arena);
       }
       if (bad)
-        fail({.where = where, .what = "the loss is not finite; the first bad value is in " + bad->place, .found = bad->value, .hint = hint});
-      fail({.where = where, .what = "the loss is not finite, although all that it was computed from is",
-            .found = std::to_string(report.loss.total), .hint = "nothing was changed; look into the loss function"});
+        fail({.where = where,
+              .what = "the loss is not finite; the first bad value is in " + bad->place,
+              .found = bad->value,
+              .hint = hint});
+      fail({.where = where,
+            .what = "the loss is not finite, although all that it was computed from is",
+            .found = std::to_string(report.loss.total),
+            .hint = "nothing was changed; look into the loss function"});
     }
     detail::fail_bad_gradient(where, Student::parameter_table(), gradients_.data());
   }

@@ -22,8 +22,8 @@ struct TrainerOptions {
   std::uint64_t seed = 0;     ///< of stochastic depth, and of a fitting layer's start
   int threads = 0;            ///< 0: all the process may use
   Index micro_batch = 0;      ///< images computed together; 0: about 512 tokens' worth
-  /// keep: backward finds all that forward computed. recompute: it runs each layer's forward again, a third more work in less
-  /// than half of the memory, with the same bits.
+  /// keep: backward finds all that forward computed. recompute: it runs each layer's forward again, a third more work in
+  /// less than half of the memory, with the same bits.
   Memory memory = Memory::keep;
 
   /// Throws Error when a field is out of range.
@@ -34,12 +34,18 @@ struct TrainerOptions {
     if (!(drop_path >= 0 && drop_path < 1))
       fail({.where = "Trainer", .what = "drop_path", .expected = "0 <= drop_path < 1", .found = std::to_string(drop_path)});
     if (memory == Memory::rewind)
-      fail({.where = "Trainer", .what = "memory", .expected = "Memory::keep or Memory::recompute", .found = "Memory::rewind"});
+      fail({.where = "Trainer",
+            .what = "memory",
+            .expected = "Memory::keep or Memory::recompute",
+            .found = "Memory::rewind"});
     if (micro_batch < 0)
       fail({.where = "Trainer", .what = "micro_batch", .expected = "0 or more", .found = std::to_string(micro_batch)});
     for (const double scale : rate_scales)
       if (!(scale >= 0 && std::isfinite(scale)))
-        fail({.where = "Trainer", .what = "a factor in rate_scales", .expected = "0 or more", .found = std::to_string(scale)});
+        fail({.where = "Trainer",
+              .what = "a factor in rate_scales",
+              .expected = "0 or more",
+              .found = std::to_string(scale)});
   }
 };
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Products of words on AMX (Intel SDM volume 1 chapter 18): eight tile registers of 16 rows by 64 bytes, and one instruction
-// that multiplies a tile of A (16 rows by 16 words) with a tile of packed B (16 words by 16 columns). The panels of pack.hpp are in
-// the order that tiles want. Whether the processor has AMX and the kernel grants it (arch_prctl) is asked once at run time;
-// the instructions are written out, so no compiler flag is needed.
+// that multiplies a tile of A (16 rows by 16 words) with a tile of packed B (16 words by 16 columns). The panels of pack.hpp
+// are in the order that tiles want. Whether the processor has AMX and the kernel grants it (arch_prctl) is asked once at run
+// time; the instructions are written out, so no compiler flag is needed.
 #pragma once
 
 #include <minivit/kernels/dot/element.hpp>
@@ -103,11 +103,11 @@ struct PanelRest {
   }
 };
 
-/// sums [count, 32] = A [count, words] . panel [words, 16 V] for count <= 32 rows, `lda` values apart. The rows of `tiles` were
-/// configured for `count`. Words that fill only a part of a tile are multiplied from padded copies.
+/// sums [count, 32] = A [count, words] . panel [words, 16 V] for count <= 32 rows, `lda` values apart. The rows of `tiles`
+/// were configured for `count`. Words that fill only a part of a tile are multiplied from padded copies.
 template <class Tiles, int V, class E>
-void block(typename Dot<E>::Sum* sums, const typename Dot<E>::Left* a, Index lda, const E* panel, const PanelRest<V, E>& panel_rest, Index words,
-           Index count) {
+void block(typename Dot<E>::Sum* sums, const typename Dot<E>::Left* a, Index lda, const E* panel,
+           const PanelRest<V, E>& panel_rest, Index words, Index count) {
   constexpr Index group = Dot<E>::group, panel_row = V * dot_half * 4, sums_row = dot_width * 4;  // bytes
   const bool lower = count > tile_rows;  // tiles 0 to 3: C, two by two; 4, 5: A; 6, 7: B
   const auto step = [&](const void* left, Index left_row, const void* right) {

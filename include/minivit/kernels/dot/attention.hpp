@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Attention of one image or window from bf16 queries, keys and values: the products in bf16 words, everything between them (relative
-// position, position bias, head mixing, softmax) in float32. Blocks of query rows, all heads at once, as in kernels/attention.hpp, whose
-// definition this follows; probabilities are rounded to bf16 before they meet v.
+// Attention of one image or window from bf16 queries, keys and values: the products in bf16 words, everything between them
+// (relative position, position bias, head mixing, softmax) in float32. Blocks of query rows, all heads at once, as in
+// kernels/attention.hpp, whose definition this follows; probabilities are rounded to bf16 before they meet v.
 #pragma once
 
 #include <minivit/kernels/attention.hpp>
@@ -50,19 +50,23 @@ struct DotAttentionBlock {
 
   /// What every thread needs for itself.
   constexpr void take_private(Cutter<float>& cut) {
-    products = cut.take(shape.relative ? rows * shape.columns() + 8 : 0);     // simd::Pick reads eight at a time
-    scores = cut.take(shape.heads * plane + simd::lanes<float, Arch>);        // write_relative runs over the end
+    products = cut.take(shape.relative ? rows * shape.columns() + 8 : 0);  // simd::Pick reads eight at a time
+    scores = cut.take(shape.heads * plane + simd::lanes<float, Arch>);     // write_relative runs over the end
   }
 
   /// Packs `count` heads from `head`; the table with head 0.
   MINIVIT_KERNEL void prepare(const bf16* qkv, Index ldq, const AttentionWeights<float>& w, Index head, Index count) const {
     for (Index h = head; h < head + count; ++h)
-      dot_pack(keys + h * key_size, qkv + shape.dim() + h * shape.head_dim, ldq, Order::transposed, shape.head_dim, shape.tokens);
-    if (shape.relative && head == 0) dot_pack(table, w.table, shape.columns(), Order::plain, shape.head_dim, shape.columns());
+      dot_pack(keys + h * key_size, qkv + shape.dim() + h * shape.head_dim, ldq, Order::transposed, shape.head_dim,
+               shape.tokens);
+    if (shape.relative && head == 0)
+      dot_pack(table, w.table, shape.columns(), Order::plain, shape.head_dim, shape.columns());
   }
 
-  /// scores[h, i, j] = (q_i . k_j + relative) / sqrt(D) + bias for `count` rows from `first`. Columns behind N may become anything.
-  MINIVIT_KERNEL void score(const bf16* qkv, Index ldq, Index first, Index count, const AttentionWeights<float>& w, const ScorePlanes<float>& p) const {
+  /// scores[h, i, j] = (q_i . k_j + relative) / sqrt(D) + bias for `count` rows from `first`. Columns behind N may become
+  /// anything.
+  MINIVIT_KERNEL void score(const bf16* qkv, Index ldq, Index first, Index count, const AttentionWeights<float>& w,
+                            const ScorePlanes<float>& p) const {
     const Profile::Scope profile("attn scores");
     const Index D = shape.head_dim;
     const float scale = 1 / std::sqrt(static_cast<float>(D));
@@ -74,7 +78,8 @@ struct DotAttentionBlock {
         const Profile::Scope relative("attn relative position");
         dot_gemm<Arch>(products, shape.columns(), q, ldq, table, count, shape.columns(), D, {.scale = scale});
         for (Index r = 0; r < count; ++r)
-          AttentionBlock<Arch, float>::write_relative(start + r * padded, products + r * shape.columns(), first + r, shape, w.offsets);
+          AttentionBlock<Arch, float>::write_relative(start + r * padded, products + r * shape.columns(), first + r, shape,
+                                                      w.offsets);
         if (bias) add_plane<Arch>(start, bias, count * padded);
       }
       dot_gemm<Arch>(start, padded, q, ldq, keys + h * key_size, count, shape.tokens, D,
@@ -85,8 +90,8 @@ struct DotAttentionBlock {
 
 }  // namespace detail
 
-/// Forward of one image or window: prepare all heads, then any rows. Threads share what prepare() made and need a worker() each.
-/// Precondition: head_dim is even.
+/// Forward of one image or window: prepare all heads, then any rows. Threads share what prepare() made and need a worker()
+/// each. Precondition: head_dim is even.
 template <class Arch>
 class DotAttention {
  public:
@@ -96,7 +101,10 @@ class DotAttention {
 
   /// Cuts its memory out of `cut`; a Cutter without memory only counts.
   constexpr DotAttention(detail::Cutter<float>& cut, const AttentionShape& s)
-      : s_(s), block_(cut, s), value_size_(dot_packed_size<bf16>(s.tokens, s.head_dim)), values_(detail::cut_bf16(cut, s.heads * value_size_)) {
+      : s_(s),
+        block_(cut, s),
+        value_size_(dot_packed_size<bf16>(s.tokens, s.head_dim)),
+        values_(detail::cut_bf16(cut, s.heads * value_size_)) {
     take_private(cut);
   }
 
@@ -117,21 +125,23 @@ class DotAttention {
   }
 
   /// out [count, H D] (row stride ldo) for the query rows [first, first + count); count <= block_rows.
-  MINIVIT_KERNEL void rows(float* out, Index ldo, const bf16* qkv, Index ldq, Index first, Index count, const AttentionWeights<float>& w,
-            const ScorePlanes<float>& p = {}) const {
+  MINIVIT_KERNEL void rows(float* out, Index ldo, const bf16* qkv, Index ldq, Index first, Index count,
+                           const AttentionWeights<float>& w, const ScorePlanes<float>& p = {}) const {
     const Index padded = block_.padded, plane = block_.plane, used = count * padded;  // elements of a plane
-    block_.score(qkv, ldq, first, count, w, p);                                                             // S  [H, rows, N]
+    block_.score(qkv, ldq, first, count, w, p);                                       // S  [H, rows, N]
     float* planes = block_.scores;
     if (s_.mix) mix_heads<Arch>(planes = mixed_, block_.scores, w.mix_before, false, s_.heads, plane, used);  // S' = A1 S
-    detail::softmax_planes<Arch>(planes, plane, padded, first, count, s_, p);                               // W  = softmax(S' + mask)
+    detail::softmax_planes<Arch>(planes, plane, padded, first, count, s_, p);  // W  = softmax(S' + mask)
     if (s_.mix) {
       mix_heads<Arch>(block_.scores, planes, w.mix_after, false, s_.heads, plane, used, w.mix_after_bias);  // W' = A2 W + b2
       planes = block_.scores;
     }
     const Profile::Scope profile("attn values");
-    for (Index h = 0; h < s_.heads; ++h) {                                                                  // out = W' v
-      detail::round_rows<Arch>(probabilities_, padded, planes + h * plane, padded, count, s_.tokens, dot_stride<bf16>(s_.tokens));
-      dot_gemm<Arch>(out + h * s_.head_dim, ldo, probabilities_, padded, values_ + h * value_size_, count, s_.head_dim, s_.tokens);
+    for (Index h = 0; h < s_.heads; ++h) {  // out = W' v
+      detail::round_rows<Arch>(probabilities_, padded, planes + h * plane, padded, count, s_.tokens,
+                               dot_stride<bf16>(s_.tokens));
+      dot_gemm<Arch>(out + h * s_.head_dim, ldo, probabilities_, padded, values_ + h * value_size_, count, s_.head_dim,
+                     s_.tokens);
     }
   }
 

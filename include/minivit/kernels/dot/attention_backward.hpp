@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Backward of dot/attention.hpp for one image or window, in the same blocks of query rows: what kernels/attention_backward.hpp does, with the
-// products in bf16 words. Probabilities and gradients are rounded to bf16 before they are multiplied; softmax, head mixing and every
-// sum stay in float32.
+// Backward of dot/attention.hpp for one image or window, in the same blocks of query rows: what
+// kernels/attention_backward.hpp does, with the products in bf16 words. Probabilities and gradients are rounded to bf16
+// before they are multiplied; softmax, head mixing and every sum stay in float32.
 #pragma once
 
 #include <minivit/kernels/dot/attention.hpp>
@@ -15,7 +15,8 @@ class DotAttentionBackward {
   /// Cuts its memory out of `cut`; a Cutter without memory only counts.
   constexpr DotAttentionBackward(detail::Cutter<float>& cut, const AttentionShape& s) : s_(s), block_(cut, s) {
     using detail::cut_bf16;
-    const Index N = s.tokens, D = s.head_dim, columns = s.relative ? s.columns() : 0, rows = block_.rows, even_rows = dot_stride<bf16>(rows);
+    const Index N = s.tokens, D = s.head_dim, columns = s.relative ? s.columns() : 0, rows = block_.rows,
+                even_rows = dot_stride<bf16>(rows);
     const Index planes = s.heads * block_.plane;
     values_t_ = cut_bf16(cut, s.heads * block_.key_size);
     keys_ = cut_bf16(cut, s.heads * key_size());
@@ -30,10 +31,10 @@ class DotAttentionBackward {
     right_ = cut_bf16(cut, dot_packed_size<bf16>(rows, std::max(D, columns)));
   }
 
-  /// dqkv [N, 3 H D] (row stride ldq, as qkv) is overwritten; the gradients of the transformations are added to `g`, that of the
-  /// position bias to p.dbias. dout [N, H D].
-  MINIVIT_KERNEL void run(float* dqkv, const AttentionGradients<float>& g, const float* dout, Index ldo, const bf16* qkv, Index ldq,
-           const AttentionWeights<float>& w, const ScorePlanes<float>& p = {}) const {
+  /// dqkv [N, 3 H D] (row stride ldq, as qkv) is overwritten; the gradients of the transformations are added to `g`, that of
+  /// the position bias to p.dbias. dout [N, H D].
+  MINIVIT_KERNEL void run(float* dqkv, const AttentionGradients<float>& g, const float* dout, Index ldo, const bf16* qkv,
+                          Index ldq, const AttentionWeights<float>& w, const ScorePlanes<float>& p = {}) const {
     const Index N = s_.tokens, H = s_.heads, D = s_.head_dim, plane = block_.plane, padded = block_.padded;
     block_.prepare(qkv, ldq, w, 0, H);
     for (Index h = 0; h < H; ++h) {
@@ -92,14 +93,17 @@ class DotAttentionBackward {
   /// Zeros behind N: the gradients of the mixings and of the bias are sums over whole rows.
   void clear_padding(float* planes, Index count) const {
     for (Index h = 0; h < s_.heads; ++h, planes += block_.plane)
-      for (Index r = 0; r < count; ++r) std::fill(planes + r * block_.padded + s_.tokens, planes + (r + 1) * block_.padded, 0.f);
+      for (Index r = 0; r < count; ++r)
+        std::fill(planes + r * block_.padded + s_.tokens, planes + (r + 1) * block_.padded, 0.f);
   }
 
   /// dst [N, D] (row stride ldd) = or += scale * p^T x for `count` rows of p (a plane) and of x in bf16 (row stride ldx).
-  void add_transposed(float* dst, Index ldd, const float* p, const bf16* x, Index ldx, Index count, bool accumulate, float scale) const {
+  void add_transposed(float* dst, Index ldd, const float* p, const bf16* x, Index ldx, Index count, bool accumulate,
+                      float scale) const {
     const Index N = s_.tokens, D = s_.head_dim;
     dot_pack(right_, x, ldx, Order::plain, count, D);
-    dot_gemm_transposed<Arch>(dst, ldd, p, block_.padded, left_, right_, N, D, count, {.residual = accumulate ? dst : nullptr, .ldr = ldd, .scale = scale});
+    dot_gemm_transposed<Arch>(dst, ldd, p, block_.padded, left_, right_, N, D, count,
+                              {.residual = accumulate ? dst : nullptr, .ldr = ldd, .scale = scale});
   }
 
   /// Head h of S = (q / sqrt(D)) (k + table) + bias, given dS [count, N'].
@@ -116,17 +120,18 @@ class DotAttentionBackward {
     const Index columns = s_.columns(), stride = dot_stride<bf16>(columns);
     std::fill_n(dproducts_, count * columns, 0.f);
     for (Index r = 0; r < count; ++r)
-      detail::AttentionBlock<Arch, float>::each_bucket(first + r, s_, w.offsets,
-                                                       [&](Index j, Index bucket) { dproducts_[r * columns + bucket] += ds[r * padded + j]; });
+      detail::AttentionBlock<Arch, float>::each_bucket(
+          first + r, s_, w.offsets, [&](Index j, Index bucket) { dproducts_[r * columns + bucket] += ds[r * padded + j]; });
     detail::round_rows<Arch>(rows_, stride, dproducts_, columns, count, columns, stride);
     dot_gemm<Arch>(dq, ldq, rows_, stride, table_t_, count, D, columns, {.residual = dq, .ldr = ldq, .scale = scale});
     dot_pack(right_, dproducts_, columns, Order::plain, count, columns);
-    dot_gemm_transposed<Arch>(g.table, columns, q, ldq, left_, right_, D, columns, count, {.residual = g.table, .ldr = columns, .scale = scale});
+    dot_gemm_transposed<Arch>(g.table, columns, q, ldq, left_, right_, D, columns, count,
+                              {.residual = g.table, .ldr = columns, .scale = scale});
   }
 
   AttentionShape s_;
   detail::DotAttentionBlock<Arch> block_;
-  bf16 *values_t_, *keys_, *table_t_;      // [H] packed v^T (D x N) for dW'; [H] packed k (N x D) for dq; packed table^T
+  bf16 *values_t_, *keys_, *table_t_;       // [H] packed v^T (D x N) for dW'; [H] packed k (N x D) for dq; packed table^T
   float *soft_, *mixed_, *outer_, *inner_;  // [H, rows, N'] W, W', and gradients on their way from W' to S
   float* dproducts_;                        // [rows, columns] gradient of q . table
   bf16 *rows_, *left_, *right_;             // operands of one product

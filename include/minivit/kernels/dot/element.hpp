@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Products of narrow numbers: four bytes along K, two bf16 or four 8-bit integers, form a word, and one instruction multiplies
-// and adds the words of sixteen columns (AVX512_BF16 vdpbf16ps, AVX512_VNNI vpdpbusd). This file says what a word is made of and
-// which instruction sets have such an instruction.
+// Products of narrow numbers: four bytes along K, two bf16 or four 8-bit integers, form a word, and one instruction
+// multiplies and adds the words of sixteen columns (AVX512_BF16 vdpbf16ps, AVX512_VNNI vpdpbusd). This file says what a word
+// is made of and which instruction sets have such an instruction.
 #pragma once
 
 #include <minivit/core/buffer.hpp>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Packing of the right-hand matrix B [K, N] of a product of words: panels of 32 columns (the last 16 or 32), word by word, so
-// that the inner loop reads them front to back. Columns behind N and values behind K are zero.
+// Packing of the right-hand matrix B [K, N] of a product of words: panels of 32 columns (the last 16 or 32), word by word,
+// so that the inner loop reads them front to back. Columns behind N and values behind K are zero.
 #pragma once
 
 #include <minivit/kernels/dot/element.hpp>
@@ -44,8 +44,8 @@ inline __m256i sixteen_bf16(const float* x) { return std::bit_cast<__m256i>(_mm5
 
 }  // namespace detail
 
-/// Words of two rows: word (w, j), at dst + 2 * (w * ld + j), holds x(2 w, j) and x(2 w + 1, j). A row behind the last one and the
-/// columns from n to `width` are zero. X: float or bf16.
+/// Words of two rows: word (w, j), at dst + 2 * (w * ld + j), holds x(2 w, j) and x(2 w + 1, j). A row behind the last one
+/// and the columns from n to `width` are zero. X: float or bf16.
 template <class X>
 MINIVIT_KERNEL void dot_pair_rows(bf16* dst, Index ld, const X* x, Index ldx, Index rows, Index n, Index width) {
   for (Index w = 0; w < dot_words<bf16>(rows); ++w, dst += 2 * ld) {
@@ -68,8 +68,8 @@ MINIVIT_KERNEL void dot_pair_rows(bf16* dst, Index ld, const X* x, Index ldx, In
   }
 }
 
-/// The transpose of X [k, m] as rows of a left operand, `ldd` >= dot_stride<bf16>(k) values apart: row j holds column j of X, zero behind
-/// k up to the whole word. X: float or bf16.
+/// The transpose of X [k, m] as rows of a left operand, `ldd` >= dot_stride<bf16>(k) values apart: row j holds column j of
+/// X, zero behind k up to the whole word. X: float or bf16.
 template <class X>
 MINIVIT_KERNEL void dot_transpose(bf16* dst, Index ldd, const X* x, Index ldx, Index k, Index m) {
   constexpr Index side = dot_half;
@@ -105,7 +105,8 @@ MINIVIT_KERNEL void dot_pack(bf16* dst, const X* b, Index ldb, Order order, Inde
         done = k / (2 * side) * side;
         for (Index j = 0; j < width; j += side)
           for (Index w = 0; w < done; w += side)
-            simd::transpose<simd::best>(dst + (w * width + j) * 2, width * 4, b + (column + j) * ldb + 2 * w, ldb * 2, std::clamp(valid - j, Index{0}, side));
+            simd::transpose<simd::best>(dst + (w * width + j) * 2, width * 4, b + (column + j) * ldb + 2 * w, ldb * 2,
+                                        std::clamp(valid - j, Index{0}, side));
       }
 #endif
       constexpr Index strip = 16;  // words of a column at a time, so that whole lines are read and written
@@ -130,9 +131,9 @@ struct RowScale {
   float zero = 0;   ///< the code of 0, an integer
 };
 
-/// Quantises the weights W [n, k] (row-major, row stride k) to packed B = W^T: codes in [-127, 127], symmetric, one scale per
-/// output channel; a row of zeros gets scale 0. `scale` and `sum` (of the codes, for the zero points of the left operand)
-/// have dot_columns(n) elements.
+/// Quantises the weights W [n, k] (row-major, row stride k) to packed B = W^T: codes in [-127, 127], symmetric, one scale
+/// per output channel; a row of zeros gets scale 0. `scale` and `sum` (of the codes, for the zero points of the left
+/// operand) have dot_columns(n) elements.
 template <class T>
 MINIVIT_KERNEL void dot_pack_quantised(int8* dst, float* scale, float* sum, const T* w, Index k, Index n) {
   for (Index j = 0; j < dot_columns(n); ++j) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Activations to 8 bits: each token with the scale and the zero point that its own values need (dynamic, nothing has to be known
-// about the data), or all with those that a calibration found for the whole tensor. Asymmetric, so 0 has a code of its own.
+// Activations to 8 bits: each token with the scale and the zero point that its own values need (dynamic, nothing has to be
+// known about the data), or all with those that a calibration found for the whole tensor. Asymmetric, so 0 has a code of its
+// own.
 #pragma once
 
 #include <minivit/kernels/dot/pack.hpp>
@@ -14,18 +15,19 @@ inline RowScale scale_of_range(float low, float high) {
   return {scale, scale > 0 ? std::nearbyint(-low / scale) : 0.f};
 }
 
-/// codes[i] = round(x[i] / scale) + zero in [0, 255], ties to even, for `n` values; codes up to `stride` are set to 0 (behind n the
-/// weights are zero). X: float or bf16. NaN gets code 0. Precondition: scale.scale is positive, or x is all 0.
+/// codes[i] = round(x[i] / scale) + zero in [0, 255], ties to even, for `n` values; codes up to `stride` are set to 0
+/// (behind n the weights are zero). X: float or bf16. NaN gets code 0. Precondition: scale.scale is positive, or x is all 0.
 template <class Arch = simd::best, class X>
 MINIVIT_KERNEL void quantise_row(std::uint8_t* codes, const X* x, Index n, Index stride, RowScale scale) {
   using B = simd::Batch<float, Arch>;
   const B inverse(scale.scale > 0 ? 1 / scale.scale : 0.f), zero(scale.zero);
-  simd::sweep<Arch, float>(n, [&](Index i, auto io, auto) { io.store(codes + i, simd::fma(io.load(x + i), inverse, zero)); });
+  simd::sweep<Arch, float>(n,
+                           [&](Index i, auto io, auto) { io.store(codes + i, simd::fma(io.load(x + i), inverse, zero)); });
   std::fill(codes + n, codes + stride, std::uint8_t{0});
 }
 
-/// The same with the range of the row itself, together with 0. A row with a NaN or an infinity gets a scale that is not finite, so
-/// that the result shows it.
+/// The same with the range of the row itself, together with 0. A row with a NaN or an infinity gets a scale that is not
+/// finite, so that the result shows it.
 template <class Arch = simd::best, class X>
 MINIVIT_KERNEL RowScale quantise_row(std::uint8_t* codes, const X* x, Index n, Index stride) {
   using B = simd::Batch<float, Arch>;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The register tile of a product of words: up to 12 rows of A by 32 (or 16) columns of a packed panel, summed over all of K without
-// leaving the registers (24 of 32 hold sums). Without the instructions the same sums are made in plain code.
+// The register tile of a product of words: up to 12 rows of A by 32 (or 16) columns of a packed panel, summed over all of K
+// without leaving the registers (24 of 32 hold sums). Without the instructions the same sums are made in plain code.
 #pragma once
 
 #include <minivit/kernels/dot/element.hpp>
@@ -48,8 +48,8 @@ inline void dot_tile_512(typename Dot<E>::Sum* sums, const typename Dot<E>::Left
 }
 #endif
 
-/// The sums by their definition. The instruction adds the two products of a bf16 word in another order, so bf16 results of the
-/// two ways agree to rounding, those of integers exactly.
+/// The sums by their definition. The instruction adds the two products of a bf16 word in another order, so bf16 results of
+/// the two ways agree to rounding, those of integers exactly.
 template <Index V, class E, Order AOrder>
 inline void dot_tile_plain(typename Dot<E>::Sum* sums, const typename Dot<E>::Left* a, Index lda, const E* b, Index words,
                            Index rows) {
@@ -71,7 +71,8 @@ inline void dot_tile_plain(typename Dot<E>::Sum* sums, const typename Dot<E>::Le
 /// sums [R, 16 V] = A . B for R rows of A and one panel of V registers. Order::plain: rows of A are `lda` values apart.
 /// Order::transposed: word w of row r is at a + (w * lda + r) * group.
 template <class Arch, Index R, Index V, Order AOrder, class E>
-MINIVIT_KERNEL void dot_tile(typename Dot<E>::Sum* sums, const typename Dot<E>::Left* a, Index lda, const E* b, Index words) {
+MINIVIT_KERNEL void dot_tile(typename Dot<E>::Sum* sums, const typename Dot<E>::Left* a, Index lda, const E* b,
+                             Index words) {
   if constexpr (!has_dot<Arch, E>) {
     detail::dot_tile_plain<V, E, AOrder>(sums, a, lda, b, words, R);
   } else {
@@ -83,8 +84,8 @@ MINIVIT_KERNEL void dot_tile(typename Dot<E>::Sum* sums, const typename Dot<E>::
 #endif
 #if defined(__AVX512VNNI__)
     if constexpr (std::is_same_v<E, int8>)
-      detail::dot_tile_512<R, V, E, AOrder, __m512i>(sums, a, lda, b, words,
-                                          [](__m512i sum, __m512i x, __m512i y) { return _mm512_dpbusd_epi32(sum, x, y); });
+      detail::dot_tile_512<R, V, E, AOrder, __m512i>(
+          sums, a, lda, b, words, [](__m512i sum, __m512i x, __m512i y) { return _mm512_dpbusd_epi32(sum, x, y); });
 #endif
   }
 }

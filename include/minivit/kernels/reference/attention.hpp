@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Scalar attention, one query row at a time: the definition that kernels/attention.hpp is tested against, and what the
-// compiler runs. MiniViT section 3.1 with the order of operations of the published code: iRPE on keys from the scaled query, position
-// bias, first mixing, mask, softmax, second mixing and its bias.
+// compiler runs. MiniViT section 3.1 with the order of operations of the published code: iRPE on keys from the scaled query,
+// position bias, first mixing, mask, softmax, second mixing and its bias.
 #pragma once
 
 #include <minivit/kernels/attention_shape.hpp>
@@ -69,10 +69,12 @@ constexpr void attention(T* out, Index ldo, const T* qkv, Index ldq, const Atten
   }
 }
 
-/// dqkv [N, 3 * H * D] is overwritten; gradients of the transformations are added to `g`, that of the position bias to p.dbias.
+/// dqkv [N, 3 * H * D] is overwritten; gradients of the transformations are added to `g`, that of the position bias to
+/// p.dbias.
 template <class T>
 constexpr void attention_backward(T* dqkv, const AttentionGradients<T>& g, const T* dout, Index ldo, const T* qkv, Index ldq,
-                                  const AttentionShape& s, const AttentionWeights<T>& w, T* scratch, const ScorePlanes<T>& p = {}) {
+                                  const AttentionShape& s, const AttentionWeights<T>& w, T* scratch,
+                                  const ScorePlanes<T>& p = {}) {
   const T scale = T{1} / static_cast<T>(sqrt(static_cast<double>(s.head_dim)));
   const Index N = s.tokens, H = s.heads, D = s.head_dim, HN = H * N;
   T* const scores = scratch;

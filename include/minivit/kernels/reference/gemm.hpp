@@ -16,7 +16,8 @@ constexpr void gemm(T* c, Index ldc, const T* a, Index lda, Order a_order, const
       T sum = e.bias ? e.bias[j] : T{0};
       if (e.residual) sum += e.residual[i * e.ldr + j];
       for (Index p = 0; p < k; ++p)
-        sum += (a_order == Order::plain ? a[i * lda + p] : a[p * lda + i]) * (b_order == Order::plain ? b[p * ldb + j] : b[j * ldb + p]);
+        sum += (a_order == Order::plain ? a[i * lda + p] : a[p * lda + i]) *
+               (b_order == Order::plain ? b[p * ldb + j] : b[j * ldb + p]);
       c[i * ldc + j] = sum;
     }
   if (e.gelu)

@@ -23,9 +23,7 @@ inline constexpr double ln2_high = 0x1.62e42fee00000p-1;
 inline constexpr double ln2_low = 0x1.a39ef35793c76p-33;
 
 /// 2 to the power k. Precondition: -1022 <= k <= 1023.
-constexpr double power_of_two(int k) {
-  return std::bit_cast<double>(static_cast<std::uint64_t>(k + 1023) << 52);
-}
+constexpr double power_of_two(int k) { return std::bit_cast<double>(static_cast<std::uint64_t>(k + 1023) << 52); }
 
 // Nested sums read best as plain lines.
 // clang-format off
@@ -102,20 +100,12 @@ constexpr double erf_constant(double x) {
 }  // namespace detail
 
 /// e to the power x. By the compiler within 4e-16 relative; at run time std::exp.
-constexpr double exp(double x) {
-  return std::is_constant_evaluated() ? detail::exp_constant(x) : std::exp(x);
-}
+constexpr double exp(double x) { return std::is_constant_evaluated() ? detail::exp_constant(x) : std::exp(x); }
 /// Natural logarithm; -infinity for 0, not a number below. By the compiler within 5e-16 relative.
-constexpr double log(double x) {
-  return std::is_constant_evaluated() ? detail::log_constant(x) : std::log(x);
-}
+constexpr double log(double x) { return std::is_constant_evaluated() ? detail::log_constant(x) : std::log(x); }
 /// Square root; not a number below 0. By the compiler within 1 ulp.
-constexpr double sqrt(double x) {
-  return std::is_constant_evaluated() ? detail::sqrt_constant(x) : std::sqrt(x);
-}
+constexpr double sqrt(double x) { return std::is_constant_evaluated() ? detail::sqrt_constant(x) : std::sqrt(x); }
 /// Error function 2 / sqrt(pi) * integral of exp(-t^2) from 0 to x. By the compiler within 4e-16 relative.
-constexpr double erf(double x) {
-  return std::is_constant_evaluated() ? detail::erf_constant(x) : std::erf(x);
-}
+constexpr double erf(double x) { return std::is_constant_evaluated() ? detail::erf_constant(x) : std::erf(x); }
 
 }  // namespace minivit::inline MINIVIT_ISA::kernels::reference

@@ -9,22 +9,14 @@
 namespace minivit::inline MINIVIT_ISA::kernels::reference {
 
 /// Standard normal distribution function, 0.5 * (1 + erf(x / sqrt(2))).
-constexpr double normal_cdf(double x) {
-  return 0.5 * (1 + erf(x * 0.7071067811865476));
-}
+constexpr double normal_cdf(double x) { return 0.5 * (1 + erf(x * 0.7071067811865476)); }
 /// Standard normal density, exp(-x^2 / 2) / sqrt(2 pi).
-constexpr double normal_density(double x) {
-  return exp(-0.5 * x * x) * 0.3989422804014327;
-}
+constexpr double normal_density(double x) { return exp(-0.5 * x * x) * 0.3989422804014327; }
 
 /// x * normal_cdf(x): the exact GELU, not the tanh approximation.
-constexpr double gelu(double x) {
-  return x * normal_cdf(x);
-}
+constexpr double gelu(double x) { return x * normal_cdf(x); }
 /// Derivative of gelu.
-constexpr double gelu_slope(double x) {
-  return normal_cdf(x) + x * normal_density(x);
-}
+constexpr double gelu_slope(double x) { return normal_cdf(x) + x * normal_density(x); }
 
 /// y = gelu(x); y == x is allowed.
 template <class T>

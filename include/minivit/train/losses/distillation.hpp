@@ -77,8 +77,8 @@ struct DeiTDistillation {
       for (Index c = 0; c < K; ++c) {
         const double t = std::exp(log_t[c]);
         if (t != 0) sum += t * (log_t[c] - log_s[c]);  // 0 ln 0 = 0
-        dstudent(i, c) +=
-            static_cast<T>(alpha * tau / divisor * (std::exp(log_s[c]) - t));  // tau^2 / tau from the chain rule
+        // tau^2 / tau from the chain rule
+        dstudent(i, c) += static_cast<T>(alpha * tau / divisor * (std::exp(log_s[c]) - t));
       }
     }
     return tau * tau / divisor * sum;

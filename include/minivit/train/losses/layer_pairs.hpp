@@ -49,8 +49,8 @@ struct LayerPairs {
   bool operator==(const LayerPairs&) const = default;  ///< the same pairs in the same order
 };
 
-/// The reference's matching: both lists are sets, paired by rank, whatever their order (its outputs are collected in ascending
-/// order). Lists of different length do not compile.
+/// The reference's matching: both lists are sets, paired by rank, whatever their order (its outputs are collected in
+/// ascending order). Lists of different length do not compile.
 consteval LayerPairs match_layers(std::initializer_list<int> student, std::initializer_list<int> teacher) {
   int s[LayerPairs::most]{}, t[LayerPairs::most]{};
   std::copy(student.begin(), student.end(), s);
@@ -63,10 +63,11 @@ consteval LayerPairs match_layers(std::initializer_list<int> student, std::initi
   return out;
 }
 
-/// `count` pairs spread evenly over both networks; the last pair joins the last layers. With a student and a teacher of 12 layers
-/// and six pairs: 1, 3, 5, 7, 9, 11, as the published Mini-Swin recipe does. Precondition: 1 <= count <= both depths.
+/// `count` pairs spread evenly over both networks; the last pair joins the last layers. With a student and a teacher of 12
+/// layers and six pairs: 1, 3, 5, 7, 9, 11, as the published Mini-Swin recipe does. Precondition: 1 <= count <= both depths.
 consteval LayerPairs spread_layers(int student_depth, int teacher_depth, int count) {
-  if (count < 1 || count > student_depth || count > teacher_depth) throw "spread_layers: count must lie between 1 and both depths";
+  if (count < 1 || count > student_depth || count > teacher_depth)
+    throw "spread_layers: count must lie between 1 and both depths";
   LayerPairs out;
   for (int i = 1; i <= count; ++i) out.add({i * student_depth / count - 1, i * teacher_depth / count - 1});
   return out;

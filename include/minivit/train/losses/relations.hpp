@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Relation terms of weight distillation (MiniViT section 3.2): the student learns how tokens relate to each other in the teacher.
-// Relations are matrices over tokens, so widths and numbers of heads may differ.
+// Relation terms of weight distillation (MiniViT section 3.2): the student learns how tokens relate to each other in the
+// teacher. Relations are matrices over tokens, so widths and numbers of heads may differ.
 #pragma once
 
 #include <minivit/train/losses/feature_term.hpp>
@@ -8,10 +8,12 @@
 namespace minivit::inline MINIVIT_ISA {
 
 /// Attention relations: for each matched pair of layers and each chosen pair (i, j) of queries, keys and values,
-///   R = X_i X_j^T / sqrt(c) per relation head (c columns each), value = mean over rows of -sum softmax(R_t) ln softmax(R_s),
-/// averaged over pairs of matrices, windows and pairs of layers. As published (reference 4.2): all nine ordered pairs, projections before the
-/// scaling and without position, mask or head mixing. `Heads`: relation heads, must divide both widths; 1 in the published recipe.
-/// `Pairs`: bit 3 i + j for (i, j); the diagonal alone, 0b100'010'001, is that of MiniLM v2 (Wang et al. 2021).
+///   R = X_i X_j^T / sqrt(c) per relation head (c columns each), value = mean over rows of -sum softmax(R_t) ln
+///   softmax(R_s),
+/// averaged over pairs of matrices, windows and pairs of layers. As published (reference 4.2): all nine ordered pairs,
+/// projections before the scaling and without position, mask or head mixing. `Heads`: relation heads, must divide both
+/// widths; 1 in the published recipe. `Pairs`: bit 3 i + j for (i, j); the diagonal alone, 0b100'010'001, is that of MiniLM
+/// v2 (Wang et al. 2021).
 template <LayerPairs Layers, int Heads = 1, unsigned Pairs = kernels::all_pairs>
 struct AttentionRelations {
   double weight = 1;               ///< of the term in the loss
@@ -24,11 +26,16 @@ struct AttentionRelations {
   template <auto Student, auto Teacher>
   static consteval void check() {
     if constexpr (detail::check_feature_pair<Layers, Student, Teacher>()) {
-      static_assert(detail::every_pair<Student, Teacher>(Layers, [](const auto& s, const auto& t) { return s.window == t.window && s.shift == t.shift; }),
-                    "AttentionRelations: both layers of a pair must attend in the same windows; pair shifted with shifted layers, and models of different "
+      static_assert(detail::every_pair<Student, Teacher>(
+                        Layers, [](const auto& s, const auto& t) { return s.window == t.window && s.shift == t.shift; }),
+                    "AttentionRelations: both layers of a pair must attend in the same windows; pair shifted with shifted "
+                    "layers, and models of different "
                     "families only where a stage is one window");
-      static_assert(Heads >= 1 && detail::every_pair<Student, Teacher>(Layers, [](const auto& s, const auto& t) { return s.width % Heads == 0 && t.width % Heads == 0; }),
-                    "AttentionRelations: the number of relation heads must divide the width of the student and of the teacher");
+      static_assert(
+          Heads >= 1 &&
+              detail::every_pair<Student, Teacher>(
+                  Layers, [](const auto& s, const auto& t) { return s.width % Heads == 0 && t.width % Heads == 0; }),
+          "AttentionRelations: the number of relation heads must divide the width of the student and of the teacher");
     }
     static_assert(Pairs != 0 && Pairs <= kernels::all_pairs, "AttentionRelations: choose at least one of the nine pairs");
   }
@@ -89,8 +96,9 @@ struct HiddenRelations {
                                                           static_cast<T>(weight * share), v.dstudent, v.scratch);
     } else {
       share /= static_cast<double>(v.tokens);
-      return share * kernels::relation_cross_entropy<Arch>(shape(v.tokens, v.student_width, v.teacher_width), v.student, v.student_stride,
-                                                           v.teacher, v.teacher_stride, static_cast<T>(weight * share), v.dstudent, v.scratch);
+      return share * kernels::relation_cross_entropy<Arch>(shape(v.tokens, v.student_width, v.teacher_width), v.student,
+                                                           v.student_stride, v.teacher, v.teacher_stride,
+                                                           static_cast<T>(weight * share), v.dstudent, v.scratch);
     }
   }
 
@@ -100,10 +108,10 @@ struct HiddenRelations {
   }
 };
 
-/// Hidden states themselves: mean of (F(H_s) - H_t)^2 over tokens and columns, averaged over pairs of layers (reference 4.2, the form
-/// without relations). F is a linear fitting layer [teacher width, student width] with a bias, trained along and thrown away; all pairs
-/// of a term whose student layers lie in one stage share it, as in the reference. Without `Fit` the widths must be equal and F is left
-/// out.
+/// Hidden states themselves: mean of (F(H_s) - H_t)^2 over tokens and columns, averaged over pairs of layers (reference 4.2,
+/// the form without relations). F is a linear fitting layer [teacher width, student width] with a bias, trained along and
+/// thrown away; all pairs of a term whose student layers lie in one stage share it, as in the reference. Without `Fit` the
+/// widths must be equal and F is left out.
 template <LayerPairs Layers, bool Fit = true>
 struct HiddenStates {
   double weight = 1;                ///< of the term in the loss
@@ -116,17 +124,20 @@ struct HiddenStates {
   template <auto Student, auto Teacher>
   static consteval void check() {
     if constexpr (detail::check_feature_pair<Layers, Student, Teacher>()) {
-      static_assert(Fit || detail::every_pair<Student, Teacher>(Layers, [](const auto& s, const auto& t) { return s.width == t.width; }),
+      static_assert(Fit || detail::every_pair<Student, Teacher>(
+                               Layers, [](const auto& s, const auto& t) { return s.width == t.width; }),
                     "HiddenStates: student and teacher differ in width, so a fitting layer is needed");
-      static_assert(one_teacher_width<Student, Teacher>(), "HiddenStates: pairs whose student layers lie in one stage share a fitting layer, so their teacher "
-                                                           "layers must be equally wide");
+      static_assert(one_teacher_width<Student, Teacher>(),
+                    "HiddenStates: pairs whose student layers lie in one stage share a fitting layer, so their teacher "
+                    "layers must be equally wide");
     }
   }
   /// Whether teacher layers, whose student layers lie in one stage, are equally wide: they have one fitting layer.
   template <auto Student, auto Teacher>
   static constexpr bool one_teacher_width() {
     return detail::every_pair<Student, Teacher>(Layers, [](const auto& s, const auto& t) {
-      return detail::every_pair<Student, Teacher>(Layers, [&](const auto& s2, const auto& t2) { return s.stage != s2.stage || t.width == t2.width; });
+      return detail::every_pair<Student, Teacher>(
+          Layers, [&](const auto& s2, const auto& t2) { return s.stage != s2.stage || t.width == t2.width; });
     });
   }
   /// Weight and bias of F, or none.
@@ -144,7 +155,8 @@ struct HiddenStates {
     T* const d = v.scratch;  // [n, wt] F(H_s) - H_t, then its gradient
     T* const panel = d + aligned_count<T>(n * wt);
     if constexpr (Fit)
-      kernels::gemm_unpacked<Arch>(d, wt, v.student, v.student_stride, plain, v.fit, ws, transposed, n, wt, ws, panel, {.bias = v.fit + wt * ws});
+      kernels::gemm_unpacked<Arch>(d, wt, v.student, v.student_stride, plain, v.fit, ws, transposed, n, wt, ws, panel,
+                                   {.bias = v.fit + wt * ws});
     share /= static_cast<double>(n * wt);
     const T factor = static_cast<T>(2 * weight * share);
     double sum = 0;
@@ -159,7 +171,8 @@ struct HiddenStates {
     if constexpr (Fit) {
       kernels::gemm_unpacked<Arch>(v.dstudent, v.student_stride, d, wt, plain, v.fit, ws, plain, n, ws, wt, panel,
                                    {.residual = v.dstudent, .ldr = v.student_stride});
-      kernels::gemm_unpacked<Arch>(v.dfit, ws, d, wt, transposed, v.student, v.student_stride, plain, wt, ws, n, panel, {.residual = v.dfit, .ldr = ws});
+      kernels::gemm_unpacked<Arch>(v.dfit, ws, d, wt, transposed, v.student, v.student_stride, plain, wt, ws, n, panel,
+                                   {.residual = v.dfit, .ldr = ws});
       kernels::column_sum<Arch>(v.dfit + wt * ws, d, wt, n, wt);
     } else {
       for (Index r = 0; r < n; ++r) kernels::add<Arch>(v.dstudent + r * v.student_stride, d + r * wt, wt);

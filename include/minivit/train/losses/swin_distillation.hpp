@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Mini-Swin's distillation from the teacher's predictions: total = alpha * truth + (1 - alpha) * soft. Unlike Mini-DeiT's, `soft` is a
-// cross-entropy (the teacher's entropy is part of the value), is not multiplied by T^2 and is a mean over the batch.
+// Mini-Swin's distillation from the teacher's predictions: total = alpha * truth + (1 - alpha) * soft. Unlike Mini-DeiT's,
+// `soft` is a cross-entropy (the teacher's entropy is part of the value), is not multiplied by T^2 and is a mean over the
+// batch.
 #pragma once
 
 #include <minivit/train/losses/cross_entropy.hpp>
@@ -8,11 +9,11 @@
 namespace minivit::inline MINIVIT_ISA {
 
 /// truth: cross-entropy with `targets` when they are given, otherwise with `labels`;
-/// soft:  -mean over the batch of sum softmax(z_t / T) ln softmax(z_s / T). The published recipe is alpha 0, T 1: labels are not used.
-/// A model with a distillation head is compared by its first logits.
+/// soft:  -mean over the batch of sum softmax(z_t / T) ln softmax(z_s / T). The published recipe is alpha 0, T 1: labels are
+/// not used. A model with a distillation head is compared by its first logits.
 struct SwinDistillation {
-  double alpha = 0;        ///< in [0, 1]
-  double temperature = 1;  ///< T, greater than 0
+  double alpha = 0;            ///< in [0, 1]
+  double temperature = 1;      ///< T, greater than 0
   double label_smoothing = 0;  ///< of truth, with integer labels only
 
   static constexpr bool needs_teacher() { return true; }  ///< also with alpha 1
@@ -22,7 +23,8 @@ struct SwinDistillation {
   LossValues operator()(const LossInputs<T, K>& in, View<T, Dyn, K> dlogits, View<T, Dyn, K> = {}) const {
     constexpr const char* name = "SwinDistillation";
     detail::require_in(alpha, 0, 1, name, "alpha");
-    detail::require_in(temperature, std::numeric_limits<double>::min(), std::numeric_limits<double>::max(), name, "temperature");
+    detail::require_in(temperature, std::numeric_limits<double>::min(), std::numeric_limits<double>::max(), name,
+                       "temperature");
     detail::require_rows(dlogits, in.batch(), name, "gradients");
     detail::require_rows(in.teacher_logits, in.batch(), name, "teacher logits");
     LossValues values;

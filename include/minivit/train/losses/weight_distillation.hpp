@@ -12,11 +12,13 @@
 
 namespace minivit::inline MINIVIT_ISA {
 
-/// `WeightDistillation loss{DeiTDistillation{.alpha = 0.5}, AttentionRelations<pairs>{}, HiddenRelations<pairs>{.weight = 0.1}};`
-/// The prediction part is any loss of this folder. The values of the terms, unweighted, are LossValues::terms in this order.
+/// `WeightDistillation loss{DeiTDistillation{.alpha = 0.5}, AttentionRelations<pairs>{}, HiddenRelations<pairs>{.weight =
+/// 0.1}};` The prediction part is any loss of this folder. The values of the terms, unweighted, are LossValues::terms in
+/// this order.
 template <class Prediction, FeatureTerm... Terms>
 struct WeightDistillation {
-  static_assert(sizeof...(Terms) <= LossValues::most_terms, "WeightDistillation: too many feature terms; raise LossValues::most_terms");
+  static_assert(sizeof...(Terms) <= LossValues::most_terms,
+                "WeightDistillation: too many feature terms; raise LossValues::most_terms");
   Prediction prediction{};       ///< loss on logits
   std::tuple<Terms...> terms{};  ///< on features; the Trainer calls them
 
