@@ -83,6 +83,16 @@ TEST_CASE("plot: epochs get whole ticks, titles are escaped, series get a legend
   CHECK(count(text, "#0072b2") >= 2);  // line and legend
 }
 
+TEST_CASE("plot: names of any bytes give text that XML allows", "[train]") {
+  // Latin-1 e, a cut sequence of three, a surrogate, a tab; UTF-8 stays
+  const std::string text = picture(
+      {"caf\xE9 \xE2\x82", "\xED\xA0\x80", "a\tb", {{"caf\xC3\xA9 \xE2\x82\xAC", {1, 2}, {1, 2}}}});
+  CHECK(text.find(">caf\xEF\xBF\xBD \xEF\xBF\xBD\xEF\xBF\xBD<") != std::string::npos);
+  CHECK(text.find(">\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD<") != std::string::npos);
+  CHECK(text.find(">a b<") != std::string::npos);
+  CHECK(text.find("caf\xC3\xA9 \xE2\x82\xAC<") != std::string::npos);
+}
+
 TEST_CASE("plot: nothing, one point and all NaN are pictures, too", "[train]") {
   const double nan = std::nan("");
   for (const Chart& chart :

@@ -3,7 +3,7 @@
 // one font). train/plot.hpp draws curves with it, analysis/heat_map.hpp matrices. It knows nothing of either.
 #pragma once
 
-#include <minivit/core/isa.hpp>
+#include <minivit/core/utf8.hpp>
 
 #include <algorithm>
 #include <charconv>
@@ -61,15 +61,20 @@ struct Ticks {
 
 namespace detail {
 
-/// Text for XML; control bytes, which XML forbids, become spaces.
+/// Text for XML. Control bytes, which XML forbids, become spaces; bytes that are not UTF-8 become U+FFFD.
 inline std::string xml_text(std::string_view text) {
   std::string out;
-  for (const char c : text) {
-    if (c == '&') out += "&amp;";
+  while (!text.empty()) {
+    const std::size_t length = utf8_length(text);
+    const char c = text[0];
+    if (length == 0) out += "\xEF\xBF\xBD";
+    else if (length > 1) out += text.substr(0, length);
+    else if (c == '&') out += "&amp;";
     else if (c == '<') out += "&lt;";
     else if (c == '>') out += "&gt;";
     else if (c == '"') out += "&quot;";
     else out += static_cast<unsigned char>(c) < 0x20 ? ' ' : c;
+    text.remove_prefix(length > 0 ? length : 1);
   }
   return out;
 }

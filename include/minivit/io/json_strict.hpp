@@ -4,7 +4,7 @@
 #pragma once
 
 #include <minivit/core/errors.hpp>
-#include <minivit/core/json_scalar.hpp>
+#include <minivit/core/utf8.hpp>
 
 #include <nlohmann/json.hpp>
 
