@@ -83,6 +83,9 @@ TEST_CASE("cifar: names of classes from the file beside the records, when it has
   CHECK(names("a\nb\nc\nd\ne\nf\ng\nh\ni\njay") == letters);
   CHECK(names("a\nb\n") == mv::cifar10_class_names());
   CHECK(names("") == mv::cifar10_class_names());
+  const std::string ten = "a\nb\nc\nd\ne\nf\ng\nh\ni\njay\n";
+  CHECK(names(ten + std::string(65536 - ten.size(), '\n')) == letters);  // the largest file of names that is read
+  CHECK(contains(message_of([&] { names(ten + std::string(65537 - ten.size(), '\n')); }), "batches.meta.txt"));
 }
 
 TEST_CASE("cifar: wrong sizes, wrong labels and missing files are refused by name", "[data]") {

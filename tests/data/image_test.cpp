@@ -230,6 +230,11 @@ TEST_CASE("image: an index outside the palette is a grey as in Pillow, not old m
   CHECK(mv::decode_image(palette_png(4), "t").rgb[9] == 19);
 }
 
+TEST_CASE("image: a palette has 1 to 256 colours", "[data]") {
+  for (const int entries : {1, 256}) CHECK(mv::decode_image(palette_png(entries), "t").rgb[0] == 10);
+  for (const int entries : {0, 257}) CHECK(refusal(palette_png(entries)).find("PLTE") != std::string::npos);
+}
+
 TEST_CASE("image: a Huffman table with too many codes is refused", "[data]") {
   Bytes bad = jpeg();
   for (std::size_t i = 0; i + 6 < bad.size(); ++i)

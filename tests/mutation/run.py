@@ -31,7 +31,7 @@ TESTS = {
     "io/json_strict.hpp": ["io/safetensors_header_test.cpp", "io/json_value_test.cpp"],
     "io/json_value.hpp": ["io/json_value_test.cpp", "io/checkpoint_test.cpp"],
     "io/safetensors_header.hpp": ["io/safetensors_header_test.cpp"],
-    "io/safetensors_reader.hpp": ["io/safetensors_test.cpp"],
+    "io/safetensors_reader.hpp": ["io/safetensors_test.cpp", "io/safetensors_header_test.cpp"],
     "io/dtype.hpp": ["io/safetensors_test.cpp", "io/torch_file_test.cpp"],
     "io/pickle_reader.hpp": ["io/pickle_reader_test.cpp"],
     "io/pickle.hpp": ["io/pickle_reader_test.cpp"],
