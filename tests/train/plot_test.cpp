@@ -83,6 +83,18 @@ TEST_CASE("plot: epochs get whole ticks, titles are escaped, series get a legend
   CHECK(count(text, "#0072b2") >= 2);  // line and legend
 }
 
+TEST_CASE("plot: a legend that does not fit into one row goes on in the next", "[train]") {
+  Chart chart{"t", "x", "y", {}};
+  for (int i = 0; i < 9; ++i) chart.series.push_back({"series_with_a_long_name_" + std::to_string(i), {0, 1}, {0, 1}});
+  const std::string text = picture(chart);
+  // names of 25 letters take 203 and 20 between them: three in a row of 656
+  for (const char* place :
+       {"<text x=\"104\" y=\"46\" >series_with_a_long_name_0<", "<text x=\"104\" y=\"64\" >series_with_a_long_name_3<",
+        "<text x=\"550\" y=\"82\" >series_with_a_long_name_8<"})
+    CHECK(text.find(place) != std::string::npos);
+  CHECK(text.find("M76 266L732 94") != std::string::npos);  // the panel begins two rows lower
+}
+
 TEST_CASE("plot: names of any bytes give text that XML allows", "[train]") {
   // Latin-1 e, a cut sequence of three, a surrogate, a tab; UTF-8 stays
   const std::string text = picture(

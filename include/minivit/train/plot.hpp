@@ -40,7 +40,8 @@ namespace detail {
 class Panel {
  public:
   Panel(const Chart& chart, double left, double top, double width, double height)
-      : chart_(chart), left_(left + 76), top_(top + 58), right_(left + width - 28), bottom_(top + height - 54) {
+      : chart_(chart), left_(left + 76), title_(top + 24), right_(left + width - 28), bottom_(top + height - 54) {
+    top_ = place_legend() + 16;
     double x_low = INFINITY, x_high = -INFINITY, y_low = INFINITY, y_high = -INFINITY;
     for (const Series& s : chart.series) {
       if (s.x.size() != s.y.size())
@@ -67,7 +68,7 @@ class Panel {
     x_ = Ticks::around(x_from_, x_to_, whole ? static_cast<int>(std::clamp(x_to_ - x_from_, 1.0, 8.0)) : 8);
   }
 
-  std::string svg() const { return frame() + lines() + legend(); }
+  std::string svg() const { return frame() + lines() + legend_; }
 
  private:
   static std::string colour(std::size_t i) {  // eight colours that stay apart for colour-blind readers (Okabe and Ito)
@@ -89,7 +90,7 @@ class Panel {
       out += svg_line(px(x_[i]), bottom_, px(x_[i]), bottom_ + 5, "stroke=\"#333\"");
       out += svg_text(px(x_[i]), bottom_ + 19, "text-anchor=\"middle\"", x_.label(i));
     }
-    out += svg_text(left_, top_ - 34, "font-size=\"16\" font-weight=\"bold\"", chart_.title);
+    out += svg_text(left_, title_, "font-size=\"16\" font-weight=\"bold\"", chart_.title);
     out += svg_text((left_ + right_) / 2, bottom_ + 42, "text-anchor=\"middle\"", chart_.x_title);
     if (empty_)
       out += svg_text((left_ + right_) / 2, (top_ + bottom_) / 2, "text-anchor=\"middle\" fill=\"#777\"",
@@ -123,22 +124,24 @@ class Panel {
     return out;
   }
 
-  /// A row between title and panel, where it can hide no data. Letters are taken as 7 wide at most.
-  std::string legend() const {
-    if (chart_.series.size() == 1 && chart_.series[0].name.empty()) return {};
-    std::string out;
-    double x = left_;
-    const double y = top_ - 16;
+  /// Rows between title and panel, where they can hide no data. Letters are taken as 7 wide at most. Returns the last row's
+  /// y.
+  double place_legend() {
+    double x = left_, y = title_ + 18;
+    if (chart_.series.size() == 1 && chart_.series[0].name.empty()) return y;
     for (std::size_t k = 0; k < chart_.series.size(); ++k) {
-      out += svg_line(x, y, x + 22, y, "stroke=\"" + colour(k) + "\" stroke-width=\"3\"");
-      out += svg_text(x + 28, y + 4, "", chart_.series[k].name);
-      x += 28 + 7 * static_cast<double>(chart_.series[k].name.size()) + 20;
+      const double length = 28 + 7 * static_cast<double>(chart_.series[k].name.size());
+      if (x > left_ && x + length > right_) x = left_, y += 18;
+      legend_ += svg_line(x, y, x + 22, y, "stroke=\"" + colour(k) + "\" stroke-width=\"3\"");
+      legend_ += svg_text(x + 28, y + 4, "", chart_.series[k].name);
+      x += length + 20;
     }
-    return out;
+    return y;
   }
 
   const Chart& chart_;
-  double left_, top_, right_, bottom_;
+  double left_, title_, right_, bottom_, top_;
+  std::string legend_;
   double x_from_ = 0, x_to_ = 1;
   bool empty_ = false;
   Ticks x_, y_;
