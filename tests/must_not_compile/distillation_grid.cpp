@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
-// EXPECT: distillation: features are compared token by token, so both layers of a pair need the same number of patches per
-// side
+// EXPECT: distillation: features are compared token by token, so both layers of a pair need the same number of patches per side
 #include <minivit/models/presets.hpp>
 #include <minivit/models/vit.hpp>
 #include <minivit/train/trainer.hpp>

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
-// EXPECT: SwinConfig: in every stage the side of the map (image / patch, halved from stage to stage) must be a multiple of
-// window, or smaller
+// EXPECT: SwinConfig: in every stage the side of the map (image / patch, halved from stage to stage) must be a multiple of window, or smaller
 #include <minivit/models/presets.hpp>
 #include <minivit/models/swin.hpp>
 
