@@ -26,27 +26,18 @@ inline mv::Augmentation light(int padding) {
 struct TwoParts {
   Recipe small, whole;
 };
-inline TwoParts teacher_recipe(mv::Index small, mv::Index whole) {
-  return {
-      .small = {.epochs = small,
-                .batch = 128,
-                .lr = 1.5e-3,
-                .last_lr = 8e-4,
-                .warmup_epochs = 1,
-                .average = 0.999,
-                .augment = strong(3)},
-      .whole = {.epochs = whole, .batch = 128, .lr = 8e-4, .warmup_epochs = 0.5, .average = 0.999, .augment = strong(4)}};
+/// The rates that teachers and students have in common, and what they differ in.
+inline TwoParts two_parts(mv::Index small, mv::Index whole, double small_warmup, double whole_warmup, double average,
+                          mv::Augmentation (*augment)(int padding)) {
+  TwoParts r;
+  r.small = {.epochs = small, .lr = 1.5e-3, .last_lr = 8e-4, .warmup_epochs = small_warmup, .average = average};
+  r.whole = {.epochs = whole, .lr = 8e-4, .warmup_epochs = whole_warmup, .average = average};
+  r.small.augment = augment(3);
+  r.whole.augment = augment(4);
+  return r;
 }
-inline TwoParts student_recipe(mv::Index small, mv::Index whole) {
-  return {.small = {.epochs = small,
-                    .batch = 128,
-                    .lr = 1.5e-3,
-                    .last_lr = 8e-4,
-                    .warmup_epochs = 0.5,
-                    .average = 0.998,
-                    .augment = light(3)},
-          .whole = {.epochs = whole, .batch = 128, .lr = 8e-4, .warmup_epochs = 0.2, .average = 0.998, .augment = light(4)}};
-}
+inline TwoParts teacher_recipe(mv::Index small, mv::Index whole) { return two_parts(small, whole, 1, 0.5, 0.999, strong); }
+inline TwoParts student_recipe(mv::Index small, mv::Index whole) { return two_parts(small, whole, 0.5, 0.2, 0.998, light); }
 inline Recipe ablation_recipe() {
   return {.epochs = 12, .batch = 128, .lr = 1.5e-3, .warmup_epochs = 1, .augment = light(3)};
 }
