@@ -27,14 +27,14 @@ int half_of(const std::string& part, bool shared) {
   return shared ? number : number / half;
 }
 
-/// The norm of the gradient of half a model's layers, after each epoch.
+/// The norm of the gradient of half a model's layers, as training goes on.
 mv::Series gradient_norms(const Context& c, const std::string& row, int which) {
   mv::Series line{.name = row.substr(std::string_view("ablation_").size()), .x = {}, .y = {}};
-  each_epoch(c.output / "logs" / (row + "_seed1_gradients.jsonl"), [&](const nlohmann::json& epoch) {
+  each_line(c.output / "logs" / (row + "_seed1_gradients.jsonl"), [&](const nlohmann::json& norms) {
     double squares = 0;
-    for (const auto& [part, norm] : epoch.items())
+    for (const auto& [part, norm] : norms.items())
       if (half_of(part, row != unshared) == which) squares += norm.get<double>() * norm.get<double>();
-    line.x.push_back(epoch.at("epoch").get<double>() + 1);
+    line.x.push_back(norms.at("step").get<double>());
     line.y.push_back(std::sqrt(squares));
   });
   return line;
@@ -70,7 +70,7 @@ void draw_accuracy(const fs::path& folder) {
       if (const std::string name = entry.path().filename().string(); name.ends_with(ending)) logs.insert(name);
   for (const std::string& log : logs) {
     mv::Series line{.name = log.substr(0, log.size() - ending.size()), .x = {}, .y = {}};
-    each_epoch(folder / "logs" / log, [&](const nlohmann::json& epoch) {
+    each_line(folder / "logs" / log, [&](const nlohmann::json& epoch) {
       if (!epoch.contains("average_accuracy")) return;
       line.x.push_back(epoch.at("epoch").get<double>() + 1);
       line.y.push_back(100 * epoch.at("average_accuracy").get<double>());
@@ -87,7 +87,7 @@ void draw_figures(const Context& c) {
   std::vector<mv::Chart> panels;
   for (const int which : {0, 1}) {
     mv::Chart chart{.title = fmt::format("Gradient of layers {} to {}", which * half, which * half + half - 1),
-                    .x_title = "epoch",
+                    .x_title = "step",
                     .y_title = "norm",
                     .series = {},
                     .y_min = 0};

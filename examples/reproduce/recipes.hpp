@@ -39,7 +39,7 @@ inline TwoParts two_parts(mv::Index small, mv::Index whole, double small_warmup,
 inline TwoParts teacher_recipe(mv::Index small, mv::Index whole) { return two_parts(small, whole, 1, 0.5, 0.999, strong); }
 inline TwoParts student_recipe(mv::Index small, mv::Index whole) { return two_parts(small, whole, 0.5, 0.2, 0.998, light); }
 inline Recipe ablation_recipe() {
-  return {.epochs = 12, .batch = 128, .lr = 1.5e-3, .warmup_epochs = 1, .augment = light(3)};
+  return {.epochs = 4, .batch = 128, .lr = 1.5e-3, .warmup_epochs = 0.5, .augment = light(3)};
 }
 
 }  // namespace study

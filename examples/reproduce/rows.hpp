@@ -42,6 +42,8 @@ using TeacherAt24 = At24<Teacher>;
 /// one set of weights, without local convolutions, which count among MiniViT's transformations.
 inline constexpr mv::ViTConfig base_config = [] {
   auto c = TeacherAt24::config;
+  c.dim = 64;
+  c.heads = 2;
   c.depth = 12;
   c.mlp_ratio = 2;
   c.position = {};

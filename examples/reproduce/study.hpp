@@ -50,9 +50,9 @@ inline nlohmann::json read_json(const fs::path& path) {
   return nlohmann::json::parse(in);
 }
 
-/// Calls f(epoch) for every line of a log.
+/// Calls f(line) for every line of a log.
 template <class F>
-void each_epoch(const fs::path& log, F&& f) {
+void each_line(const fs::path& log, F&& f) {
   std::ifstream in(log);
   for (std::string line; std::getline(in, line);) f(nlohmann::json::parse(line));
 }
@@ -60,7 +60,7 @@ void each_epoch(const fs::path& log, F&& f) {
 /// Seconds of training in a log: what a run took, however often it was stopped.
 inline double training_seconds(const fs::path& log, mv::Index images) {
   double seconds = 0;
-  each_epoch(log, [&](const nlohmann::json& epoch) {
+  each_line(log, [&](const nlohmann::json& epoch) {
     seconds += static_cast<double>(images) / epoch.at("images_per_s").get<double>();
   });
   return seconds;
@@ -93,7 +93,7 @@ bool run_row(const Context& c, const std::string& row, std::uint64_t seed, const
       a.mix_probability, a.smoothing);
   fit.info = {.preprocessing = recipe.augment.preprocessing, .class_names = train.class_names, .model = row};
   fit.validation = &test;
-  fit.evaluate_every = 5;
+  fit.evaluate_every = fit.epochs < 10 ? 2 : 5;
   const mv::Index per_epoch = train.size() / batch, steps = fit.epochs * per_epoch;
   const mv::TrainerOptions<Loss> options{
       .loss = loss,
@@ -114,12 +114,12 @@ bool run_row(const Context& c, const std::string& row, std::uint64_t seed, const
   fmt::print(stderr, "{} seed {}: {} parameters, {} epochs\n", row, seed, Student::parameters, fit.epochs);
   mv::TrainingLog norms;
   const mv::GradientNorms norm_of(Student::parameter_table(), mv::NormOf::layer);
-  fit.after_epoch = [&](const mv::EpochReport& epoch) {  // of the last batch's gradient, before clipping
+  fit.after_step = [&](const mv::StepReport&) {  // of one batch's gradient, before clipping
     const mv::Index step = trainer.state().step;
+    if (step % 65 != 0 && step % per_epoch != 0) return;  // six times an epoch of 390 batches
     if (norms.path().empty())
       norms = mv::TrainingLog::resume(c.output / "logs" / (result.stem().string() + "_gradients.jsonl"), step - 1);
     mv::JsonLine line;
-    line.add("epoch", epoch.epoch);
     const auto values = norm_of(trainer.gradients().data());
     for (std::size_t i = 0; i < values.size(); ++i) line.add(norm_of.names()[i], values[i]);
     norms.write(step, line);

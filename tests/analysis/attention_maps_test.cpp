@@ -59,7 +59,7 @@ void check_output() {
 
 template <auto C>
 void check_against_reference(const std::string& name) {
-  const auto file = fixture::open(name + ".expected.safetensors");
+  const auto file = fixtures::open(name + ".expected.safetensors");
   const auto maps = mv::attention_maps(numbers::model<C>(), numbers::images<C>(2).view().slice(0, 1));
   int seen = 0;
   for (int l = 0; l < mv::layer_count(C); ++l) {
@@ -67,7 +67,7 @@ void check_against_reference(const std::string& name) {
     if (!file.find(key)) continue;
     ++seen;
     // [windows, heads, W, W] of one image or two; the first comes first
-    const auto expected = fixture::read<double>(file, key);
+    const auto expected = fixtures::read<double>(file, key);
     const auto& found = maps[static_cast<std::size_t>(l)];
     const mv::LayerGeometry g = mv::layer_geometry(C, l);
     const Index N = found.tokens, W = g.window_tokens() + g.extra_tokens;
@@ -105,20 +105,20 @@ void check_equal(const mv::Matrix& found, const std::vector<double>& expected) {
 }  // namespace
 
 TEST_CASE("attention maps: with the values and the projection they give the layer's own output", "[analysis]") {
-  check_output<fixture::deit_a>();
-  check_output<fixture::deit_distilled_a>();
-  check_output<fixture::mini_deit_a>();
-  check_output<fixture::mini_deit_odd>();
-  check_output<fixture::swin_a>();
-  check_output<fixture::mini_swin_a>();
+  check_output<fixtures::deit_a>();
+  check_output<fixtures::deit_distilled_a>();
+  check_output<fixtures::mini_deit_a>();
+  check_output<fixtures::mini_deit_odd>();
+  check_output<fixtures::swin_a>();
+  check_output<fixtures::mini_swin_a>();
 }
 
 TEST_CASE("attention maps: they are those of the published implementation", "[analysis]") {
-  check_against_reference<fixture::deit_a>("deit_a");
-  check_against_reference<fixture::mini_deit_a>("mini_deit_a");
-  check_against_reference<fixture::swin_a>("swin_a");
-  check_against_reference<fixture::mini_swin_a>("mini_swin_a");
-  check_against_reference<fixture::mini_swin_odd>("mini_swin_odd");
+  check_against_reference<fixtures::deit_a>("deit_a");
+  check_against_reference<fixtures::mini_deit_a>("mini_deit_a");
+  check_against_reference<fixtures::swin_a>("swin_a");
+  check_against_reference<fixtures::mini_swin_a>("mini_swin_a");
+  check_against_reference<fixtures::mini_swin_odd>("mini_swin_odd");
 }
 
 TEST_CASE("attention maps: rows are distributions without head mixing, and not with it", "[analysis]") {
@@ -136,17 +136,17 @@ TEST_CASE("attention maps: rows are distributions without head mixing, and not w
         }
     return std::pair{most, least};
   };
-  const auto plain = worst(mv::attention_maps(numbers::model<fixture::deit_a>(), numbers::images<fixture::deit_a>(1)));
+  const auto plain = worst(mv::attention_maps(numbers::model<fixtures::deit_a>(), numbers::images<fixtures::deit_a>(1)));
   CHECK(plain.first < 1e-5);  // 65 float32 terms
   CHECK(plain.second == 0);
   const auto mixed = worst(
-      mv::attention_maps(numbers::model<fixture::mini_deit_a>(), numbers::images<fixture::mini_deit_a>(1)));
+      mv::attention_maps(numbers::model<fixtures::mini_deit_a>(), numbers::images<fixtures::mini_deit_a>(1)));
   CHECK(mixed.first > 0.1);
   CHECK(mixed.second < 0);
 }
 
 TEST_CASE("attention maps: threads do not matter, two images are refused", "[analysis]") {
-  constexpr auto C = fixture::mini_deit_a;
+  constexpr auto C = fixtures::mini_deit_a;
   const auto model = numbers::model<C>();
   const auto images = numbers::images<C>(2);
   const auto first = images.view().slice(0, 1);
@@ -181,7 +181,7 @@ TEST_CASE("rollout: where four tokens are merged, the new one takes a quarter fr
   check_equal(mv::detail::merged_rows(map, 4),
               {(0. + 1 + 4 + 5) / 4, (2. + 3 + 6 + 7) / 4, (8. + 9 + 12 + 13) / 4, (10. + 11 + 14 + 15) / 4});
   // of a whole model: rows of the last stage over the first map
-  constexpr auto C = fixture::mini_swin_a;
+  constexpr auto C = fixtures::mini_swin_a;
   const mv::Matrix rollout = mv::attention_rollout(mv::attention_maps(numbers::model<C>(), numbers::images<C>(1)));
   REQUIRE(rollout.rows == C.tokens(2));
   REQUIRE(rollout.columns == C.tokens(0));
@@ -203,7 +203,7 @@ TEST_CASE("rollout: sign and size of a mixed head do not count, only where it lo
   // a head of zeros is left out; with nothing but zeros a token keeps to itself
   check_equal(mv::mean_attention(by_hand(2, 2, {.9, .1, 0, 0, /**/ 0, 0, 0, 0})), {.9, .1, 0, 1});
   // and of a whole model
-  const auto maps = mv::attention_maps(numbers::model<fixture::mini_deit_a>(), numbers::images<fixture::mini_deit_a>(1));
+  const auto maps = mv::attention_maps(numbers::model<fixtures::mini_deit_a>(), numbers::images<fixtures::mini_deit_a>(1));
   const mv::Matrix rollout = mv::attention_rollout(maps);
   for (Index i = 0; i < rollout.rows; ++i) {
     double sum = 0;
@@ -225,7 +225,7 @@ TEST_CASE("rollout: the class token's row over the patches, or the mean of all r
               {(0. + 16 + 64 + 144) / 4, (1. + 25 + 81 + 169) / 4, (4. + 36 + 100 + 196) / 4, (9. + 49 + 121 + 225) / 4});
   CHECK_THROWS_WITH(mv::patch_grid(four, 2, 1), "patch_grid: size of the attention: expected 1 or more x 5, found 4 x 4");
 
-  constexpr auto C = fixture::deit_a;
+  constexpr auto C = fixtures::deit_a;
   const auto maps = mv::attention_maps(numbers::model<C>(), numbers::images<C>(1));
   const mv::Matrix rollout = mv::attention_rollout(maps), grid = mv::rollout_grid(maps), head = mv::head_grid(maps[3], 1);
   REQUIRE(grid.rows == C.grid());

@@ -150,7 +150,7 @@ TEST_CASE("CKA: batches add up, each with the weight of its images, and threads 
 }
 
 TEST_CASE("CKA: layers of two models of other depth and width, as their features say", "[analysis]") {
-  constexpr auto A = fixture::mini_deit_a, B = fixture::teacher;
+  constexpr auto A = fixtures::mini_deit_a, B = fixtures::teacher;
   const auto a = numbers::model<A>("a."), again = numbers::model<A>("a.");
   const auto b = numbers::model<B>("b.");
   const auto images = numbers::images<A>(13);
@@ -183,7 +183,7 @@ TEST_CASE("CKA: layers of two models of other depth and width, as their features
 }
 
 TEST_CASE("CKA: a model's images are cut into equal minibatches, and threads do not change a bit", "[analysis]") {
-  constexpr auto C = fixture::deit_a;
+  constexpr auto C = fixtures::deit_a;
   const auto a = numbers::model<C>("a."), b = numbers::model<C>("b.");
   const auto images = numbers::images<C>(17);
   const auto run = [&](Index batch, int threads) {
@@ -212,7 +212,7 @@ TEST_CASE("CKA: what cannot be computed is NaN or refused", "[analysis]") {
   CHECK_THROWS_AS(once.add(std::span(&ex, 1), std::span(&ex, 1)), mv::Error);
   CHECK_THROWS_WITH(two.add(std::span(&ex, 1), std::span(&ex, 1)), "CKA: number of layers: expected 2, found 1");
 
-  constexpr auto C = fixture::deit_a;
+  constexpr auto C = fixtures::deit_a;
   mv::Features<mv::ViT<C>> few(numbers::model<C>(), {.max_batch = 6});
   mv::Features<mv::ViT<C>> other(numbers::model<C>(), {.max_batch = 6});
   CHECK_THROWS_AS(mv::cka(few, other, numbers::images<C>(9)), mv::Error);

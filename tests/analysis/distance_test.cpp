@@ -30,7 +30,7 @@ TEST_CASE("distance: two tokens by hand", "[analysis]") {
 }
 
 TEST_CASE("distance: a shared model from its unshared twin, layer by layer", "[analysis]") {
-  constexpr auto A = fixture::mini_deit_a;
+  constexpr auto A = fixtures::mini_deit_a;
   constexpr auto B = numbers::unshared(A);
   const auto a = numbers::model<A>("a.");
   const auto b = numbers::model<B>("b.");

@@ -14,13 +14,14 @@ namespace {
 
 template <auto C>
 void check_against_reference(const std::string& name) {
-  const auto file = fixture::open(name + ".expected.safetensors");
+  const auto file = fixtures::open(name + ".expected.safetensors");
   mv::Features<decltype(numbers::model<C>())> features(numbers::model<C>(), {.max_batch = 2, .threads = 1});
   const auto images = numbers::images<C>(2);
   const auto layers = features(images);
   REQUIRE(layers.size() == static_cast<std::size_t>(mv::layer_count(C)));
   for (std::size_t l = 0; l < layers.size(); ++l)  // limit: as for intermediates in tests/models/fixtures_test.cpp
-    CHECK(fixture::difference(fixture::read<double>(file, "layer." + std::to_string(l) + ".out"), layers[l].data()) < 2e-5);
+    CHECK(fixtures::difference(fixtures::read<double>(file, "layer." + std::to_string(l) + ".out"), layers[l].data()) <
+          2e-5);
 }
 
 /// The features of all images in one array [layer, image, token, width].
@@ -45,14 +46,14 @@ auto all(Reader& reader, const Images& images) {
 }  // namespace
 
 TEST_CASE("features: they are what the published implementation's layers put out", "[analysis]") {
-  check_against_reference<fixture::deit_a>("deit_a");
-  check_against_reference<fixture::deit_distilled_a>("deit_distilled_a");
-  check_against_reference<fixture::mini_deit_a>("mini_deit_a");
-  check_against_reference<fixture::mini_swin_a>("mini_swin_a");
+  check_against_reference<fixtures::deit_a>("deit_a");
+  check_against_reference<fixtures::deit_distilled_a>("deit_distilled_a");
+  check_against_reference<fixtures::mini_deit_a>("mini_deit_a");
+  check_against_reference<fixtures::mini_swin_a>("mini_swin_a");
 }
 
 TEMPLATE_TEST_CASE("features: batches and threads do not change a bit", "[analysis]", float, mv::bf16, mv::int8) {
-  constexpr auto C = fixture::mini_deit_a;
+  constexpr auto C = fixtures::mini_deit_a;
   using Reader = mv::Features<mv::ViT<C>, TestType>;
   const auto model = numbers::model<C>();
   const auto images = numbers::images<C>(11);
@@ -67,7 +68,7 @@ TEMPLATE_TEST_CASE("features: batches and threads do not change a bit", "[analys
 }
 
 TEST_CASE("features: narrow products stay near the model's own", "[analysis]") {
-  constexpr auto C = fixture::deit_a;
+  constexpr auto C = fixtures::deit_a;
   const auto model = numbers::model<C>();
   const auto images = numbers::images<C>(3);
   mv::Features<mv::ViT<C>> exact(model, {.max_batch = 3});
@@ -92,7 +93,7 @@ TEST_CASE("features: token means", "[analysis]") {
 }
 
 TEST_CASE("features: wrong batches are refused, none gives none", "[analysis]") {
-  constexpr auto C = fixture::deit_a;
+  constexpr auto C = fixtures::deit_a;
   const auto model = numbers::model<C>();
   using Reader = mv::Features<mv::ViT<C>>;
   CHECK_THROWS_WITH(Reader(model, {.max_batch = 0}), "Features: max_batch: expected at least 1, found 0");

@@ -22,24 +22,24 @@ std::vector<std::string> rows_of(const Model& model) {
 }  // namespace
 
 TEST_CASE("gradient norms: a row for each layer, or for a group and what its layers own", "[analysis]") {
-  CHECK(rows_of(mv::ViT<fixture::deit_distilled_a>()) ==
+  CHECK(rows_of(mv::ViT<fixtures::deit_distilled_a>()) ==
         std::vector<std::string>{"cls_token", "dist_token", "pos_embed", "patch_embed", "blocks.0", "blocks.1", "blocks.2",
                                  "blocks.3", "norm", "head", "head_dist"});
-  CHECK(rows_of(mv::ViT<fixture::mini_deit_a>()) ==
+  CHECK(rows_of(mv::ViT<fixtures::mini_deit_a>()) ==
         std::vector<std::string>{"pos_embed", "patch_embed", "blocks.0.block", "blocks.0.block.instances.0",
                                  "blocks.0.block.instances.1", "blocks.1.block", "blocks.1.block.instances.0",
                                  "blocks.1.block.instances.1", "norm", "head"});
   // a layer that shares nothing has an `instances.0` in the names of its transformations
-  constexpr auto alone = numbers::unshared(fixture::mini_deit_a);
+  constexpr auto alone = numbers::unshared(fixtures::mini_deit_a);
   CHECK(rows_of(mv::ViT<alone>()) == std::vector<std::string>{"pos_embed", "patch_embed", "blocks.0", "blocks.1", "blocks.2",
                                                               "blocks.3", "norm", "head"});
   CHECK(mv::part_of("blocks.10.block.norm2.instances.11.bias") == "blocks.10.block.instances.11");
   CHECK(mv::part_of("blocks.10.block.mlp.fc1.bias") == "blocks.10.block");
   CHECK(mv::part_of("blocks.10.attn.qkv.weight") == "blocks.10");
-  CHECK(rows_of(mv::Swin<fixture::swin_odd>()) ==
+  CHECK(rows_of(mv::Swin<fixtures::swin_odd>()) ==
         std::vector<std::string>{"patch_embed", "layers.0.blocks.0", "layers.0.blocks.1", "layers.0.downsample",
                                  "layers.1.blocks.0", "layers.1.blocks.1", "norm", "head"});
-  CHECK(rows_of(mv::Swin<fixture::swin_student>()) ==
+  CHECK(rows_of(mv::Swin<fixtures::swin_student>()) ==
         std::vector<std::string>{"patch_embed", "layers.0.blocks.0", "layers.0.blocks.0.instances.0",
                                  "layers.0.blocks.0.instances.1", "layers.0.blocks.1", "layers.0.blocks.1.instances.0",
                                  "layers.0.blocks.1.instances.1", "layers.0.downsample", "layers.1.blocks.0",
@@ -47,8 +47,8 @@ TEST_CASE("gradient norms: a row for each layer, or for a group and what its lay
 }
 
 TEMPLATE_TEST_CASE("gradient norms: the sums of the squares of every number, once", "[analysis]", float, double) {
-  using Model = mv::ViT<fixture::mini_deit_a, TestType>;
-  const auto model = numbers::model<fixture::mini_deit_a, TestType>();
+  using Model = mv::ViT<fixtures::mini_deit_a, TestType>;
+  const auto model = numbers::model<fixtures::mini_deit_a, TestType>();
   std::map<std::string, double> squares, single;
   double all = 0;
   model.visit([&](const mv::Name& name, const auto& p) {
@@ -76,8 +76,8 @@ TEMPLATE_TEST_CASE("gradient norms: the sums of the squares of every number, onc
 }
 
 TEST_CASE("gradient norms: a number that is not finite shows in its own row only", "[analysis]") {
-  using Model = mv::ViT<fixture::deit_a>;
-  auto model = numbers::model<fixture::deit_a>();
+  using Model = mv::ViT<fixtures::deit_a>;
+  auto model = numbers::model<fixtures::deit_a>();
   for (const auto& p : Model::parameter_table())
     if (p.name == "blocks.2.mlp.fc2.weight") model.data()[p.offset + p.size - 1] = NAN;
   for (const auto& row : mv::gradient_norms(model)) {

@@ -32,6 +32,19 @@ inline void lists(Bytes bytes) {
       for (const std::string& field : fields) look_at(field.data(), field.size());
     });
   });
+  refuse_or_accept([&] {
+    const mv::CsvList list = mv::parse_csv_list(as_text(bytes), "folder", input_name);
+    const auto classes = mv::detail::csv_classes(list);
+    std::size_t found = 0;
+    for (const mv::Split split : {mv::Split::train, mv::Split::test})
+      refuse_or_accept([&] {
+        const mv::PictureList pictures = mv::csv_pictures(list, split, classes, input_name);
+        for (const std::int32_t label : pictures.labels)
+          if (label < 0 || static_cast<std::size_t>(label) >= classes.size()) std::abort();
+        found += pictures.files.size();
+      });
+    if (found != list.files.size() * (list.splits.empty() ? 2 : 1)) std::abort();
+  });
   try {
     const mv::RandAugment settings = mv::parse_rand_augment(as_text(bytes));
     mv::parse_rand_augment(mv::to_text(settings));

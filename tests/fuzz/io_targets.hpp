@@ -3,28 +3,54 @@
 // what was found.
 #pragma once
 
+#include "../scratch_folder.hpp"
 #include "check.hpp"
 
 #include <minivit/io/checkpoint.hpp>
 #include <minivit/models/swin.hpp>
 #include <minivit/models/vit.hpp>
 
+#include <fstream>
+#include <optional>
+#include <string>
+
 namespace fuzz {
 
 using Bytes = std::span<const std::byte>;
 
-/// A file of weights of any kind: every tensor is read, and what the metadata say.
+/// Both hold the same tensors.
+inline bool equal(const mv::StateDict& a, const mv::StateDict& b) {
+  return std::ranges::equal(a.tensors(), b.tensors(), [&](const mv::TensorInfo& x, const mv::TensorInfo& y) {
+    const auto in_a = a.packed(x), in_b = b.packed(y);
+    return x.name == y.name && x.dtype == y.dtype && x.shape == y.shape && std::ranges::equal(in_a, in_b);
+  });
+}
+
+/// A file of weights of any kind: every tensor is read, and what the metadata say. From memory and from a disk, with the
+/// same outcome.
 inline void weights(Bytes bytes) {
+  static const scratch::Folder folder;
+  static const std::string path = folder / input_name;
+  std::optional<mv::StateDict> from_disk;
+  std::ofstream(path, std::ios::binary).write(as_text(bytes).data(), static_cast<std::streamsize>(bytes.size()));
+  refuse_or_accept([&] { from_disk = mv::open_weights(path); });
   refuse_or_accept([&] {
     const mv::StateDict file = mv::parse_weights(bytes, input_name);
+    if (!from_disk || !equal(file, *from_disk)) std::abort();
+    from_disk.reset();
     for (const mv::TensorInfo& tensor : file.tensors()) {
       const auto packed = file.packed(tensor);
       look_at(packed.data(), static_cast<std::size_t>(packed.size()));
       refuse_or_accept([&] { file.read<float>(tensor.name); });
+      refuse_or_accept([&] { file.read<std::int64_t>(tensor.name); });
     }
-    refuse_or_accept([&] { mv::read_config(file); });
-    refuse_or_accept([&] { mv::read_info(file); });
+    refuse_or_accept([&] {
+      const auto config = mv::read_config(file);
+      const mv::CheckpointInfo info = mv::read_info(file);
+      if (config) mv::metadata_of(*config, info, file.where());
+    });
   });
+  if (from_disk) std::abort();  // only there
 }
 
 using ViT = mv::ViT<mv::ViTConfig{.image = 8,

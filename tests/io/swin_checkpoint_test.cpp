@@ -13,7 +13,7 @@
 
 using namespace minivit;
 using namespace io_test;
-using fixture::mini_swin_a, fixture::mini_swin_odd, fixture::swin_a;
+using fixtures::mini_swin_a, fixtures::mini_swin_odd, fixtures::swin_a;
 
 namespace {
 

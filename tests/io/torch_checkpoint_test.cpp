@@ -83,8 +83,8 @@ std::string hint(const Shape& model, const Shape& file, const std::vector<std::s
 }  // namespace
 
 TEST_CASE("torch checkpoint: the reference's .pth files give the fixtures' weights, every bit", "[io]") {
-  using MiniDeiT = ViT<fixture::student>;
-  using MiniSwin = Swin<fixture::swin_student>;
+  using MiniDeiT = ViT<fixtures::student>;
+  using MiniSwin = Swin<fixtures::swin_student>;
   MiniDeiT deit;
   MiniSwin swin;
   generated::weights(deit);
@@ -100,14 +100,14 @@ TEST_CASE("torch checkpoint: the reference's .pth files give the fixtures' weigh
   CHECK(contains(message_of([&] { load<MiniDeiT>(fixtures::path("checkpoint_mini_swin_legacy.pth")); }),
                  "is this a checkpoint of a Swin or Mini-Swin?"));
   CHECK(contains(
-      message_of([&] { load<ViT<three_classes(fixture::student)>>(fixtures::path("checkpoint_mini_deit_zip.pth")); }),
+      message_of([&] { load<ViT<three_classes(fixtures::student)>>(fixtures::path("checkpoint_mini_deit_zip.pth")); }),
       "head.weight: expected [3, 24], found [10, 24], head.bias: expected [3], found [10] (other number of classes (10 in "
       "the file, 3 in the model); "
       "LoadOptions::replace_head (--replace-head) starts a new head)"));
 }
 
 TEST_CASE("load options: a head of other classes starts anew on request, and nothing else changes", "[io]") {
-  using Model = ViT<three_classes(fixture::student)>;
+  using Model = ViT<three_classes(fixtures::student)>;
   const StateDict file = open_weights(fixtures::path("checkpoint_mini_deit_zip.pth"));
   Model fresh;
   initialise(fresh, 7);
@@ -124,7 +124,7 @@ TEST_CASE("load options: a head of other classes starts anew on request, and not
   }
   CHECK(parameters_of<Model>(file, {.replace_head = true}).report().replaced ==
         std::vector<std::string>{"head.weight", "head.bias"});
-  using Same = ViT<fixture::student>;
+  using Same = ViT<fixtures::student>;
   CHECK(equal_weights(load<Same>(file, {.replace_head = true}), load<Same>(file)));  // a head that fits is taken
 
   Model other;
@@ -161,18 +161,18 @@ TEST_CASE("load options: a head is replaced as a whole, when only its number of 
 }
 
 TEST_CASE("load options: positions of another size are resampled on request, as at_resolution() does", "[io]") {
-  constexpr ViTConfig cls_48 = image_48(fixture::deit_a);  // class token: one row in front
+  constexpr ViTConfig cls_48 = image_48(fixtures::deit_a);  // class token: one row in front
   using Deit = ViT<cls_48>;
   const StateDict deit = open_weights(fixtures::path("deit_a.weights.safetensors"));
-  CHECK(equal_weights(load<Deit>(deit, {.resample = true}), at_resolution<cls_48>(load<ViT<fixture::deit_a>>(deit))));
+  CHECK(equal_weights(load<Deit>(deit, {.resample = true}), at_resolution<cls_48>(load<ViT<fixtures::deit_a>>(deit))));
   CHECK(contains(
       message_of([&] { load<Deit>(deit); }),
       "other number of positions (65 in the file, 145 in the model); LoadOptions::resample (--resample) adapts positions"));
 
-  constexpr SwinConfig larger = window_8(fixture::swin_a);  // masks and index tables of the file belong to the old window
+  constexpr SwinConfig larger = window_8(fixtures::swin_a);  // masks and index tables of the file belong to the old window
   using Large = Swin<larger>;
   const StateDict swin = open_weights(fixtures::path("swin_a.weights.safetensors"));
-  CHECK(equal_weights(load<Large>(swin, {.resample = true}), at_resolution<larger>(load<Swin<fixture::swin_a>>(swin))));
+  CHECK(equal_weights(load<Large>(swin, {.resample = true}), at_resolution<larger>(load<Swin<fixtures::swin_a>>(swin))));
   const std::string refused = message_of([&] { load<Large>(swin); });
   CHECK(contains(refused, "relative_position_bias_table: expected [225, 2], found [49, 2]"));
   CHECK(contains(refused,
@@ -194,25 +194,25 @@ TEST_CASE("load options: positions of another size are resampled on request, as 
 
 TEST_CASE("load options: the config in a file of ours may differ in what is adapted, and in nothing else", "[io]") {
   const Folder folder;
-  using Small = ViT<fixture::student>;
+  using Small = ViT<fixtures::student>;
   Small model;
   generated::weights(model);
   CheckpointInfo info;
   for (int i = 0; i < 10; ++i) info.class_names.push_back(std::to_string(i));
   save(model, folder / "a", info);
-  using Three = ViT<three_classes(fixture::student)>;
+  using Three = ViT<three_classes(fixtures::student)>;
   CHECK(contains(message_of([&] { load<Three>(folder / "a"); }),
                  "config field 'classes' differs: expected 3, found 10 (LoadOptions::replace_head"));
   CHECK_NOTHROW(load<Three>(folder / "a", {.replace_head = true}));
-  CHECK(contains(message_of([&] { load<ViT<fixture::deit_a>>(folder / "a", {.replace_head = true, .resample = true}); }),
+  CHECK(contains(message_of([&] { load<ViT<fixtures::deit_a>>(folder / "a", {.replace_head = true, .resample = true}); }),
                  "config field 'dim' differs"));
 
-  using Large = ViT<image_48(fixture::deit_a)>;
-  const auto deit = load<ViT<fixture::deit_a>>(fixtures::path("deit_a.weights.safetensors"));
+  using Large = ViT<image_48(fixtures::deit_a)>;
+  const auto deit = load<ViT<fixtures::deit_a>>(fixtures::path("deit_a.weights.safetensors"));
   save(deit, folder / "b");
   CHECK(contains(message_of([&] { load<Large>(folder / "b"); }),
                  "config field 'image' differs: expected 48, found 32 (LoadOptions::resample"));
-  CHECK(equal_weights(load<Large>(folder / "b", {.resample = true}), at_resolution<image_48(fixture::deit_a)>(deit)));
+  CHECK(equal_weights(load<Large>(folder / "b", {.resample = true}), at_resolution<image_48(fixtures::deit_a)>(deit)));
 }
 
 TEST_CASE("load report: every tensor that does not fit is named, and the cause is guessed", "[io]") {
@@ -250,7 +250,7 @@ TEST_CASE("load report: every tensor that does not fit is named, and the cause i
   CHECK(of(dict({{"model", dict({{"step", one}})}, {"ema", dict({{"a", one}, {"b", one}})}})) ==
         "the file also holds 'ema' with 2 tensors: ReadOptions::entry (--entry) takes it");
 
-  const LoadReport report = report_of<ViT<fixture::student>>(open_weights(fixtures::path("deit_a.weights.safetensors")));
+  const LoadReport report = report_of<ViT<fixtures::student>>(open_weights(fixtures::path("deit_a.weights.safetensors")));
   const auto lines = report.lines();
   CHECK(lines.size() == report.missing.size() + report.extra.size() + report.mismatched.size() + 1);
   CHECK(std::ranges::find(lines, "missing blocks.0.block.attn.qkv.weight") != lines.end());

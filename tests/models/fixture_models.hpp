@@ -13,7 +13,7 @@
 #include <string>
 #include <vector>
 
-namespace fixture {
+namespace fixtures {
 
 namespace mv = minivit;
 
@@ -99,4 +99,4 @@ double difference(const std::vector<T>& expected, const U* actual) {
   return expected.empty() ? INFINITY : worst;
 }
 
-}  // namespace fixture
+}  // namespace fixtures

@@ -7,7 +7,7 @@
 
 #include <minivit/models/inference.hpp>
 
-namespace fixture {
+namespace fixtures {
 
 // Tolerances: the fixtures' README measured |float32 - float64| of the reference itself: logits up to 6e-7, intermediates up
 // to 2.9e-6 at values up to 10, and suggests the limits below; a double build should reach 1e-12.
@@ -56,4 +56,4 @@ void check_full_size(const std::string& name) {
   CHECK(difference(read<double>(file, "logits_f64"), infer(images).data()) < 2e-5);
 }
 
-}  // namespace fixture
+}  // namespace fixtures

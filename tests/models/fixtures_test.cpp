@@ -9,15 +9,15 @@ namespace presets = mv::presets;
 
 namespace {
 
-using fixture::Run, fixture::check, fixture::logits_limit, fixture::double_limit;
+using fixtures::Run, fixtures::check, fixtures::logits_limit, fixtures::double_limit;
 
 /// Everything a file of a small model holds.
 template <mv::ViTConfig C>
 void check_model(const std::string& name) {
   using Model = mv::ViT<C>;
-  const auto file = fixture::open(name + ".expected.safetensors");
+  const auto file = fixtures::open(name + ".expected.safetensors");
   Run<Model> run;
-  CHECK(fixture::difference(fixture::read<float>(file, "input"), run.images.data()) == 0);
+  CHECK(fixtures::difference(fixtures::read<float>(file, "input"), run.images.data()) == 0);
 
   // tokens before the position embedding
   constexpr int patches = C.grid() * C.grid();
@@ -81,48 +81,48 @@ void check_model(const std::string& name) {
   }
   check(file, "final_norm", run.saved.norm.y);
   check(file, "pooled", run.saved.pooled);
-  const auto expected = fixture::read<double>(file, "logits_f64");
+  const auto expected = fixtures::read<double>(file, "logits_f64");
   if constexpr (C.distilled) {
     check(file, "logits_cls", run.logits);
     check(file, "logits_dist", run.distilled);
   } else {
-    CHECK(fixture::difference(expected, run.logits.data()) < logits_limit);
+    CHECK(fixtures::difference(expected, run.logits.data()) < logits_limit);
   }
 
   // packed weights, no memory kept
   mv::Inference<Model> infer(run.model, {.max_batch = 2, .threads = 1});
-  CHECK(fixture::difference(expected, infer(run.images).data()) < logits_limit);
+  CHECK(fixtures::difference(expected, infer(run.images).data()) < logits_limit);
 
   // the same in double
   Run<mv::ViT<C, double>> exact;
   if constexpr (C.distilled)
     for (mv::Index i = 0; i < exact.logits.size(); ++i)
       exact.logits.data()[i] = (exact.logits.data()[i] + exact.distilled.data()[i]) / 2;
-  CHECK(fixture::difference(expected, exact.logits.data()) < double_limit);
+  CHECK(fixtures::difference(expected, exact.logits.data()) < double_limit);
 }
 
 }  // namespace
 
-TEST_CASE("deit_a: every intermediate equals the reference", "[model]") { check_model<fixture::deit_a>("deit_a"); }
+TEST_CASE("deit_a: every intermediate equals the reference", "[model]") { check_model<fixtures::deit_a>("deit_a"); }
 TEST_CASE("deit_distilled_a: both heads equal the reference", "[model]") {
-  check_model<fixture::deit_distilled_a>("deit_distilled_a");
+  check_model<fixtures::deit_distilled_a>("deit_distilled_a");
 }
 TEST_CASE("deit_odd: five heads of width 8 on a 7x7 grid equal the reference", "[model]") {
-  check_model<fixture::deit_odd>("deit_odd");
+  check_model<fixtures::deit_odd>("deit_odd");
 }
 TEST_CASE("mini_deit_a: every intermediate equals the reference", "[model]") {
-  check_model<fixture::mini_deit_a>("mini_deit_a");
+  check_model<fixtures::mini_deit_a>("mini_deit_a");
 }
 TEST_CASE("mini_deit_odd: three layers on a block equal the reference", "[model]") {
-  check_model<fixture::mini_deit_odd>("mini_deit_odd");
+  check_model<fixtures::mini_deit_odd>("mini_deit_odd");
 }
 TEST_CASE("mini_deit_share_only: sharing without transformations equals the reference", "[model]") {
-  check_model<fixture::mini_deit_share_only>("mini_deit_share_only");
+  check_model<fixtures::mini_deit_share_only>("mini_deit_share_only");
 }
 
 TEST_CASE("deit_tiny_patch16_224: logits equal the reference", "[model]") {
-  fixture::check_full_size<mv::ViT<presets::deit_tiny_patch16_224>>("deit_tiny_patch16_224");
+  fixtures::check_full_size<mv::ViT<presets::deit_tiny_patch16_224>>("deit_tiny_patch16_224");
 }
 TEST_CASE("mini_deit_tiny_patch16_224: logits equal the reference", "[model]") {
-  fixture::check_full_size<mv::ViT<presets::mini_deit_tiny_patch16_224>>("mini_deit_tiny_patch16_224");
+  fixtures::check_full_size<mv::ViT<presets::mini_deit_tiny_patch16_224>>("mini_deit_tiny_patch16_224");
 }

@@ -10,7 +10,7 @@ namespace presets = mv::presets;
 
 namespace {
 
-using fixture::Run, fixture::check, fixture::logits_limit, fixture::double_limit;
+using fixtures::Run, fixtures::check, fixtures::logits_limit, fixtures::double_limit;
 
 /// What multiplies v in the windows of image 0, [windows, H, w^2, w^2], by the scalar definition.
 template <class Layer>
@@ -42,9 +42,9 @@ std::vector<float> probabilities(const Layer& layer, const float* qkv, const mv:
 template <mv::SwinConfig C>
 void check_model(const std::string& name) {
   using Model = mv::Swin<C>;
-  const auto file = fixture::open(name + ".expected.safetensors");
+  const auto file = fixtures::open(name + ".expected.safetensors");
   Run<Model> run;
-  CHECK(fixture::difference(fixture::read<float>(file, "input"), run.images.data()) == 0);
+  CHECK(fixtures::difference(fixtures::read<float>(file, "input"), run.images.data()) == 0);
   check(file, "patch_embed", run.saved.patch_norm.y);
 
   mv::Index seen = 1;  // patch_embed; every other tensor must be looked at, too
@@ -102,35 +102,35 @@ void check_model(const std::string& name) {
   });
   check(file, "final_norm", run.saved.norm.y);
   check(file, "pooled", run.saved.pooled);
-  const auto expected = fixture::read<double>(file, "logits_f64");
-  CHECK(fixture::difference(expected, run.logits.data()) < logits_limit);
+  const auto expected = fixtures::read<double>(file, "logits_f64");
+  CHECK(fixtures::difference(expected, run.logits.data()) < logits_limit);
   CHECK(seen + 5 == static_cast<mv::Index>(file.tensors().size()));  // input, final_norm, pooled and both logits
 
   // packed weights, no memory kept
   mv::Inference<Model> infer(run.model, {.max_batch = 2, .threads = 1});
-  CHECK(fixture::difference(expected, infer(run.images).data()) < logits_limit);
+  CHECK(fixtures::difference(expected, infer(run.images).data()) < logits_limit);
 
   // the same in double
   Run<mv::Swin<C, double>> exact;
-  CHECK(fixture::difference(expected, exact.logits.data()) < double_limit);
+  CHECK(fixtures::difference(expected, exact.logits.data()) < double_limit);
 }
 
 }  // namespace
 
-TEST_CASE("swin_a: every intermediate equals the reference", "[model]") { check_model<fixture::swin_a>("swin_a"); }
+TEST_CASE("swin_a: every intermediate equals the reference", "[model]") { check_model<fixtures::swin_a>("swin_a"); }
 TEST_CASE("mini_swin_a: every intermediate equals the reference", "[model]") {
-  check_model<fixture::mini_swin_a>("mini_swin_a");
+  check_model<fixtures::mini_swin_a>("mini_swin_a");
 }
 TEST_CASE("swin_odd: five heads of width 4 in windows of 7 equal the reference", "[model]") {
-  check_model<fixture::swin_odd>("swin_odd");
+  check_model<fixtures::swin_odd>("swin_odd");
 }
 TEST_CASE("mini_swin_odd: three layers on a block, the second begins shifted, equal the reference", "[model]") {
-  check_model<fixture::mini_swin_odd>("mini_swin_odd");
+  check_model<fixtures::mini_swin_odd>("mini_swin_odd");
 }
 TEST_CASE("mini_swin_share_only: shared norms and the mask of unshifted layers equal the reference", "[model]") {
-  check_model<fixture::mini_swin_share_only>("mini_swin_share_only");
+  check_model<fixtures::mini_swin_share_only>("mini_swin_share_only");
 }
 
 TEST_CASE("mini_swin_tiny_patch4_window7_224: logits equal the reference", "[model]") {
-  fixture::check_full_size<mv::Swin<presets::mini_swin_tiny_patch4_window7_224>>("mini_swin_tiny_patch4_window7_224");
+  fixtures::check_full_size<mv::Swin<presets::mini_swin_tiny_patch4_window7_224>>("mini_swin_tiny_patch4_window7_224");
 }

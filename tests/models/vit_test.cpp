@@ -57,13 +57,13 @@ static_assert(is<presets::mini_deit_small_patch16_224>(11'450'824, 4'651'473'408
 static_assert(is<presets::mini_deit_base_patch16_224>(44'098'408, 17'692'925'952));
 static_assert(is<presets::mini_deit_base_patch16_384>(44'390'248, 56'784'893'952));
 static_assert(is<presets::mini_deit_base_repeat12_patch16_224>(8'674'408, 17'692'925'952));
-static_assert(mv::ViT<fixture::deit_a>::parameters == 119'194);
-static_assert(mv::ViT<fixture::deit_distilled_a>::parameters == 119'780);
-static_assert(mv::ViT<fixture::mini_deit_a>::parameters == 66'146);
-static_assert(mv::ViT<fixture::deit_odd>::parameters == 43'930);
-static_assert(mv::ViT<fixture::mini_deit_odd>::parameters == 47'142);
-static_assert(mv::ViT<fixture::mini_deit_share_only>::parameters == 67'546);
-static_assert(mv::ViT<fixture::student>::parameters == 19'290);
+static_assert(mv::ViT<fixtures::deit_a>::parameters == 119'194);
+static_assert(mv::ViT<fixtures::deit_distilled_a>::parameters == 119'780);
+static_assert(mv::ViT<fixtures::mini_deit_a>::parameters == 66'146);
+static_assert(mv::ViT<fixtures::deit_odd>::parameters == 43'930);
+static_assert(mv::ViT<fixtures::mini_deit_odd>::parameters == 47'142);
+static_assert(mv::ViT<fixtures::mini_deit_share_only>::parameters == 67'546);
+static_assert(mv::ViT<fixtures::student>::parameters == 19'290);
 
 constexpr mv::ViTConfig repeated(mv::ViTConfig c, int repeat) {
   c.sharing.repeat = repeat;
@@ -119,10 +119,10 @@ std::vector<float> logits_of(Engine& infer, const Images& images) {
 }  // namespace
 
 TEST_CASE("Inference: forward does not allocate after construction", "[model]") {
-  using Model = mv::ViT<fixture::mini_deit_a>;
+  using Model = mv::ViT<fixtures::mini_deit_a>;
   Model model;
   generated::weights(model);
-  const auto images = some_images<fixture::mini_deit_a>(8);
+  const auto images = some_images<fixtures::mini_deit_a>(8);
   mv::Inference<Model> one(model, {.max_batch = 8, .threads = 1});
   const long before = allocations;
   one(images);
@@ -148,23 +148,23 @@ TEST_CASE("Inference: the arena's peak is the number the compiler found", "[mode
     infer(some_images<C>(Engine::images_per_task));
     CHECK(infer.peak() == planned);
   };
-  check(float{}, mv::ViT<fixture::mini_deit_a>{});
-  check(mv::bf16{}, mv::ViT<fixture::mini_deit_a>{});
-  check(mv::int8{}, mv::ViT<fixture::mini_deit_a>{});
-  check(float{}, mv::ViT<fixture::deit_distilled_a>{});
-  check(mv::bf16{}, mv::ViT<fixture::deit_distilled_a>{});
-  check(mv::int8{}, mv::ViT<fixture::deit_distilled_a>{});
-  check(float{}, mv::ViT<fixture::mini_deit_odd>{});
-  check(mv::bf16{}, mv::ViT<fixture::mini_deit_odd>{});
-  check(mv::int8{}, mv::ViT<fixture::mini_deit_odd>{});
+  check(float{}, mv::ViT<fixtures::mini_deit_a>{});
+  check(mv::bf16{}, mv::ViT<fixtures::mini_deit_a>{});
+  check(mv::int8{}, mv::ViT<fixtures::mini_deit_a>{});
+  check(float{}, mv::ViT<fixtures::deit_distilled_a>{});
+  check(mv::bf16{}, mv::ViT<fixtures::deit_distilled_a>{});
+  check(mv::int8{}, mv::ViT<fixtures::deit_distilled_a>{});
+  check(float{}, mv::ViT<fixtures::mini_deit_odd>{});
+  check(mv::bf16{}, mv::ViT<fixtures::mini_deit_odd>{});
+  check(mv::int8{}, mv::ViT<fixtures::mini_deit_odd>{});
 }
 
 TEST_CASE("ViT: inference_bytes and training_bytes are what a real pass takes", "[model]") {
-  using Model = mv::ViT<fixture::mini_deit_a>;
+  using Model = mv::ViT<fixtures::mini_deit_a>;
   constexpr mv::Index inference = Model::inference_bytes(3), training = Model::training_bytes(3);
   Model model, gradients;
   generated::weights(model);
-  const auto images = some_images<fixture::mini_deit_a>(3);
+  const auto images = some_images<fixtures::mini_deit_a>(3);
   const auto net = std::as_const(model).net();
   {
     mv::Buffer<float> memory(inference / 4);
@@ -183,10 +183,10 @@ TEST_CASE("ViT: inference_bytes and training_bytes are what a real pass takes", 
 }
 
 TEST_CASE("Inference: results are bit-identical for 1, 2 and 4 threads and for every cut of the batch", "[model]") {
-  using Model = mv::ViT<fixture::mini_deit_odd>;
+  using Model = mv::ViT<fixtures::mini_deit_odd>;
   Model model;
   generated::weights(model);
-  const auto images = some_images<fixture::mini_deit_odd>(11);
+  const auto images = some_images<fixtures::mini_deit_odd>(11);
   const auto check = [&]<class W>(W) {
     const auto run = [&](int threads) {
       mv::Inference<Model, W> infer(model, {.max_batch = 11, .threads = threads});
@@ -270,25 +270,25 @@ TEST_CASE("Inference: bf16 changes logits by no more than its rounding allows, o
   // weights, inputs of products, q, k, v and probabilities are off by up to 2^-9 of themselves; errors of 48 to 192 random
   // terms in each of 18 products average out: 2 %. The odd widths of mini_deit_odd leave words half filled.
   const auto check = [](double difference) { CHECK(difference < 0.02); };
-  on_every_path<fixture::mini_deit_a, mv::bf16>(check);
-  on_every_path<fixture::mini_deit_odd, mv::bf16>(check);
-  on_every_path<fixture::deit_distilled_a, mv::bf16>(check);
+  on_every_path<fixtures::mini_deit_a, mv::bf16>(check);
+  on_every_path<fixtures::mini_deit_odd, mv::bf16>(check);
+  on_every_path<fixtures::deit_distilled_a, mv::bf16>(check);
 }
 
 TEST_CASE("Inference: int8 changes logits by no more than its steps allow, on every path", "[model]") {
   // a weight is off by up to 1/254 of the largest of its channel and an input by up to 1/255 of its row's range: about four
   // times bf16
   const auto check = [](double difference) { CHECK(difference < 0.08); };
-  on_every_path<fixture::mini_deit_a, mv::int8>(check);
-  on_every_path<fixture::mini_deit_odd, mv::int8>(check);
-  on_every_path<fixture::deit_distilled_a, mv::int8>(check);
+  on_every_path<fixtures::mini_deit_a, mv::int8>(check);
+  on_every_path<fixtures::mini_deit_odd, mv::int8>(check);
+  on_every_path<fixtures::deit_distilled_a, mv::int8>(check);
 }
 
 TEST_CASE("Inference: every instruction set of this build gives the same logits", "[model]") {
-  using Model = mv::ViT<fixture::mini_deit_odd>;
+  using Model = mv::ViT<fixtures::mini_deit_odd>;
   Model model;
   generated::weights(model);
-  const auto images = some_images<fixture::mini_deit_odd>(2);
+  const auto images = some_images<fixtures::mini_deit_odd>(2);
   mv::Inference<Model> best(model, {.max_batch = 2});
   const auto expected = logits_of(best, images);
   const auto check = [&]<class Arch>(Arch) {
@@ -306,16 +306,16 @@ TEST_CASE("Inference: every instruction set of this build gives the same logits"
 }
 
 TEST_CASE("Inference: a batch that is too large is refused", "[model]") {
-  using Model = mv::ViT<fixture::mini_deit_a>;
+  using Model = mv::ViT<fixtures::mini_deit_a>;
   Model model;
   mv::Inference<Model> infer(model, {.max_batch = 2});
-  CHECK_THROWS_WITH(infer(some_images<fixture::mini_deit_a>(3)),
+  CHECK_THROWS_WITH(infer(some_images<fixtures::mini_deit_a>(3)),
                     "Inference: the batch is too large: expected at most 2, found 3 (construct it with a larger max_batch)");
   CHECK_THROWS_WITH((mv::Inference<Model>(model, {.max_batch = 0})), Catch::Contains("expected at least 1, found 0"));
 }
 
 TEST_CASE("ViT: a copy is deep, a move keeps the parameters", "[model]") {
-  using Model = mv::ViT<fixture::mini_deit_a>;
+  using Model = mv::ViT<fixtures::mini_deit_a>;
   Model a;
   generated::weights(a);
   Model b = a;

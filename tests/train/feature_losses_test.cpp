@@ -31,7 +31,7 @@ std::vector<double> qkv_rows(const std::string& prefix, Index count, Index width
 }
 
 struct Losses {
-  mv::SafeTensors file = fixture::open("losses.safetensors");
+  mv::SafeTensors file = fixtures::open("losses.safetensors");
   nlohmann::json values = nlohmann::json::parse(file.metadata().at("losses"));
   double value(const std::string& name) const { return values.at(name).at("f64").get<double>(); }
 };
@@ -101,7 +101,7 @@ void check_hidden(const Term& term, const std::string& name, const std::string& 
       value += term.template add<mv::simd::best>(view, 1.0 / (2 * 2));
     }
     const auto g = expected.file.read<double>(name + ".grad." + std::to_string(layer));
-    CHECK(fixture::difference(std::vector<double>(g.begin(), g.end()), gradient.data()) < 1e-14);
+    CHECK(fixtures::difference(std::vector<double>(g.begin(), g.end()), gradient.data()) < 1e-14);
   }
   CHECK(value == Approx(expected.value(name)).epsilon(1e-14));
 }
@@ -193,7 +193,7 @@ TEST_CASE("SwinDistillation: value and gradient equal the reference", "[train]")
     CHECK(values.kd == values.total);
     CHECK(values.base == Approx(expected.value("soft_target_ce_mixup")).epsilon(1e-14));
     const auto g = expected.file.read<double>(name + ".grad.logits");
-    CHECK(fixture::difference(std::vector<double>(g.begin(), g.end()), d.data()) < 1e-15);
+    CHECK(fixtures::difference(std::vector<double>(g.begin(), g.end()), d.data()) < 1e-15);
   }
 }
 

@@ -14,7 +14,7 @@ using mv::Index;
 
 namespace {
 
-using Student = mv::ViT<fixture::student, double>;
+using Student = mv::ViT<fixtures::student, double>;
 
 const mv::ParameterInfo& row(const std::string& name) {
   for (const auto& p : Student::parameter_table())
@@ -58,7 +58,7 @@ TEST_CASE("layer_decay: factors fall from the head to the embedding, one level f
 }
 
 TEST_CASE("layer_decay: a Swin's stages count on, and merging belongs to the layers before it", "[train]") {
-  using Swin = mv::Swin<fixture::mini_swin_a>;  // stages of one, two and one set of weights
+  using Swin = mv::Swin<fixtures::mini_swin_a>;  // stages of one, two and one set of weights
   static_assert(Swin::config.blocks[0] == 1 && Swin::config.blocks[1] == 2 && Swin::config.stages() == 3);
   const auto scales = mv::layer_decay<Swin>(0.5);
   const auto& table = Swin::parameter_table();

@@ -27,7 +27,7 @@ struct Setup {
   mv::Tensor<T, mv::Dyn, 3, side, side> images{4};
   mv::Tensor<T, mv::Dyn, 10> targets{4};
 
-  explicit Setup(const std::string& name) : file(fixture::open(name)) {
+  explicit Setup(const std::string& name) : file(fixtures::open(name)) {
     generated::weights(student);
     generated::weights(teacher, "teacher.");
     generated::input(images.data(), images.size());

@@ -24,8 +24,8 @@ constexpr const char* clipped = "mixed_clip0.5";
 constexpr const char* fitted = "fit_mse_alpha0_T1_ar1_qkv1_hidden1";
 
 template <class T, class Loss>
-struct Setup : step_fixture::Setup<mv::Swin<fixture::swin_student, T>, mv::Swin<fixture::swin_teacher, T>> {
-  using Base = step_fixture::Setup<mv::Swin<fixture::swin_student, T>, mv::Swin<fixture::swin_teacher, T>>;
+struct Setup : step_fixture::Setup<mv::Swin<fixtures::swin_student, T>, mv::Swin<fixtures::swin_teacher, T>> {
+  using Base = step_fixture::Setup<mv::Swin<fixtures::swin_student, T>, mv::Swin<fixtures::swin_teacher, T>>;
   using typename Base::Student, typename Base::Teacher;
 
   Setup() : Base("train_mini_swin.safetensors") {}
@@ -54,7 +54,7 @@ void check_steps(Loss loss, const char* name, const std::string& prefix, double 
   const auto& components = s.report[name]["components_f64"];
   const auto gradient = s.expected("mixed.grad.");
   trainer.accumulate(s.images, s.targets);
-  CHECK(fixture::difference(gradient, trainer.gradients().data()) < limits.gradient);
+  CHECK(fixtures::difference(gradient, trainer.gradients().data()) < limits.gradient);
   for (std::size_t step = 0; step < 5; ++step) {
     const auto report = trainer.step(s.images, s.targets);
     INFO(name << ", step " << step);
@@ -94,7 +94,7 @@ TEST_CASE("Mini-Swin: the published recipe's losses and gradient equal the refer
   auto trainer = s.trainer({});
   const auto report = trainer.accumulate(s.images, s.targets);
   CHECK(std::abs(report.loss.total - s.report[recipe]["components_f64"][0]["total"].get<double>()) < in_double.loss);
-  CHECK(fixture::difference(s.expected("recipe.grad."), trainer.gradients().data()) < in_double.gradient);
+  CHECK(fixtures::difference(s.expected("recipe.grad."), trainer.gradients().data()) < in_double.gradient);
 }
 
 TEST_CASE("Mini-Swin: hidden states through a fitting layer of each stage equal the reference", "[train]") {
@@ -119,14 +119,14 @@ TEST_CASE("Mini-Swin: hidden states through a fitting layer of each stage equal 
   CHECK(std::abs(report.loss.terms[1] - components["hidden"].get<double>()) < in_double.loss);
   CHECK(std::abs(report.loss.total - components["total"].get<double>()) < in_double.loss);
   CHECK(std::abs(report.gradient_norm - s.report[fitted]["grad_norm_f64"][0].get<double>()) < in_double.loss);
-  CHECK(fixture::difference(s.expected("fit.grad.", trainer.gradients().data()), trainer.gradients().data()) <
+  CHECK(fixtures::difference(s.expected("fit.grad.", trainer.gradients().data()), trainer.gradients().data()) <
         in_double.gradient);
   trainer.visit_state([&](const std::string& prefix, const mv::ParameterTable& table, double*) {
     if (prefix != "fitting.weights.") return;
     for (const auto& p : table) {
       INFO(p.name);
-      CHECK(fixture::difference(fixture::read<double>(s.file, "fit.grad." + p.name),
-                                trainer.fitting_gradients() + p.offset) < in_double.gradient);
+      CHECK(fixtures::difference(fixtures::read<double>(s.file, "fit.grad." + p.name),
+                                 trainer.fitting_gradients() + p.offset) < in_double.gradient);
     }
   });
 }

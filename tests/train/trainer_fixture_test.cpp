@@ -10,8 +10,8 @@ namespace mv = minivit;
 namespace {
 
 template <class T>
-struct Setup : step_fixture::Setup<mv::ViT<fixture::student, T>, mv::ViT<fixture::teacher, T>> {
-  using Base = step_fixture::Setup<mv::ViT<fixture::student, T>, mv::ViT<fixture::teacher, T>>;
+struct Setup : step_fixture::Setup<mv::ViT<fixtures::student, T>, mv::ViT<fixtures::teacher, T>> {
+  using Base = step_fixture::Setup<mv::ViT<fixtures::student, T>, mv::ViT<fixtures::teacher, T>>;
   using typename Base::Student, typename Base::Teacher;
 
   Setup() : Base("train_mini_deit.safetensors") {}
@@ -32,7 +32,7 @@ void check_mixed(double gradient_limit, double loss_limit, double parameter_limi
   const auto& components = s.report["soft_alpha0.5_tau3"]["components_f64"];
   const auto gradient = s.expected("mixed.grad.");
   trainer.accumulate(s.images, s.targets);
-  CHECK(fixture::difference(gradient, trainer.gradients().data()) < gradient_limit);
+  CHECK(fixtures::difference(gradient, trainer.gradients().data()) < gradient_limit);
   for (std::size_t step = 0; step < 5; ++step) {
     const auto report = trainer.step(s.images, s.targets);
     INFO("step " << step);
@@ -65,7 +65,7 @@ TEST_CASE("trainer: the published recipe's gradient equals the reference", "[tra
   Setup<double> s;
   auto trainer = s.trainer(1, 1);
   trainer.accumulate(s.images, s.targets);
-  CHECK(fixture::difference(s.expected("recipe.grad."), trainer.gradients().data()) < 1e-12);
+  CHECK(fixtures::difference(s.expected("recipe.grad."), trainer.gradients().data()) < 1e-12);
 }
 
 TEST_CASE("trainer: no decay applies to exactly the parameters of the reference", "[train]") {

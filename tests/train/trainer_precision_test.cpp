@@ -85,17 +85,17 @@ void check_bf16() {
 }  // namespace
 
 TEST_CASE("trainer: bf16 gradients are within 2 % of float32, and within 4 % for each parameter", "[train]") {
-  check_bf16<fixture::deit_a>();
-  check_bf16<fixture::deit_distilled_a>();
-  check_bf16<fixture::mini_deit_a>();
-  check_bf16<fixture::deit_odd>();
-  check_bf16<fixture::mini_deit_odd>();
+  check_bf16<fixtures::deit_a>();
+  check_bf16<fixtures::deit_distilled_a>();
+  check_bf16<fixtures::mini_deit_a>();
+  check_bf16<fixtures::deit_odd>();
+  check_bf16<fixtures::mini_deit_odd>();
   check_bf16<mv::presets::mini_vit_nano_patch4_32>();
 }
 
 TEST_CASE("trainer: bf16 lowers the loss as float32 does", "[train]") {
   const auto losses = []<class W>(W) {
-    using Student = mv::ViT<fixture::mini_deit_a>;
+    using Student = mv::ViT<fixtures::mini_deit_a>;
     Student student;
     mv::initialise(student, 1);
     const Batch<Student> batch(8);
@@ -125,9 +125,9 @@ TEMPLATE_TEST_CASE("trainer: any number of threads, and layers computed again, g
         CHECK(found.report.loss.total == expected.report.loss.total);
       }
   };
-  check.template operator()<fixture::deit_distilled_a>();
-  check.template operator()<fixture::mini_deit_odd>();
-  check.template operator()<fixture::mini_deit_share_only>();
+  check.template operator()<fixtures::deit_distilled_a>();
+  check.template operator()<fixtures::mini_deit_odd>();
+  check.template operator()<fixtures::mini_deit_share_only>();
 }
 
 TEST_CASE("trainer: computing layers again takes less than half of the memory per image, bf16 less than float32",

@@ -75,45 +75,47 @@ struct CsvList {
   std::vector<Split> splits;                 ///< (N), or empty when there is no such column
 };
 
-/// Reads a list, no picture yet. Throws Error that names the file and the line.
-inline CsvList read_csv_list(const std::filesystem::path& path) {
-  const std::string where = "open " + path.string();
-  const auto bytes = read_file(path, max_csv_file);
-  const auto folder = path.parent_path();
+/// The list that `text` is, its paths below `folder`; `where` begins messages. Throws Error that names the line.
+inline CsvList parse_csv_list(std::string_view text, const std::filesystem::path& folder, const std::string& where) {
   CsvList list;
   constexpr auto none = static_cast<std::size_t>(-1);
   std::size_t path_column = none, label_column = none, split_column = none;
   bool header = true;
-  read_csv({reinterpret_cast<const char*>(bytes.data()), bytes.size()}, where,
-           [&](Index line, const std::vector<std::string>& fields) {
-             const auto refuse = [&](const std::string& what, std::string_view expected = {}, std::string_view found = {}) {
-               detail::fail_with(where, what + " in line " + std::to_string(line), expected, found);
-             };
-             if (std::exchange(header, false)) {
-               for (std::size_t i = 0; i < fields.size(); ++i)
-                 for (auto [name, column] : {std::pair("path", &path_column), std::pair("label", &label_column),
-                                             std::pair("split", &split_column)}) {
-                   if (fields[i] != name) continue;
-                   if (*column != none) refuse("the column '" + fields[i] + "' stands twice");
-                   *column = i;
-                 }
-               if (path_column == none || label_column == none) refuse("no header", "columns 'path' and 'label'", fields[0]);
-               return;
-             }
-             const std::string& label = fields[label_column];
-             if (fields[path_column].empty()) refuse("an empty path");
-             if (label.empty()) refuse("an empty label");
-             if (split_column != none) {
-               const std::string& split = fields[split_column];
-               if (split != "train" && split != "test" && split != "val")
-                 refuse("an unknown split", "train, test or val", split);
-               list.splits.push_back(split == "train" ? Split::train : Split::test);
-             }
-             list.files.push_back(folder / fields[path_column]);
-             list.labels.push_back(label);
-           });
+  read_csv(text, where, [&](Index line, const std::vector<std::string>& fields) {
+    const auto refuse = [&](const std::string& what, std::string_view expected = {}, std::string_view found = {}) {
+      detail::fail_with(where, what + " in line " + std::to_string(line), expected, found);
+    };
+    if (std::exchange(header, false)) {
+      for (std::size_t i = 0; i < fields.size(); ++i)
+        for (auto [name, column] :
+             {std::pair("path", &path_column), std::pair("label", &label_column), std::pair("split", &split_column)}) {
+          if (fields[i] != name) continue;
+          if (*column != none) refuse("the column '" + fields[i] + "' stands twice");
+          *column = i;
+        }
+      if (path_column == none || label_column == none) refuse("no header", "columns 'path' and 'label'", fields[0]);
+      return;
+    }
+    const std::string& label = fields[label_column];
+    if (fields[path_column].empty()) refuse("an empty path");
+    if (label.empty()) refuse("an empty label");
+    if (split_column != none) {
+      const std::string& split = fields[split_column];
+      if (split != "train" && split != "test" && split != "val") refuse("an unknown split", "train, test or val", split);
+      list.splits.push_back(split == "train" ? Split::train : Split::test);
+    }
+    list.files.push_back(folder / fields[path_column]);
+    list.labels.push_back(label);
+  });
   if (list.files.empty()) detail::fail_with(where, "the list is empty", "a header 'path,label' and a line for each picture");
   return list;
+}
+
+/// Reads a list, no picture yet. Throws Error that names the file and the line.
+inline CsvList read_csv_list(const std::filesystem::path& path) {
+  const auto bytes = read_file(path, max_csv_file);
+  return parse_csv_list({reinterpret_cast<const char*>(bytes.data()), bytes.size()}, path.parent_path(),
+                        "open " + path.string());
 }
 
 namespace detail {

@@ -23,11 +23,4 @@ constexpr std::optional<std::uint64_t> mul(std::uint64_t a, std::uint64_t b) {
   return a * b;
 }
 
-/// `a` rounded up to a multiple of `step`, or nothing when it exceeds 64 bits or `step` is 0.
-constexpr std::optional<std::uint64_t> align(std::uint64_t a, std::uint64_t step) {
-  if (step == 0) return std::nullopt;
-  const std::uint64_t rest = a % step;
-  return rest == 0 ? std::optional(a) : add(a, step - rest);
-}
-
 }  // namespace minivit::inline MINIVIT_ISA::checked

@@ -28,8 +28,8 @@ struct FitOptions {
   CheckpointInfo info{};                ///< stored with the checkpoint
   const Dataset* validation = nullptr;  ///< evaluated after each epoch of `evaluate_every`, and after the last
   Index evaluate_every = 1;             ///< epochs between evaluations
-  /// Called after each epoch, before its checkpoint; the trainer still holds the gradients of the last step.
-  std::function<void(const struct EpochReport&)> after_epoch{};
+  /// Called after each step, before any checkpoint; the trainer still holds the step's gradients.
+  std::function<void(const StepReport&)> after_step{};
   Progress::Options show = Progress::on_stderr();  ///< the bar; Progress::silent() shows nothing
 };
 
@@ -144,6 +144,7 @@ FitReport fit(Trainer<Student, Teacher, Loss, W>& trainer, const Dataset& data, 
       for (std::size_t i = 0; i < terms.size(); ++i) means.add(terms[i], step.loss.terms[i], weight);
       means.add("correct", static_cast<double>(step.correct) / weight, weight);
       epoch.lr = step.lr;
+      if (options.after_step) options.after_step(step);
       progress.update(trainer.state().step * batch,
                       "epoch " + std::to_string(epoch.epoch + 1) + "/" + std::to_string(options.epochs), means.mean("loss"));
       report.stopped = stop.requested();
@@ -168,7 +169,6 @@ FitReport fit(Trainer<Student, Teacher, Loss, W>& trainer, const Dataset& data, 
     log.write(trainer.state().step, detail::epoch_line(epoch));
     if (!options.csv.empty()) write_csv(options.log, options.csv);
     progress.print(detail::epoch_text(epoch, options.epochs));
-    if (options.after_epoch) options.after_epoch(epoch);
     report.epochs.push_back(std::move(epoch));
     if (!report.stopped) save_state();
   }
