@@ -5,7 +5,9 @@
 #include "rows.hpp"
 
 #include <cmath>
+#include <map>
 #include <set>
+#include <string_view>
 
 namespace study {
 namespace {
@@ -57,25 +59,36 @@ mv::Series alignment(const Context& c, const std::string& row, mv::Features<Unsh
 }  // namespace
 
 void draw_accuracy(const fs::path& folder) {
-  mv::Chart main{.title = "Teachers and students: test accuracy of the moving average",
-                 .x_title = "epoch",
-                 .y_title = "%",
-                 .series = {}};
-  mv::Chart ablation{
-      .title = "Ablation, seed 1: test accuracy of the moving average", .x_title = "epoch", .y_title = "%", .series = {}};
+  mv::Chart main{
+      .title = "Teachers and students: test accuracy, small images first", .x_title = "epoch", .y_title = "%", .series = {}};
+  mv::Chart ablation{.title = "Ablation, seed 1: test accuracy", .x_title = "epoch", .y_title = "%", .series = {}};
   const std::string ending = "_seed1.jsonl";
-  std::set<std::string> logs;  // by name: rows keep their places and colours
+  std::set<std::string> logs;  // by name: rows keep their places and colours, and small images come before whole ones
   if (fs::is_directory(folder / "logs"))
     for (const auto& entry : fs::directory_iterator(folder / "logs"))
       if (const std::string name = entry.path().filename().string(); name.ends_with(ending)) logs.insert(name);
+  struct Line {
+    mv::Series series;
+    double epochs = 0;
+  };
+  std::map<std::string, Line> lines;
   for (const std::string& log : logs) {
-    mv::Series line{.name = log.substr(0, log.size() - ending.size()), .x = {}, .y = {}};
+    constexpr std::string_view small = "_at_24";
+    std::string row = log.substr(0, log.size() - ending.size());
+    if (row.ends_with(small)) row.resize(row.size() - small.size());  // one line with the row that goes on from it
+    Line& line = lines[row];
+    const double before = line.epochs;
     each_line(folder / "logs" / log, [&](const nlohmann::json& epoch) {
+      line.epochs = before + epoch.at("epoch").get<double>() + 1;
       if (!epoch.contains("average_accuracy")) return;
-      line.x.push_back(epoch.at("epoch").get<double>() + 1);
-      line.y.push_back(100 * epoch.at("average_accuracy").get<double>());
+      line.series.x.push_back(line.epochs);
+      line.series.y.push_back(100 * epoch.at("average_accuracy").get<double>());
     });
-    if (!line.x.empty()) (line.name.starts_with("ablation") ? ablation : main).series.push_back(std::move(line));
+  }
+  for (auto& [row, line] : lines) {
+    if (line.series.x.empty()) continue;
+    line.series.name = row;
+    (row.starts_with("ablation") ? ablation : main).series.push_back(std::move(line.series));
   }
   std::vector<mv::Chart> panels;
   for (mv::Chart* const chart : {&main, &ablation})
@@ -111,7 +124,7 @@ void draw_figures(const Context& c) {
   };
   using Mini = mv::ViT<mini_config>;
   const mv::Chart chart{
-      .title = fmt::format("Alignment with the unshared model of another seed: linear CKA, {} images", batch.size()),
+      .title = fmt::format("Linear CKA with the unshared model of another seed, {} images", batch.size()),
       .x_title = "layer",
       .y_title = "CKA",
       .series = {line.template operator()<Unshared>(0), line.template operator()<mv::ViT<shared_config>>(1),
