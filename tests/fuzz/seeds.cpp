@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// seeds FOLDER: valid inputs to begin with, which the fixtures lack: FOLDER/weights, FOLDER/model and FOLDER/settings.
+// seeds FOLDER: inputs to begin with, which the fixtures lack, valid ones and such that are refused late: FOLDER/weights,
+// FOLDER/model, FOLDER/settings and FOLDER/lists.
 #include "../io/raw_torch.hpp"
 #include "io_targets.hpp"
 
