@@ -27,7 +27,7 @@ if [ -n "$aarch64" ]; then
   compiler=aarch64-linux-gnu-g++ serial=1 run=(qemu-aarch64 -L /usr/aarch64-linux-gnu)
   [ ${#floors[@]} -gt 0 ] || floors=(simd kernels ops layers models)
 fi
-[ ${#floors[@]} -gt 0 ] || floors=(core simd kernels ops layers models testing train io data run analysis)
+[ ${#floors[@]} -gt 0 ] || floors=(core simd kernels ops layers models train io data run analysis)
 for program in "$compiler" "${run[@]:0:1}"; do
   command -v "$program" > /dev/null || { echo "toolchain.sh: $program is missing" >&2; exit 1; }
 done

@@ -72,8 +72,8 @@ TEST_CASE("long run: memory does not grow over 1,000 steps of training", "[run][
   const auto images = pictures(4);
   const auto targets = labels(4);
   auto trainer = plain(model, 2);
-  const auto train = [&](int steps) {
-    for (int i = 0; i < steps; ++i) trainer.step(images, targets);
+  const auto train = [&](int count) {
+    for (int i = 0; i < count; ++i) trainer.step(images, targets);
   };
   train(50);
   const long before = resident();

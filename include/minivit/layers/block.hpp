@@ -29,9 +29,14 @@ struct BlockNorms {
   Norm norm1;                                                 ///< in front of attention
   Norm norm2;                                                 ///< in front of the MLP
 };
-/// Stands for what a config switches off.
+/// Stands for what a config switches off. Its constructors are written out because clang 16 takes what follows for
+/// unreachable when an array of structs with a [[no_unique_address]] member that has none is given its value by {}.
 struct Nothing {
-  struct Saved {};  ///< and of what backward would need
+  constexpr Nothing() {}  ///< does nothing
+  /// Stands for what backward would need of it.
+  struct Saved {
+    constexpr Saved() {}  ///< does nothing
+  };
 };
 
 /// Shared by the layers of a group: the four large matrices.
