@@ -129,6 +129,43 @@ TEST_CASE("list: numbers are the numbers of the classes, a model's when it is kn
   CHECK(open({}).class_names == Row{"02", "10"});
 }
 
+TEST_CASE("list: whole numbers from 0 on are numbers, with gaps; anything else makes all labels names", "[data]") {
+  const auto classes = [](const Row& labels) {
+    return mv::detail::csv_classes({.files = {}, .labels = labels, .splits = {}});
+  };
+  const auto numbers = [](int count) {
+    Row out;
+    for (int k = 0; k < count; ++k) out.push_back(std::to_string(k));
+    return out;
+  };
+  CHECK(classes(numbers(12)) == numbers(12));  // "10" is not behind "1"
+  CHECK(classes({"11", "2", "0", "10", "2"}) == numbers(12));
+  CHECK(classes({"0", "0"}) == numbers(1));
+  CHECK(classes({"0", "1"}) == numbers(2));
+  CHECK(classes({"1", "0"}) == numbers(2));
+  CHECK(classes({"3"}) == numbers(4));
+  CHECK(classes({"99999", "5"}).size() == 100000);
+  for (const char* const name : {"-1", "-0", "+1", "00", "01", "1.0", " 1", "1 ", "0x1", "100000", "one", "/", ":"}) {
+    CAPTURE(name);
+    Row names{name, "9", "10"};
+    std::sort(names.begin(), names.end());
+    CHECK(classes({"10", name, "9"}) == names);
+    CHECK(classes({"9", "10", name}) == names);
+  }
+  const Folder folder;
+  folder.picture("x.png", 1);
+  const auto open = [&](const char* labels) {
+    folder.text("list.csv", labels);
+    return mv::open_dataset(folder.file("list.csv"), mv::Split::test, 4);
+  };
+  const auto some = open("label,path\n10,x.png\n0,x.png\n2,x.png\n");
+  CHECK(some.labels == Labels{10, 0, 2});
+  CHECK(some.class_names == numbers(11));
+  const auto names = open("label,path\n10,x.png\n-1,x.png\n2,x.png\n");
+  CHECK(names.labels == Labels{1, 0, 2});
+  CHECK(names.class_names == Row{"-1", "10", "2"});
+}
+
 TEST_CASE("list: one file with both splits, or one for each, labelled alike", "[data]") {
   const Folder folder;
   for (const char* const name : {"a", "b", "c"}) folder.picture(std::string(name) + ".png", name[0]);

@@ -104,6 +104,19 @@ TEST_CASE("cifar: wrong sizes, wrong labels and missing files are refused by nam
   CHECK(contains(message_of(load), "record 1 has a label out of range: expected 0 to 9, found 10"));
 }
 
+TEST_CASE("cifar: a file above 1 GiB is refused for its size, unread", "[data]") {
+  const Folder folder;
+  for (const char* const name : {"test_batch.bin", "test.bin"}) {
+    save(folder.path() / name, records(1));
+    fs::resize_file(folder.path() / name, (std::uintmax_t{1} << 30) + 1);  // sparse: takes no room
+  }
+  const auto refusal = [&](const char* name) {
+    return "read " + (folder / name) + ": the file is too large: expected at most 1073741824 bytes, found 1073741825";
+  };
+  CHECK(message_of([&] { mv::load_cifar10(folder.path(), mv::Split::test); }) == refusal("test_batch.bin"));
+  CHECK(message_of([&] { mv::load_cifar100(folder.path(), mv::Split::test); }) == refusal("test.bin"));
+}
+
 TEST_CASE("folder: classes and files in byte order, other files ignored", "[data]") {
   const Folder root;
   save(root.path() / "train/zebra/b.PNG", flat(8, 8, 20));

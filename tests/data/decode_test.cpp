@@ -129,6 +129,27 @@ TEST_CASE("exif: damaged data mean upright, wherever they are cut or changed", "
   CHECK(mv::detail::exif_orientation(many) == 6);
 }
 
+TEST_CASE("exif: the byte order is II or MM, and what has neither is upright", "[data]") {
+  const auto tiff = [](const char* order, bool little) {  // one entry: orientation 6
+    Bytes out{static_cast<std::byte>(order[0]), static_cast<std::byte>(order[1])};
+    const auto put = [&](unsigned value, int bytes) {
+      for (int i = 0; i < bytes; ++i)
+        out.push_back(static_cast<std::byte>(value >> 8 * (little ? i : bytes - 1 - i) & 255u));
+    };
+    for (const auto& [value, bytes] : {std::pair(42u, 2), std::pair(8u, 4), std::pair(1u, 2), std::pair(0x0112u, 2),
+                                       std::pair(3u, 2), std::pair(1u, 4), std::pair(6u, 2), std::pair(0u, 2)})
+      put(value, bytes);
+    return out;
+  };
+  CHECK(mv::detail::exif_orientation(tiff("II", true)) == 6);
+  CHECK(mv::detail::exif_orientation(tiff("MM", false)) == 6);
+  for (const bool little : {true, false})
+    for (const char* const order : {"IM", "MI", "Ix", "xI", "Mx", "xM", "ii", "mm", "xx", little ? "MM" : "II"}) {
+      CAPTURE(little, order);
+      CHECK(mv::detail::exif_orientation(tiff(order, little)) == 1);
+    }
+}
+
 TEST_CASE("decode: a PNG chunk of an unknown kind that must be understood is refused", "[data]") {
   Bytes bad = file("rgb8.png");
   const Bytes chunk{std::byte{0},   std::byte{0},   std::byte{0},    std::byte{0},    std::byte{'A'},  std::byte{'B'},

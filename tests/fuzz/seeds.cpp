@@ -98,6 +98,7 @@ int main(int argc, char** argv) {
   io_test::put(folder / "lists" / "train_and_test.csv",
                "path,label,split\na.png,cat,train\n\"b,c.png\",dog,test\nd.png,cat,val\n");
   io_test::put(folder / "lists" / "numbers.csv", "label,other,path\n0,x,a.png\n2,,b.png\n");
+  io_test::put(folder / "lists" / "large_number.csv", "path,label\na.png,999999\n");
   int refused = 0;
   for (const char* list :
        {"path,path,label\n", "path,split\n", "path,label\n,cat\n", "path,label\na.png,\n", "path,label\n",

@@ -10,7 +10,7 @@ namespace {
 std::string refused(std::string_view text) {
   return message_of([&] { parse_json_strict(text, "test", 3, 8); });
 }
-std::string again(std::string_view text) { return parse_json_strict(text, "test", 3).text(); }
+std::string again(std::string_view text) { return parse_json_strict(text, "test", 3).json(); }
 }  // namespace
 
 TEST_CASE("strict JSON: depth, number of values, repeated keys, zero bytes and deep nesting", "[io]") {
@@ -26,6 +26,16 @@ TEST_CASE("strict JSON: depth, number of values, repeated keys, zero bytes and d
   CHECK(contains(refused(std::string("{}\0{", 4)), "zero byte"));
   CHECK(contains(refused("1e999"), "not valid JSON"));
   CHECK(contains(refused("[1,]"), "not valid JSON at byte 4"));
+}
+
+TEST_CASE("strict JSON: what cannot be read is shown up to its fortieth character", "[io]") {
+  // A text without an end is read up to the end of the document.
+  CHECK(refused('"' + std::string(38, 'a')) == "test: not valid JSON at byte 40: found '\"" + std::string(38, 'a') + "'");
+  CHECK(refused('"' + std::string(39, 'a')) == "test: not valid JSON at byte 41: found '\"" + std::string(39, 'a') + "'");
+  for (const std::size_t more : {1u, 2u, 1000u}) {
+    const std::string message = refused('"' + std::string(39 + more, 'a'));
+    CHECK(message == concat({"test: not valid JSON at byte ", 41 + more, ": found '\"", std::string(39, 'a'), "...'"}));
+  }
 }
 
 TEST_CASE("JSON values: a document comes back as it was, without its spaces and in its order", "[io]") {
@@ -49,25 +59,42 @@ TEST_CASE("JSON values: each kind is told from the others", "[io]") {
     REQUIRE(value != nullptr);
     return *value;
   };
-  CHECK(at("n").as<std::nullptr_t>() != nullptr);
-  CHECK(*at("b").as<bool>());
-  CHECK(*at("u").as<std::uint64_t>() == 3);
-  CHECK(at("u").as<std::int64_t>() == nullptr);
-  CHECK(*at("i").as<std::int64_t>() == -3);
-  CHECK(at("d").as<std::uint64_t>() == nullptr);
-  CHECK(*at("s").as<std::string>() == "3");
-  CHECK(at("a").as<JsonValue::Array>()->size() == 1);
-  CHECK(at("u").number() == 3.0);
-  CHECK(at("i").number() == -3.0);
-  CHECK(at("d").number() == 3.0);
-  for (const char* name : {"n", "b", "s", "a", "o"}) CHECK(!at(name).number());
+  CHECK(at("n").type == JsonValue::Type::null);
+  CHECK(*at("b").as_boolean());
+  CHECK(*at("u").as_count() == 3);
+  for (const char* name : {"n", "b", "i", "d", "s", "a", "o"}) CHECK(at(name).as_count() == nullptr);
+  CHECK(*at("s").as_string() == "3");
+  for (const char* name : {"n", "b", "u", "i", "d", "a", "o"}) CHECK(at(name).as_string() == nullptr);
+  CHECK(at("a").as_array()->size() == 1);
+  CHECK(at("a").as_object() == nullptr);
+  CHECK(at("o").as_array() == nullptr);
+  CHECK(at("s").as_boolean() == nullptr);
+  CHECK(*at("u").as_number() == 3.0);
+  CHECK(*at("i").as_number() == -3.0);
+  CHECK(*at("d").as_number() == 3.0);
+  for (const char* name : {"n", "b", "s", "a", "o"}) CHECK(at(name).as_number() == nullptr);
   std::string types;
-  for (const auto& [name, value] : *document.as<JsonValue::Object>()) types += value.type() + " ";
-  CHECK(types == "null boolean number number number string array object ");
-  CHECK(*at("o").find("u")->as<std::uint64_t>() == 4);
+  for (const JsonValue& member : *document.as_object()) types += concat({member.name, ":", member.type_name(), " "});
+  CHECK(types == "n:null b:boolean u:number i:number d:number s:string a:array o:object ");
+  CHECK(*at("o").find("u")->as_count() == 4);
   CHECK(document.find("x") == nullptr);
   CHECK(document.find("o.u") == nullptr);
   CHECK(at("a").find("0") == nullptr);
+}
+
+TEST_CASE("JSON strings: an array of texts and nothing else", "[io]") {
+  const auto strings = [](std::string_view text) { return parse_json_strings(text, "test", "names", 3); };
+  const auto no_strings = [&](std::string_view text) { return message_of([&] { strings(text); }); };
+  CHECK(strings("[]").empty());
+  CHECK(strings(R"([ "a", "", "\u0061" ])") == std::vector<std::string>{"a", "", "a"});
+  CHECK(no_strings(R"(["a","b","c","d"])") == "test: too many names: expected at most 3, found more");
+  for (const char* text : {"null", "true", "3", "-3", "0.5", R"("a")", "{}", R"({"a":"b"})", "[null]", "[true]", "[3]",
+                           "[-3]", "[0.5]", R"(["a",["b"]])", R"([{"a":"b"}])", "[[]]"}) {
+    INFO(text);
+    CHECK(no_strings(text) == "test: wrong names: expected an array of strings");
+  }
+  CHECK(contains(no_strings(R"(["a")"), "not valid JSON"));
+  CHECK(contains(no_strings("[\"\xFF\"]"), "not valid UTF-8"));
 }
 
 TEST_CASE("JSON text: objects by name, one inside the other", "[io]") {

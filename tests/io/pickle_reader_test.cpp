@@ -191,6 +191,22 @@ TEST_CASE("pickle: stacks that do not add up are refused", "[io]") {
   says(refused_value("cabc"), "a name has no end");
 }
 
+TEST_CASE("pickle: what goes past the end is refused with what is left and what was asked for", "[io]") {
+  const auto past = [](int at, int left, const std::string& asked) {
+    return "read x.pth: pickle: something goes past the end at byte " + std::to_string(at) + ": expected " +
+           std::to_string(left) + " bytes at most, found " + asked + " (the file is cut short or damaged)";
+  };
+  CHECK(refused_value("X" + le(6, 4) + "abcd") == past(2, 5, "6"));   // four letters and the end
+  CHECK(refused_value("X" + le(5, 4) + "abcd") == past(12, 0, "1"));  // takes the end, too
+  CHECK(refused_value("NN\x8d" + le(~0ull, 8)) == past(4, 1, "18446744073709551615"));
+  CHECK(refused_value("K\x01U\x09" + std::string(7, 'x')) == past(4, 8, "9"));
+  CHECK(refused_value("\x8a\xff") == past(2, 1, "255"));
+  CHECK(refused(begin + "NNJ\x01\x02\x03") == past(4, 3, "4"));
+  CHECK(refused(begin + "G1234567") == past(2, 7, "8"));
+  CHECK(refused(begin) == past(2, 0, "1"));
+  CHECK(refused(begin + "N", {.bytes = 3}) == past(3, 0, "1"));
+}
+
 TEST_CASE("pickle: claimed lengths past the end are refused before anything is taken", "[io]") {
   const auto start = std::chrono::steady_clock::now();
   for (const std::string& ops :

@@ -39,6 +39,10 @@ std::vector<Case> malformed() {
       {"length 100000001", raw("{}", 0).replace(0, 8, length_bytes(100'000'001)), "too large"},
       {"length 2^64 - 1", raw("{}", 0).replace(0, 8, length_bytes(~std::uint64_t{0})), "too large"},
       {"length 0", length_bytes(0), "empty header"},
+      {"length 0 with data", length_bytes(0) + "{}", "empty header"},
+      {"one byte", raw("[", 0), "byte 8 of the file: expected '{', found '[' ("},
+      {"one brace", raw("{", 0), "not valid JSON at byte"},
+      {"one space", raw(" ", 0), "not valid JSON at byte"},
       {"first byte not a brace", raw("[]", 0), "byte 8"},
       {"byte order mark", raw("\xEF\xBB\xBF{}", 0), "byte 8"},
       {"white space only", raw("   \n", 0), "not valid JSON"},
@@ -145,6 +149,7 @@ TEST_CASE("safetensors header: files are refused like memory", "[io]") {
     put(path, c.bytes);
     const std::string message = message_of([&] { SafeTensors::open(path); });
     CHECK(message.find(c.message) != std::string::npos);
+    CHECK(message == replaced(refusal(c.bytes), "file.safetensors", path));
   }
 }
 
@@ -181,7 +186,7 @@ TEST_CASE("safetensors header: valid files are accepted", "[io]") {
   }
 }
 
-TEST_CASE("safetensors header: all 22 types are known by name", "[io]") {
+TEST_CASE("safetensors header: all 22 types are known by name and size", "[io]") {
   const char* const names[] = {"BOOL",    "F4",          "F6_E2M3",     "F6_E3M2", "U8",  "I8",  "F8_E5M2", "F8_E4M3",
                                "F8_E8M0", "F8_E4M3FNUZ", "F8_E5M2FNUZ", "I16",     "U16", "F16", "BF16",    "I32",
                                "U32",     "F32",         "C64",         "F64",     "I64", "U64"};
@@ -189,9 +194,14 @@ TEST_CASE("safetensors header: all 22 types are known by name", "[io]") {
   for (std::size_t i = 0; i < std::size(names); ++i) {
     INFO(names[i]);
     const auto bytes = static_cast<std::size_t>(bits[i]);  // 8 elements
-    const SafeTensors file = parse(raw(one(names[i], "[8]", "[0," + std::to_string(bytes) + "]"), bytes));
+    const auto with = [&](std::size_t size) { return raw(one(names[i], "[8]", "[0," + std::to_string(size) + "]"), size); };
+    const SafeTensors file = parse(with(bytes));
     CHECK(name_of(file.at("a").dtype) == names[i]);
+    CHECK(bits_of(file.at("a").dtype) == bits[i]);
     CHECK(file.bytes(file.at("a")).size() == bytes);
+    for (const std::size_t size : {bytes - 1, bytes + 1})
+      CHECK(contains(refusal(with(size)),
+                     std::to_string(bytes) + " bytes for " + names[i] + " [8], found " + std::to_string(size) + " bytes"));
   }
 }
 

@@ -8,6 +8,7 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -135,6 +136,45 @@ TEST_CASE("safetensors: types we do not compute with are refused by name when as
     CHECK(message_of([&] { file.read<std::int64_t>("a"); }).empty() == integer);
     CHECK(message_of([&] { file.read<std::int32_t>("a"); }).empty() == (name == "I32" || name == "U8"));
   }
+}
+
+TEST_CASE("safetensors: a header that begins with something else is refused with its first byte, from files, too", "[io]") {
+  const Folder folder;
+  const auto both = [&](const std::string& header, const std::string& found) {
+    const std::string bytes = raw(header, 0), path = folder / "a.safetensors",
+                      expected = ": header: wrong first byte, byte 8 of the file: expected '{', found " + found +
+                                 " (is this a safetensors file?)";
+    CHECK(refusal(bytes) == "read file.safetensors" + expected);
+    put(path, bytes);
+    CHECK(message_of([&] { SafeTensors::open(path); }) == "read " + path + expected);
+  };
+  both("", "an empty header");
+  both("[", "'['");
+  both("[]", "'['");
+  both("xyz{}", "'x'");
+  both(std::string("\0{}", 3), "'\\x00'");
+}
+
+TEST_CASE("safetensors: a header may be as long as the limit and no longer, before any of it is read", "[io]") {
+  const Folder folder;
+  const std::string path = folder / "a.safetensors";
+  const auto refused = [&](std::string_view bytes, const SafeTensors::Limits& limits) {
+    const std::string message = message_of(
+        [&] { SafeTensors::parse(std::as_bytes(std::span(bytes.data(), bytes.size())), path, limits); });
+    put(path, bytes);
+    CHECK(message_of([&] { SafeTensors::open(path, limits); }) == message);
+    return message;
+  };
+  const std::string header = R"({"a":{"dtype":"U8","shape":[3],"data_offsets":[0,3]}})", file = raw(header, 3);
+  const auto limit = [](std::uint64_t header_bytes) { return SafeTensors::Limits{.header_bytes = header_bytes}; };
+  CHECK(refused(file, limit(header.size())) == "");
+  CHECK(refused(file, limit(header.size() + 1)) == "");
+  CHECK(contains(refused(file, limit(header.size() - 1)),
+                 concat({"header length in bytes 0 to 7 is too large: expected at most ", header.size() - 1, ", found ",
+                         header.size(), " (is this a safetensors file?)"})));
+  // What the length says decides, not what is there.
+  CHECK(contains(refused(length_bytes(100'000'000), {}), "header goes past the end of the file: expected at most 0 bytes"));
+  CHECK(contains(refused(length_bytes(100'000'001), {}), "too large: expected at most 100000000, found 100000001"));
 }
 
 TEST_CASE("safetensors: what cannot be read back is not written", "[io]") {

@@ -111,6 +111,30 @@ TEST_CASE("torch file: what PyTorch wrote is read, in both containers, every typ
   }
 }
 
+TEST_CASE("torch file: its first nine bytes tell it from files of other kinds", "[io]") {
+  const auto is = [](const std::string& bytes) { return minivit::TorchFile::recognises(bytes_of(bytes)); };
+  for (const std::uint64_t protocol : {2, 3, 4, 5}) CHECK(is("\x80" + le(protocol, 1) + "}(XXXXX"));
+  for (const std::uint64_t protocol : {0, 1, 6, 255}) CHECK(!is("\x80" + le(protocol, 1) + "}(XXXXX"));
+  for (const char* const other : {"", "\x80\x02", "\x80\x02}(XXXX", "\x81\x02}(XXXXX", "\x7f\x02}(XXXXX", "text, and no end",
+                                  "\x89PNG\r\n\x1a\n...", "\x02\x02\x02\x02\x02\x02\x02\x02\x02"}) {
+    INFO(other);
+    CHECK(!is(other));
+  }
+  // The length of a safetensors header, which may begin like a pickle; at most 100,000,000 bytes.
+  CHECK(!is(le(0x280, 8) + "{"));
+  CHECK(!is(le(0x5F50280, 8) + "{"));
+  CHECK(is(le(0x5F60280, 8) + "{"));
+
+  CHECK(is("PK\x03\x04" + le(0, 5)));
+  CHECK(is("PK\x03\x04" + le(20, 4) + "\x08"));
+  for (const char white_or_brace : {'{', ' ', '\t', '\r', '\n'}) CHECK(!is("PK\x03\x04" + le(0, 4) + white_or_brace));
+  CHECK(!is("PK\x03\x04" + le(0, 4)));
+  for (const char* const mark : {"PK\x03\x05", "PK\x05\x06", "pk\x03\x04", "QK\x03\x04"}) CHECK(!is(mark + le(0, 5)));
+
+  says(refused("a text that is no file of torch.save"), "pickle: does not begin with a protocol at byte 0");
+  says(refused("short"), "pickle: does not begin with a protocol at byte 0");
+}
+
 TEST_CASE("torch file: the dictionary is chosen by one rule, or by name", "[io]") {
   const auto with = [](const char* name) {
     return std::pair<std::string, std::string>{name, dict({{std::string("in_") + name, w23}})};
@@ -193,56 +217,36 @@ TEST_CASE("torch file: a tensor that reaches outside of its storage is refused b
   says_nothing(refused_tensor(tensor(six, 0, {0, ~0ull >> 1, ~0ull >> 1}, {1, 1, 1})));  // no element at all
 }
 
-TEST_CASE("torch file: a tensor whose description makes no sense is no tensor", "[io]") {
-  const auto left_out = [](const std::string& ops) {
-    const StateDict file = parsed(torch_zip(dict({{"w", w23}, {"x", ops}}), {{"0", floats(6)}}));
-    REQUIRE(file.origin().left_out.size() == 1);
-    return file.origin().left_out[0];
-  };
-  const auto rebuilt = [](std::string_view what, Values arguments) { return call(name("torch._utils", what), arguments); };
-  const std::string shape = "offset, shape and strides are no numbers";
-  says(left_out(tensor(six, ~0ull, {6}, {1})), shape);  // -1
-  says(left_out(tensor(six, 0, {~0ull}, {1})), shape);
-  says(left_out(tensor(six, 0, {2, 3}, {~0ull, 1})), shape);
-  says(left_out(tensor(six, 0, {6}, {1, 1})), shape);
-  says(left_out(tensor(six, 0, {1, 1, 1, 1, 1, 1, 1, 1, 1}, {1, 1, 1, 1, 1, 1, 1, 1, 1})), shape);
-  says(left_out(rebuilt("_rebuild_tensor_v2", {six, "K" + le(0, 1)})), "too few arguments");
-  says(left_out(rebuilt("_rebuild_tensor_v3", {six, "K" + le(0, 1), numbers({6}), numbers({1}), "\x89", "N"})),
-       "too few arguments");
-  says(left_out(tensor("N", 0, {6}, {1})), "its storage is None");
-  says(left_out(tensor(text("0") + "Q", 0, {6}, {1})), "its storage is described in an unknown way");
-  says(left_out(tensor(storage("0", 6, "MeshStorage"), 0, {6}, {1})), "its storage has the unknown type torch.MeshStorage");
-  says(left_out(tensor(storage("0", 6, "ComplexDoubleStorage"), 0, {6}, {1})), "its numbers are ComplexDoubleStorage");
-  says(left_out(rebuilt("_rebuild_tensor_v2",
-                        {six, "K" + le(0, 1), numbers({6}), numbers({1}), "\x89", "N", dict({{"neg", "\x88"}})})),
-       "a negated or conjugated view");
-  says(left_out(rebuilt("_rebuild_parameter",
-                        {rebuilt("_rebuild_parameter",
-                                 {rebuilt("_rebuild_parameter", {rebuilt("_rebuild_parameter", {w23, "\x88", "N"})})})})),
-       "_rebuild_parameter");
-  CHECK(parsed(one(rebuilt("_rebuild_parameter", {w23, "\x88", "N"}))).tensors().size() == 1);
-  CHECK(parsed(one(rebuilt("_rebuild_tensor", {six, "K" + le(0, 1), numbers({6}), numbers({1})}))).tensors().size() == 1);
-  CHECK(parsed(one(call(name("torch._tensor", "_rebuild_from_type_v2"),
-                        {name("torch._utils", "_rebuild_tensor_v2"), name("my", "Tensor"),
-                         tuple({six, "K" + le(0, 1), numbers({6}), numbers({1}), "\x89", "N"}), "N"})))
-            .tensors()
-            .size() == 1);
+TEST_CASE("torch file: a tensor without elements is read wherever it claims to begin", "[io]") {
+  const std::string object = dict({{"five", tensor(storage("1", 6), 5, {1}, {1})},
+                                   {"none", tensor(storage("0", 0), 0, {0}, {1})},
+                                   {"outside", tensor(storage("1", 6), 100, {2, 0}, {7, 1})},
+                                   {"inside", tensor(storage("1", 6), 3, {0}, {1})},
+                                   {"behind", tensor(storage("2", 0), 0, {0, 5}, {5, 1})}});
+  for (const std::string& bytes : {torch_zip(object, {{"0", ""}, {"1", floats(6)}, {"2", ""}}),
+                                   torch_legacy(object, {{"0", 0, ""}, {"1", 6, floats(6)}, {"2", 0, ""}})}) {
+    const StateDict file = parsed(bytes);
+    CHECK(values(file, "five") == std::vector<float>{5});
+    for (const char* const name : {"none", "outside", "inside", "behind"}) {
+      INFO(name);
+      const TensorInfo& t = file.at(name);
+      CHECK((t.size == 0 && t.bytes == 0 && t.strides.empty()));
+      CHECK(values(file, name).empty());
+      CHECK(file.bytes(t).empty());
+    }
+    // It stands where its storage begins; storages begin at multiples of 64.
+    CHECK((file.at("five").offset == 5 * 4 && file.at("outside").offset == 0 && file.at("inside").offset == 0));
+    CHECK(file.at("behind").offset == 64);
+  }
 }
 
-TEST_CASE("torch file: newer types stand beside a storage that counts bytes", "[io]") {
-  const auto typed = [](const char* type, std::uint64_t bytes, std::uint64_t elements) {
-    return call(name("torch._utils", "_rebuild_tensor_v3"),
-                {storage("0", bytes, "UntypedStorage"), "K" + le(0, 1), numbers({elements}), numbers({1}), "\x89", "N",
-                 name("torch", type)});
-  };
-  CHECK(values(parsed(one(typed("float32", 24, 6))), "w") == std::vector<float>{0, 1, 2, 3, 4, 5});
-  CHECK(parsed(one(typed("float8_e4m3fn", 24, 24))).at("w").dtype == DType::F8_E4M3);
-  CHECK(parsed(one(typed("uint16", 24, 12))).at("w").bytes == 24);
-  says(refused(one(typed("float32", 24, 7))), "it goes past the end of its storage: expected 6 elements");
-  says(refused(one(typed("float32", 28, 7))),
-       "its storage has another size: expected 7 elements of 4 bytes, found 24 bytes");
-  says(refused(one(typed("float32", 23, 5))), "no tensors by name");
-  says(refused(one(typed("float3", 24, 6))), "no tensors by name");
+TEST_CASE("torch file: a storage is found wherever the pickle describes it", "[io]") {
+  // The very first thing of a pickle: a list, which begins before its parts. A tuple comes behind them.
+  const std::string first = "](" + text("storage") + name("torch", "FloatStorage") + text("0") + text("cpu") + integer(6) +
+                            "eq" + le(1, 1) + "0",
+                    object = first + dict({{"w", tensor("h" + le(1, 1) + "Q", 0, {6}, {1})}});
+  for (const std::string& bytes : {torch_zip(object, {{"0", floats(6)}}), torch_legacy(object, {{"0", 6, floats(6)}})})
+    CHECK(values(parsed(bytes), "w") == std::vector<float>{0, 1, 2, 3, 4, 5});
 }
 
 TEST_CASE("torch file: storages that are missing or of another size are refused", "[io]") {

@@ -94,6 +94,23 @@ TEST_CASE("zip: sizes and places of 64 bits are read from their own field", "[io
     well_said(refused(wide(le(1, 2) + le(24, 2) + le(5, 8) + le(5, 8) + le(place, 8))), "x.pth");
 }
 
+TEST_CASE("zip: when an entry was written, by what and for whom does not matter", "[io]") {
+  const std::string good = two();
+  for (const std::size_t record : {directory_at, second_record}) {
+    // Versions of the format, time and date, inner and outer attributes.
+    std::string other = at_byte(good, record + 4, "\xff\xff\xff\xff");
+    other = at_byte(other, record + 12, "\xff\xff\xff\xff");
+    other = at_byte(other, record + 36, "\xff\xff\xff\xff\xff\xff");
+    const std::size_t local = record == directory_at ? 0 : second_at;
+    other = at_byte(other, local + 4, "\xff\xff");
+    other = at_byte(other, local + 10, "\xff\xff\xff\xff");
+    const auto entries = entries_of(other);
+    REQUIRE(entries.size() == 2);
+    CHECK(content(other, entries[0]) == "hello");
+    CHECK(content(other, entries[1]) == std::string(70, 's'));
+  }
+}
+
 TEST_CASE("zip: an archive that lies is refused with what is wrong", "[io]") {
   const std::string good = two();
   const std::size_t end = good.size() - 22;

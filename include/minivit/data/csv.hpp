@@ -119,9 +119,10 @@ inline CsvList read_csv_list(const std::filesystem::path& path) {
 }
 
 namespace detail {
-/// The number that a label is, without sign or leading zeros; -1 when it is none below a million.
+/// The number that a label is, without sign or leading zeros; -1 when it is none below a hundred thousand. Each class up to
+/// the largest gets a name, so a limit bounds what a few bytes of a list may cost.
 inline std::int32_t label_number(std::string_view text) {
-  if (text.empty() || text.size() > 6 || (text.size() > 1 && text[0] == '0')) return -1;
+  if (text.empty() || text.size() > 5 || (text.size() > 1 && text[0] == '0')) return -1;
   std::int32_t number = 0;
   for (const char c : text) {
     if (c < '0' || c > '9') return -1;

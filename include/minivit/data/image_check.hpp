@@ -154,7 +154,7 @@ inline ImageHeader check_png(ByteReader in) {
       const auto depth = static_cast<int>(fields.big(1, "IHDR")), colour = static_cast<int>(fields.big(1, "IHDR"));
       const bool grey = colour == 0, palette = colour == 3, rgb = colour == 2 || colour == 4 || colour == 6;
       const bool small = depth == 1 || depth == 2 || depth == 4;
-      if (!(depth == 8 || ((grey || palette) && small) || ((grey || rgb) && depth == 16)))
+      if (!((depth == 8 && (grey || palette || rgb)) || ((grey || palette) && small) || ((grey || rgb) && depth == 16)))
         in.refuse("the PNG has an unknown colour type and depth");
       header.bytes_per_pixel = depth == 16 ? 8 : 4;
       header.depth = depth;

@@ -45,13 +45,12 @@ inline std::string float_text(float value) {
   char text[32];
   const auto end = std::to_chars(text, text + sizeof text, value).ptr;
   const JsonValue shortest = parse_json_strict({text, end}, "a float", 1);
-  return static_cast<float>(shortest.number().value()) == value ? shortest.text()
-                                                                : JsonValue{static_cast<double>(value)}.text();
+  return static_cast<float>(shortest.real) == value ? shortest.text : double_text(static_cast<double>(value));
 }
 
 /// Infinity when the number does not fit in a float. Precondition: `json` is a number.
 inline float json_float(const JsonValue& json) {
-  const double value = json.number().value();
+  const double value = json.real;
   constexpr auto most = std::numeric_limits<float>::max();
   return std::abs(value) <= static_cast<double>(most) ? static_cast<float>(value) : std::numeric_limits<float>::infinity();
 }
@@ -106,10 +105,11 @@ inline Preprocessing preprocessing_from_json(std::string_view text, std::string_
           .expected = expected,
           .found = found});
   };
-  const auto* const fields = document.as<JsonValue::Object>();
-  if (fields == nullptr) wrong("", "a JSON object", document.type());
-  for (const auto& [name, value] : *fields)
-    if (name != "mean" && name != "std" && name != "crop_pct" && name != "interpolation" && name != "crop_mode")
+  const auto* const fields = document.as_object();
+  if (fields == nullptr) wrong("", "a JSON object", std::string(document.type_name()));
+  for (const JsonValue& field : *fields)
+    if (const auto& name = field.name;
+        name != "mean" && name != "std" && name != "crop_pct" && name != "interpolation" && name != "crop_mode")
       wrong(printable(name, 60), "mean, std, crop_pct, interpolation or crop_mode", "an unknown field");
   const auto field = [&](const char* name) -> const JsonValue& {
     const JsonValue* const at = document.find(name);
@@ -118,23 +118,23 @@ inline Preprocessing preprocessing_from_json(std::string_view text, std::string_
   };
   Preprocessing p;
   const auto read_three = [&](const char* name, std::array<float, 3>& out) {
-    const auto* const list = field(name).as<JsonValue::Array>();
+    const auto* const list = field(name).as_array();
     if (list == nullptr || list->size() != 3 ||
-        !std::ranges::all_of(*list, [](const JsonValue& x) { return x.number().has_value(); }))
-      wrong(name, "3 numbers", field(name).text());
+        !std::ranges::all_of(*list, [](const JsonValue& x) { return x.as_number() != nullptr; }))
+      wrong(name, "3 numbers", field(name).json());
     for (std::size_t i = 0; i < 3; ++i) out[i] = detail::json_float((*list)[i]);
   };
   read_three("mean", p.mean);
   read_three("std", p.std);
-  if (!field("crop_pct").number()) wrong("crop_pct", "a number", field("crop_pct").text());
+  if (field("crop_pct").as_number() == nullptr) wrong("crop_pct", "a number", field("crop_pct").json());
   p.crop_pct = detail::json_float(field("crop_pct"));
   const auto interpolation = detail::enum_value(detail::interpolation_names, field("interpolation"));
   if (!interpolation)
-    wrong("interpolation", detail::enum_choices(detail::interpolation_names), field("interpolation").text());
+    wrong("interpolation", detail::enum_choices(detail::interpolation_names), field("interpolation").json());
   p.interpolation = *interpolation;
   if (const JsonValue* const at = document.find("crop_mode"); at != nullptr) {
     const auto mode = detail::enum_value(detail::crop_mode_names, *at);
-    if (!mode) wrong("crop_mode", detail::enum_choices(detail::crop_mode_names), at->text());
+    if (!mode) wrong("crop_mode", detail::enum_choices(detail::crop_mode_names), at->json());
     p.crop_mode = *mode;
   }
   detail::check_preprocessing(p, where);
@@ -156,15 +156,8 @@ inline CheckpointInfo read_info(const StateDict& file) {
     const std::string where = concat({file.where(), ": ", printable(key, 40)});
     if (key == detail::preprocessing_key) info.preprocessing = preprocessing_from_json(value, where);
     if (key == detail::model_key) info.model = value;
-    if (key == detail::classes_key) {
-      // as many as a config may have, and the list itself
-      const JsonValue list = parse_json_strict(value, where, 2, 1'000'001);
-      const auto* const names = list.as<JsonValue::Array>();
-      if (names == nullptr ||
-          !std::ranges::all_of(*names, [](const JsonValue& x) { return x.as<std::string>() != nullptr; }))
-        fail({.where = where, .what = "wrong class names", .expected = "an array of texts"});
-      for (const JsonValue& name : *names) info.class_names.push_back(*name.as<std::string>());
-    }
+    if (key == detail::classes_key)  // as many as a config may have
+      info.class_names = parse_json_strings(value, where, "class names", 1'000'000);
     if (!key.starts_with(detail::own_keys)) info.extra[key] = value;
   }
   if (const auto config = read_config(file)) detail::check_class_names(info, input_output(*config).classes, file.where());

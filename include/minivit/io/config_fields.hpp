@@ -13,7 +13,6 @@
 #include <string>
 #include <string_view>
 #include <utility>
-#include <variant>
 #include <vector>
 
 namespace minivit::inline MINIVIT_ISA {
@@ -28,9 +27,17 @@ struct FieldRule {
 /// A field of a config. One type for all kinds of fields: what writes, reads and compares them is compiled once, not for
 /// each field of each family.
 struct ConfigField {
-  std::string_view name;                                ///< in files; a dot leads into an object
-  std::variant<int*, bool*, Pool*, PerStage*> place{};  ///< in the config that was asked
-  FieldRule rule{};                                     ///< what may stand there
+  std::string_view name;       ///< in files; a dot leads into an object
+  FieldRule rule{};            ///< what may stand there
+  int* number = nullptr;       ///< in the config that was asked, as are the others: one of them is not null
+  bool* truth = nullptr;       ///< the same
+  Pool* pool = nullptr;        ///< the same
+  PerStage* stages = nullptr;  ///< the same
+
+  ConfigField(std::string_view at, int* value, FieldRule r = {}) : name(at), rule(r), number(value) {}       ///< a number
+  ConfigField(std::string_view at, bool* value, FieldRule r = {}) : name(at), rule(r), truth(value) {}       ///< a truth
+  ConfigField(std::string_view at, Pool* value) : name(at), pool(value) {}                                   ///< a choice
+  ConfigField(std::string_view at, PerStage* value, FieldRule r = {}) : name(at), rule(r), stages(value) {}  ///< numbers
 };
 
 /// The fields of `config`, which must outlive them.
@@ -93,7 +100,7 @@ std::string enum_text(const std::pair<E, std::string_view> (&names)[N], E value)
 }
 template <class E, std::size_t N>
 std::optional<E> enum_value(const std::pair<E, std::string_view> (&names)[N], const JsonValue& json) {
-  const auto* const text = json.as<std::string>();
+  const std::string* const text = json.as_string();
   for (const auto& [e, name] : names)
     if (text != nullptr && *text == name) return e;
   return std::nullopt;
@@ -107,17 +114,17 @@ template <class E, std::size_t N>
 
 /// A field as JSON. Of [2,2,6,2] zeros behind the last stage are left out.
 inline std::string field_text(const ConfigField& field) {
-  if (const auto* const number = std::get_if<int*>(&field.place)) return std::to_string(**number);
-  if (const auto* const truth = std::get_if<bool*>(&field.place)) return **truth ? "true" : "false";
-  if (const auto* const pool = std::get_if<Pool*>(&field.place)) return json_string(enum_text(pool_names, **pool));
-  const PerStage& stages = *std::get<PerStage*>(field.place);
+  if (field.number != nullptr) return std::to_string(*field.number);
+  if (field.truth != nullptr) return *field.truth ? "true" : "false";
+  if (field.pool != nullptr) return json_string(enum_text(pool_names, *field.pool));
+  const PerStage& stages = *field.stages;
   const auto end = std::find_if(stages.rbegin(), stages.rend(), [](int n) { return n != 0; }).base();
   return json_list(std::span(stages.begin(), end), [](int n) { return std::to_string(n); });
 }
 
 /// Whether `json` is a whole number from 1 to `most`; then `value` is set.
 inline bool read_number(const JsonValue& json, int& value, int most) {
-  const auto* const number = json.as<std::uint64_t>();
+  const std::uint64_t* const number = json.as_count();
   const bool good = number != nullptr && *number >= 1 && *number <= static_cast<std::uint64_t>(most);
   if (good) value = static_cast<int>(*number);
   return good;
@@ -126,20 +133,20 @@ inline bool read_number(const JsonValue& json, int& value, int most) {
 /// Reads a field; returns what was expected when `json` is not that.
 inline std::string read_field(const JsonValue& json, const ConfigField& field) {
   const int most = field.rule.most;
-  if (const auto* const number = std::get_if<int*>(&field.place))
-    return read_number(json, **number, most) ? std::string() : concat({"a whole number from 1 to ", most});
-  if (const auto* const truth = std::get_if<bool*>(&field.place)) {
-    const auto* const value = json.as<bool>();
-    if (value != nullptr) **truth = *value;
+  if (field.number != nullptr)
+    return read_number(json, *field.number, most) ? std::string() : concat({"a whole number from 1 to ", most});
+  if (field.truth != nullptr) {
+    const bool* const value = json.as_boolean();
+    if (value != nullptr) *field.truth = *value;
     return value != nullptr ? "" : "true or false";
   }
-  if (const auto* const pool = std::get_if<Pool*>(&field.place)) {
+  if (field.pool != nullptr) {
     const auto value = enum_value(pool_names, json);
-    if (value) **pool = *value;
+    if (value) *field.pool = *value;
     return value ? "" : enum_choices(pool_names);
   }
-  PerStage& stages = *std::get<PerStage*>(field.place);
-  const auto* const list = json.as<JsonValue::Array>();
+  PerStage& stages = *field.stages;
+  const auto* const list = json.as_array();
   bool good = list != nullptr && !list->empty() && list->size() <= stages.size();
   stages = {};
   for (std::size_t s = 0; good && s < list->size(); ++s) good = read_number((*list)[s], stages[s], most);

@@ -8,8 +8,8 @@
 #include <minivit/io/config_fields.hpp>
 #include <minivit/models/any_config.hpp>
 
+#include <algorithm>
 #include <optional>
-#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -28,36 +28,32 @@ inline const JsonValue* find_field(const JsonValue& document, std::string_view n
 
 /// Throws Error for a part of `value` that is none of the `known` fields, holds none and is in none. `path` leads to
 /// `value`.
-inline void require_known(const JsonValue& value, const std::string& path, const std::set<const JsonValue*>& known,
+inline void require_known(const JsonValue& value, const std::string& path, const std::vector<const JsonValue*>& known,
                           std::string_view where) {
-  if (known.contains(&value)) return;
+  if (std::ranges::find(known, &value) != known.end()) return;
   const auto below = [&](const std::string& name) { return path.empty() ? name : concat({path, "/", name}); };
-  const auto* const object = value.as<JsonValue::Object>();
-  const auto* const array = value.as<JsonValue::Array>();
-  if (object != nullptr && !object->empty()) {
-    for (const auto& [name, member] : *object) require_known(member, below(name), known, where);
-  } else if (array != nullptr && !array->empty()) {
-    for (std::size_t i = 0; i < array->size(); ++i) require_known((*array)[i], below(std::to_string(i)), known, where);
-  } else {
+  if (value.items.empty())
     fail({.where = where,
           .what = concat({"unknown config field '", printable(path, 60), "'"}),
           .hint = "was the file written by a newer version?"});
-  }
+  const bool named = value.as_object() != nullptr;
+  for (std::size_t i = 0; i < value.items.size(); ++i)
+    require_known(value.items[i], below(named ? value.items[i].name : std::to_string(i)), known, where);
 }
 
 /// Sets `fields` to what a document of their family says.
 inline void read_fields(const JsonValue& document, const std::vector<ConfigField>& fields, std::string_view where) {
-  std::set<const JsonValue*> known{document.find("family")};
+  std::vector<const JsonValue*> known{document.find("family")};
   for (const ConfigField& field : fields) {
     const JsonValue* const value = find_field(document, field.name);
     if (value == nullptr && field.rule.optional) continue;
     if (value == nullptr) fail({.where = where, .what = concat({"config field '", field.name, "' is missing"})});
-    known.insert(value);
+    known.push_back(value);
     if (const std::string expected = read_field(*value, field); !expected.empty())
       fail({.where = where,
             .what = concat({"config field '", field.name, "' is wrong"}),
             .expected = expected,
-            .found = value->text()});
+            .found = value->json()});
   }
   require_known(document, "", known, where);
 }
@@ -85,11 +81,11 @@ inline std::string to_json(const AnyConfig& any) {
 /// The config in `text`. Throws Error, beginning with `where`, that names a missing, unknown or wrong field.
 inline AnyConfig config_from_json(std::string_view text, std::string_view where) {
   const JsonValue document = parse_json_strict(text, where, 4);
-  if (document.as<JsonValue::Object>() == nullptr)
-    fail({.where = where, .what = "wrong config", .expected = "a JSON object", .found = document.type()});
+  if (document.as_object() == nullptr)
+    fail({.where = where, .what = "wrong config", .expected = "a JSON object", .found = document.type_name()});
   const JsonValue* const family = document.find("family");
   const auto is = [&](const char* name) {
-    const auto* const found = family->as<std::string>();
+    const std::string* const found = family->as_string();
     return found != nullptr && *found == name;
   };
   const auto read = [&](auto config) {
@@ -101,7 +97,7 @@ inline AnyConfig config_from_json(std::string_view text, std::string_view where)
   fail({.where = where,
         .what = "config field 'family' is wrong",
         .expected = R"("vit" or "swin")",
-        .found = family->text(),
+        .found = family->json(),
         .hint = "was the file written by a newer version?"});
 }
 

@@ -25,22 +25,23 @@ namespace detail {
 struct TorchType {
   std::string_view name;
   std::optional<DType> dtype;
-  std::uint64_t bytes;  ///< of one element
+  /// Of one element: what `dtype` says; types without one state it.
+  std::uint64_t bytes = dtype ? static_cast<std::uint64_t>(bits_of(*dtype)) / 8 : 0;
 };
 
 // clang-format off
 inline constexpr auto storage_types = std::to_array<TorchType>({
-    {"FloatStorage", DType::F32, 4}, {"DoubleStorage", DType::F64, 8}, {"HalfStorage", DType::F16, 2}, {"BFloat16Storage", DType::BF16, 2},
-    {"LongStorage", DType::I64, 8}, {"IntStorage", DType::I32, 4}, {"ShortStorage", DType::I16, 2}, {"CharStorage", DType::I8, 1},
-    {"ByteStorage", DType::U8, 1}, {"BoolStorage", DType::BOOL, 1}, {"UntypedStorage", DType::U8, 1}, {"ComplexFloatStorage", DType::C64, 8},
+    {"FloatStorage", DType::F32}, {"DoubleStorage", DType::F64}, {"HalfStorage", DType::F16}, {"BFloat16Storage", DType::BF16},
+    {"LongStorage", DType::I64}, {"IntStorage", DType::I32}, {"ShortStorage", DType::I16}, {"CharStorage", DType::I8},
+    {"ByteStorage", DType::U8}, {"BoolStorage", DType::BOOL}, {"UntypedStorage", DType::U8}, {"ComplexFloatStorage", DType::C64},
     {"ComplexDoubleStorage", {}, 16}, {"QInt8Storage", {}, 1}, {"QUInt8Storage", {}, 1}, {"QInt32Storage", {}, 4},
 });
 /// Types that came after the storages of their own ("UntypedStorage" and a type beside it), and those that may be named that way, too.
 inline constexpr auto tensor_types = std::to_array<TorchType>({
-    {"float32", DType::F32, 4}, {"float64", DType::F64, 8}, {"float16", DType::F16, 2}, {"bfloat16", DType::BF16, 2}, {"int64", DType::I64, 8},
-    {"int32", DType::I32, 4}, {"int16", DType::I16, 2}, {"int8", DType::I8, 1}, {"uint8", DType::U8, 1}, {"bool", DType::BOOL, 1},
-    {"uint16", DType::U16, 2}, {"uint32", DType::U32, 4}, {"uint64", DType::U64, 8}, {"float8_e4m3fn", DType::F8_E4M3, 1}, {"float8_e5m2", DType::F8_E5M2, 1},
-    {"float8_e4m3fnuz", DType::F8_E4M3FNUZ, 1}, {"float8_e5m2fnuz", DType::F8_E5M2FNUZ, 1}, {"float8_e8m0fnu", DType::F8_E8M0, 1},
+    {"float32", DType::F32}, {"float64", DType::F64}, {"float16", DType::F16}, {"bfloat16", DType::BF16}, {"int64", DType::I64},
+    {"int32", DType::I32}, {"int16", DType::I16}, {"int8", DType::I8}, {"uint8", DType::U8}, {"bool", DType::BOOL},
+    {"uint16", DType::U16}, {"uint32", DType::U32}, {"uint64", DType::U64}, {"float8_e4m3fn", DType::F8_E4M3}, {"float8_e5m2", DType::F8_E5M2},
+    {"float8_e4m3fnuz", DType::F8_E4M3FNUZ}, {"float8_e5m2fnuz", DType::F8_E5M2FNUZ}, {"float8_e8m0fnu", DType::F8_E8M0},
 });
 // clang-format on
 

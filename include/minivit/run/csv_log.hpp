@@ -34,12 +34,12 @@ inline std::string csv_from_json_lines(std::string_view lines, std::string_view 
     const std::size_t end = std::min(lines.find('\n'), lines.size());
     const std::string at = std::string(where) + ", line " + std::to_string(rows.size() + 1);
     rows.push_back(parse_json_strict(lines.substr(0, end), at, 3));
-    const auto* const members = rows.back().as<JsonValue::Object>();
+    const auto* const members = rows.back().as_object();
     if (members == nullptr) fail({.where = at, .what = "not a line of a training log", .expected = "a JSON object"});
-    for (const auto& [key, value] : *members) {
-      if (value.as<JsonValue::Object>() != nullptr || value.as<JsonValue::Array>() != nullptr)
-        fail({.where = at, .what = "'" + printable(key, 60) + "' is no single value"});
-      if (std::ranges::find(columns, key) == columns.end()) columns.push_back(key);
+    for (const JsonValue& value : *members) {
+      if (value.as_object() != nullptr || value.as_array() != nullptr)
+        fail({.where = at, .what = "'" + printable(value.name, 60) + "' is no single value"});
+      if (std::ranges::find(columns, value.name) == columns.end()) columns.push_back(value.name);
     }
     lines.remove_prefix(std::min(end + 1, lines.size()));
   }
@@ -50,9 +50,9 @@ inline std::string csv_from_json_lines(std::string_view lines, std::string_view 
     for (std::size_t i = 0; i < columns.size(); ++i) {
       if (i) text += ',';
       const JsonValue* const value = row.find(columns[i]);
-      if (value == nullptr || value->as<std::nullptr_t>() != nullptr) continue;
-      const auto* const word = value->as<std::string>();
-      text += detail::csv_field(word != nullptr ? *word : value->text());
+      if (value == nullptr || value->type == JsonValue::Type::null) continue;
+      const std::string* const word = value->as_string();
+      text += detail::csv_field(word != nullptr ? *word : value->json());
     }
     text += "\r\n";
   }
