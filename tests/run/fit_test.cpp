@@ -6,13 +6,16 @@
 #include <minivit/models/vit.hpp>
 #include <minivit/run/fit.hpp>
 
+#include <cmath>
 #include <fstream>
-#include <random>
 #include <sstream>
+#include <vector>
 
 #include "../catch.hpp"
+#include "../scratch_folder.hpp"
 
 namespace mv = minivit;
+using scratch::Folder;
 
 namespace {
 
@@ -24,15 +27,6 @@ constexpr mv::ViTConfig small = [] {
   return c;
 }();
 using Model = mv::ViT<small>;
-
-/// A folder that is gone when the test ends.
-struct Folder {
-  std::filesystem::path path = std::filesystem::temp_directory_path() /
-                               ("minivit-fit-test-" + std::to_string(std::random_device{}()));
-  Folder() { std::filesystem::create_directory(path); }
-  ~Folder() { std::filesystem::remove_all(path); }
-  std::string file(const char* name) const { return (path / name).string(); }
-};
 
 std::string text_of(const std::string& path) {
   std::ifstream in(path);
@@ -83,21 +77,43 @@ struct Run {
 TEST_CASE("fit: a run that was resumed equals the unbroken one, weights, optimiser and log", "[run]") {
   const Folder folder;
   const auto data = mv::synthetic_dataset(64, mv::Split::train);
-  const Run whole(data, 3, folder.file("whole.ckpt"), folder.file("whole.jsonl"), false, 1);
-  const Run first(data, 1, folder.file("part.ckpt"), folder.file("part.jsonl"), true, 2);
+  const Run whole(data, 3, folder / "whole.ckpt", folder / "whole.jsonl", false, 1);
+  const Run first(data, 1, folder / "part.ckpt", folder / "part.jsonl", true, 2);
   CHECK_FALSE(first.equals(whole));
-  const Run rest(data, 3, folder.file("part.ckpt"), folder.file("part.jsonl"), true, 2);
+  const Run rest(data, 3, folder / "part.ckpt", folder / "part.jsonl", true, 2);
   CHECK(rest.report.epochs.size() == 2);
   CHECK(rest.equals(whole));
-  CHECK(text_of(folder.file("part.ckpt")) == text_of(folder.file("whole.ckpt")));
-  CHECK(without_speed(text_of(folder.file("part.jsonl"))) == without_speed(text_of(folder.file("whole.jsonl"))));
+  CHECK(text_of(folder / "part.ckpt") == text_of(folder / "whole.ckpt"));
+  CHECK(without_speed(text_of(folder / "part.jsonl")) == without_speed(text_of(folder / "whole.jsonl")));
+}
+
+TEST_CASE("fit: after_step sees every step with its loss and its gradients", "[run]") {
+  const auto data = mv::synthetic_dataset(64, mv::Split::train);
+  Model model;
+  mv::initialise(model, 5);
+  mv::Trainer<Model> trainer(model, {.threads = 1});
+  std::vector<double> losses;
+  mv::FitOptions options{.epochs = 2, .loader = {.batch = 20, .drop_last = true}};
+  options.after_step = [&](const mv::StepReport& step) {
+    CHECK(step.images == 20);
+    double sum = 0;
+    for (mv::Index i = 0; i < trainer.gradients().size(); ++i) sum += std::pow(trainer.gradients().data()[i], 2);
+    CHECK(std::sqrt(sum) == Approx(step.gradient_norm).epsilon(1e-5));
+    losses.push_back(step.loss.total);
+    CHECK(trainer.state().step == static_cast<mv::Index>(losses.size()));
+  };
+  options.show = mv::Progress::silent();
+  const auto report = mv::fit(trainer, data, options);
+  REQUIRE(losses.size() == 6);
+  for (std::size_t e = 0; e < 2; ++e)
+    CHECK(report.epochs.at(e).train_loss == Approx((losses[3 * e] + losses[3 * e + 1] + losses[3 * e + 2]) / 3));
 }
 
 TEST_CASE("fit: a finished run has nothing left to do", "[run]") {
   const Folder folder;
   const auto data = mv::synthetic_dataset(64, mv::Split::train);
-  const Run whole(data, 1, folder.file("a.ckpt"), "", false, 1);
-  const Run again(data, 1, folder.file("a.ckpt"), "", true, 1);
+  const Run whole(data, 1, folder / "a.ckpt", "", false, 1);
+  const Run again(data, 1, folder / "a.ckpt", "", true, 1);
   CHECK(again.report.epochs.empty());
   CHECK(again.equals(whole));
 }
@@ -105,15 +121,15 @@ TEST_CASE("fit: a finished run has nothing left to do", "[run]") {
 TEST_CASE("fit: a checkpoint with other settings is refused and left alone", "[run]") {
   const Folder folder;
   const auto data = mv::synthetic_dataset(64, mv::Split::train);
-  const Run whole(data, 1, folder.file("a.ckpt"), "", false, 1);
-  const std::string before = text_of(folder.file("a.ckpt"));
+  const Run whole(data, 1, folder / "a.ckpt", "", false, 1);
+  const std::string before = text_of(folder / "a.ckpt");
   Model model;
   mv::Trainer<Model> trainer(model, {.threads = 1});
   mv::FitOptions options{
-      .epochs = 1, .loader = {.batch = 20}, .checkpoint = folder.file("a.ckpt"), .resume = true, .settings = "other"};
+      .epochs = 1, .loader = {.batch = 20}, .checkpoint = folder / "a.ckpt", .resume = true, .settings = "other"};
   options.show = mv::Progress::silent();
   CHECK_THROWS_WITH(mv::fit(trainer, data, options), Catch::Contains("other settings: expected other, found test"));
-  CHECK(text_of(folder.file("a.ckpt")) == before);
+  CHECK(text_of(folder / "a.ckpt") == before);
 }
 
 TEST_CASE("trainer: a loss that is not finite stops the run and changes nothing", "[train]") {
@@ -191,17 +207,17 @@ TEST_CASE("fit: moving average, fitting layer and feature terms go on as if neve
           "[run]") {
   const Folder folder;
   const mv::WeightDistillation loss{mv::SwinDistillation{}, mv::AttentionRelations<last>{}, mv::HiddenStates<last>{}};
-  distil(loss, 3, folder.file("whole.ckpt"), folder.file("whole.jsonl"), 1);
-  distil(loss, 1, folder.file("part.ckpt"), folder.file("part.jsonl"), 2);
-  const auto report = distil(loss, 3, folder.file("part.ckpt"), folder.file("part.jsonl"), 1);
-  CHECK(text_of(folder.file("whole.ckpt")) == text_of(folder.file("part.ckpt")));
-  CHECK(text_of(folder.file("whole.ckpt")).find("average.head.weight") != std::string::npos);
-  CHECK(text_of(folder.file("whole.ckpt")).find("fitting.optimiser.m.fit_dense_C.0.weight") != std::string::npos);
-  CHECK(without_speed(text_of(folder.file("whole.jsonl"))) == without_speed(text_of(folder.file("part.jsonl"))));
+  distil(loss, 3, folder / "whole.ckpt", folder / "whole.jsonl", 1);
+  distil(loss, 1, folder / "part.ckpt", folder / "part.jsonl", 2);
+  const auto report = distil(loss, 3, folder / "part.ckpt", folder / "part.jsonl", 1);
+  CHECK(text_of(folder / "whole.ckpt") == text_of(folder / "part.ckpt"));
+  CHECK(text_of(folder / "whole.ckpt").find("average.head.weight") != std::string::npos);
+  CHECK(text_of(folder / "whole.ckpt").find("fitting.optimiser.m.fit_dense_C.0.weight") != std::string::npos);
+  CHECK(without_speed(text_of(folder / "whole.jsonl")) == without_speed(text_of(folder / "part.jsonl")));
   REQUIRE(report.epochs.back().train_terms.size() == 2);
   CHECK(report.epochs.back().train_terms[1].first == "hidden_mse");
   CHECK(report.epochs.back().average);
-  const std::string csv = text_of(folder.file("part.jsonl.csv"));
+  const std::string csv = text_of(folder / "part.jsonl.csv");
   CHECK(csv.starts_with("step,epoch,loss,base,kd,attention,hidden_mse,train_accuracy"));
   CHECK(std::count(csv.begin(), csv.end(), '\n') == 4);  // a header and three epochs, whichever call trained them
 }
@@ -209,7 +225,7 @@ TEST_CASE("fit: moving average, fitting layer and feature terms go on as if neve
 TEST_CASE("fit: terms whose columns would have one name are refused", "[run]") {
   const Folder folder;
   const mv::WeightDistillation twice{mv::SwinDistillation{}, mv::AttentionRelations<last>{}, mv::AttentionRelations<last>{}};
-  CHECK_THROWS_WITH(distil(twice, 1, "", folder.file("log"), 1), Catch::Contains("'attention'"));
+  CHECK_THROWS_WITH(distil(twice, 1, "", folder / "log", 1), Catch::Contains("'attention'"));
   const mv::WeightDistillation reserved{mv::SwinDistillation{}, mv::HiddenRelations<last>{.name = "kd"}};
-  CHECK_THROWS_WITH(distil(reserved, 1, "", folder.file("log"), 1), Catch::Contains("'kd'"));
+  CHECK_THROWS_WITH(distil(reserved, 1, "", folder / "log", 1), Catch::Contains("'kd'"));
 }
