@@ -63,17 +63,17 @@ compile() {  # compile SOURCE: to an object, unless it is there
 echo "toolchain.sh: $("$compiler" --version | head -1), $level${serial:+, without oneTBB}${xsimd:+, xsimd of $xsimd}${catch2:+, Catch2 of $catch2}"
 [ -e "$out/main.o" ] || "$compiler" "${flags[@]}" -w -isystem "$out/include" -c "$main" -o "$out/main.o"
 "$compiler" "${flags[@]}" -DMINIVIT_TEST_FIXTURES="\"$PWD/tests/fixtures\"" -c tests/fixtures.cpp -o "$out/fixtures.o"
-failed=0
+failed=0 broken=0
 for floor in "${floors[@]}"; do
   sources=(tests/"$floor"/*_test.cpp) objects=()
   [ -e "${sources[0]}" ] || { echo "toolchain.sh: there are no tests in tests/$floor" >&2; exit 2; }
   for source in "${sources[@]}"; do
-    while [ "$(jobs -rp | wc -l)" -ge "$(nproc)" ]; do wait -n || failed=1; done
+    while [ "$(jobs -rp | wc -l)" -ge "$(nproc)" ]; do wait -n || broken=1; done
     compile "$source" &
     objects+=("$out/${source//\//_}.o")
   done
-  for job in $(jobs -p); do wait "$job" || failed=1; done
-  [ "$failed" -eq 0 ] || { echo "toolchain.sh: $floor does not compile" >&2; exit 1; }
+  for job in $(jobs -p); do wait "$job" || broken=1; done
+  [ "$broken" -eq 0 ] || { echo "toolchain.sh: $floor does not compile" >&2; exit 1; }
   "$compiler" "$out/main.o" "$out/fixtures.o" "${objects[@]}" -o "$out/test_$floor" "${libraries[@]}"
   if summary=$("${run[@]}" "$out/test_$floor" 2>&1); then
     echo "$floor: $(tail -2 <<< "$summary" | grep -o 'All tests.*\|[0-9]* assert.*')"
