@@ -113,8 +113,8 @@ TEST_CASE("torch file: what PyTorch wrote is read, in both containers, every typ
 
 TEST_CASE("torch file: its first nine bytes tell it from files of other kinds", "[io]") {
   const auto is = [](const std::string& bytes) { return minivit::TorchFile::recognises(bytes_of(bytes)); };
-  for (const std::uint64_t protocol : {2, 3, 4, 5}) CHECK(is("\x80" + le(protocol, 1) + "}(XXXXX"));
-  for (const std::uint64_t protocol : {0, 1, 6, 255}) CHECK(!is("\x80" + le(protocol, 1) + "}(XXXXX"));
+  for (const std::uint64_t protocol : {2u, 3u, 4u, 5u}) CHECK(is("\x80" + le(protocol, 1) + "}(XXXXX"));
+  for (const std::uint64_t protocol : {0u, 1u, 6u, 255u}) CHECK(!is("\x80" + le(protocol, 1) + "}(XXXXX"));
   for (const char* const other : {"", "\x80\x02", "\x80\x02}(XXXX", "\x81\x02}(XXXXX", "\x7f\x02}(XXXXX", "text, and no end",
                                   "\x89PNG\r\n\x1a\n...", "\x02\x02\x02\x02\x02\x02\x02\x02\x02"}) {
     INFO(other);
