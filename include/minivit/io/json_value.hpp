@@ -20,7 +20,14 @@ namespace minivit::inline MINIVIT_ISA {
 /// A value of a JSON document. One plain struct for all types, because compilers take much longer over a std::variant.
 struct JsonValue {
   /// What JSON tells apart.
-  enum class Type { null, boolean, number, string, array, object };
+  enum class Type {
+    null,     ///< null
+    boolean,  ///< true or false
+    number,   ///< `real`, and `count` when it is `whole`
+    string,   ///< `text`
+    array,    ///< `items`
+    object    ///< `items`, each with a `name`
+  };
 
   Type type = Type::null;   ///< which of the fields below mean something
   bool truth = false;       ///< of a boolean
