@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 # cmake -D compiler=.. -D compiler_id=.. -D flags=<response file> -D source=<file> -P check.cmake
-# Fails unless `source` compiles without -DBAD, does not compile with it, and the output holds every expected sentence.
+# Fails unless `source` compiles, does not compile with -DBAD or the flag behind `// BAD: ` in it, and the output holds every expected sentence.
 cmake_policy(VERSION 3.23)
 set(ENV{LC_ALL} C)  # plain quotes in messages
 
@@ -9,14 +9,20 @@ if(NOT lines)
   message(FATAL_ERROR "${source}: no line '// EXPECT: <sentence>' for ${compiler_id}")
 endif()
 
-execute_process(COMMAND "${compiler}" "@${flags}" "${source}" RESULT_VARIABLE result ERROR_VARIABLE output)
-if(NOT result EQUAL 0)
-  message(FATAL_ERROR "${source}: must compile without -DBAD, but:\n${output}")
+set(bad -DBAD)
+file(STRINGS "${source}" flag REGEX "^// BAD: ")
+if(flag)
+  string(REPLACE "// BAD: " "" bad "${flag}")
 endif()
 
-execute_process(COMMAND "${compiler}" "@${flags}" -DBAD "${source}" RESULT_VARIABLE result ERROR_VARIABLE output)
+execute_process(COMMAND "${compiler}" "@${flags}" "${source}" RESULT_VARIABLE result ERROR_VARIABLE output)
+if(NOT result EQUAL 0)
+  message(FATAL_ERROR "${source}: must compile without ${bad}, but:\n${output}")
+endif()
+
+execute_process(COMMAND "${compiler}" "@${flags}" ${bad} "${source}" RESULT_VARIABLE result ERROR_VARIABLE output)
 if(result EQUAL 0)
-  message(FATAL_ERROR "${source}: must not compile with -DBAD, but it does")
+  message(FATAL_ERROR "${source}: must not compile with ${bad}, but it does")
 endif()
 foreach(line IN LISTS lines)
   string(REGEX REPLACE "^// EXPECT[^:]*: " "" sentence "${line}")

@@ -8,6 +8,10 @@
 #error "minivit: -ffast-math breaks exp and tanh and hides NaN; compile without it"
 #endif
 
+#if !defined(__cpp_exceptions)
+#error "minivit: errors are exceptions; compile without -fno-exceptions"
+#endif
+
 /// Version of the library, which CMake reads from here. Before 1.0 an interface may change when the minor number grows.
 #define MINIVIT_VERSION_MAJOR 0
 /// Grows with what is added.
