@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 # coverage.sh: how much of each reader of strangers' bytes the saved corpora and seeds of tests/fuzz/run.sh reach, in lines and in branches.
-# Needs clang 19 and its tools (Debian: clang-19 libclang-rt-19-dev llvm-19). Lines that no input reaches are listed in build/fuzz/missed.txt
+# Needs clang 19 and its tools (Debian: clang-19 libclang-rt-19-dev llvm-19). Lines that no input reaches are listed in build/fuzz/missed.txt,
+# the counts of every branch in build/fuzz/branches.txt
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-if [ $# -gt 0 ]; then sed -n '3,4s/^# //p' "$0"; exit 2; fi
+if [ $# -gt 0 ]; then sed -n '3,5s/^# //p' "$0"; exit 2; fi
 readers=(io/{json_strict,json_value,config_fields,config_json,checkpoint_info,safetensors_header,safetensors_reader,pickle,pickle_reader,zip_directory,torch_container,torch_tensor,torch_file,dtype,checked}.hpp
          data/{image,image_check,image_check_jpeg,decode_jpeg,decode_png,bmp,exif,csv,cifar}.hpp)
 out=build/fuzz/coverage
@@ -21,3 +22,4 @@ llvm-cov-19 report "$out/coverage" -instr-profile="$out/all.profdata" -show-regi
   awk '/\.hpp|^TOTAL/ { printf "%-28s lines %6s of %4d  branches %6s of %4d\n", $1, $7, $5, $10, $8 }'
 llvm-cov-19 show "$out/coverage" -instr-profile="$out/all.profdata" -sources "${sources[@]}" |
   awk '/^\/.*:$/ { file = $0 } /^ +[0-9]+\| +0\|/ { print file $0 }' > build/fuzz/missed.txt
+llvm-cov-19 show "$out/coverage" -instr-profile="$out/all.profdata" -show-branches=count -sources "${sources[@]}" > build/fuzz/branches.txt

@@ -43,6 +43,7 @@ inline void lists(Bytes bytes) {
           if (label < 0 || static_cast<std::size_t>(label) >= classes.size()) std::abort();
         found += pictures.files.size();
       });
+    refuse_or_accept([&] { mv::csv_pictures(list, mv::Split::test, {classes.front()}, input_name); });  // of another list
     if (found != list.files.size() * (list.splits.empty() ? 2 : 1)) std::abort();
   });
   try {

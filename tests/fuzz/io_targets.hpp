@@ -18,6 +18,9 @@ namespace fuzz {
 
 using Bytes = std::span<const std::byte>;
 
+/// A dictionary inside another one, as ReadOptions::entry names it; seeds_torch.cpp has some of that name.
+inline constexpr const char* entry_name = "ema.state.";
+
 /// Both hold the same tensors.
 inline bool equal(const mv::StateDict& a, const mv::StateDict& b) {
   return std::ranges::equal(a.tensors(), b.tensors(), [&](const mv::TensorInfo& x, const mv::TensorInfo& y) {
@@ -27,7 +30,7 @@ inline bool equal(const mv::StateDict& a, const mv::StateDict& b) {
 }
 
 /// A file of weights of any kind: every tensor is read, and what the metadata say. From memory and from a disk, with the
-/// same outcome.
+/// same outcome; then one dictionary by its name.
 inline void weights(Bytes bytes) {
   static const scratch::Folder folder;
   static const std::string path = folder / input_name;
@@ -42,6 +45,7 @@ inline void weights(Bytes bytes) {
       const auto packed = file.packed(tensor);
       look_at(packed.data(), static_cast<std::size_t>(packed.size()));
       refuse_or_accept([&] { file.read<float>(tensor.name); });
+      refuse_or_accept([&] { file.read<double>(tensor.name); });
       refuse_or_accept([&] { file.read<std::int64_t>(tensor.name); });
     }
     refuse_or_accept([&] {
@@ -51,6 +55,7 @@ inline void weights(Bytes bytes) {
     });
   });
   if (from_disk) std::abort();  // only there
+  refuse_or_accept([&] { mv::parse_weights(bytes, input_name, {.entry = entry_name}); });
 }
 
 using ViT = mv::ViT<mv::ViTConfig{.image = 8,
