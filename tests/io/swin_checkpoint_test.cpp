@@ -7,6 +7,8 @@
 #include <minivit/core/file.hpp>
 #include <minivit/io/checkpoint.hpp>
 
+#include <nlohmann/json.hpp>
+
 #include <functional>
 #include <string>
 #include <vector>

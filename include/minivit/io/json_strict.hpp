@@ -6,14 +6,54 @@
 #include <minivit/core/errors.hpp>
 #include <minivit/core/utf8.hpp>
 
+#if __has_include(<nlohmann/detail/input/parser.hpp>)
+#include <nlohmann/json_fwd.hpp>
+
+#include <nlohmann/detail/input/parser.hpp>
+#else  // the library as one file
 #include <nlohmann/json.hpp>
+#endif
 
 #include <cstddef>
 #include <cstdint>
+#include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
+
+namespace minivit::inline MINIVIT_ISA {
+
+namespace detail {
+
+/// Stands for binary values, which JSON text has not.
+struct NoBinary {};
+
+/// What the parser takes types from. It asks for one of the library's trees; this is one by name only.
+using JsonTypes = nlohmann::basic_json<std::map, std::vector, std::string, bool, std::int64_t, std::uint64_t, double,
+                                       std::allocator, nlohmann::adl_serializer, NoBinary>;
+
+}  // namespace detail
+
+}  // namespace minivit::inline MINIVIT_ISA
+
+/// @cond
+// A class of types and nothing else. With the library's own, each file of a program that reads weights would compile its
+// trees, writers and binary formats, too: a sixth of a classifier's time (docs/explanation/compile_cost.md).
+template <>
+class nlohmann::basic_json<std::map, std::vector, std::string, bool, std::int64_t, std::uint64_t, double, std::allocator,
+                           nlohmann::adl_serializer, minivit::detail::NoBinary> {
+ public:
+  using number_integer_t = std::int64_t;          // a number with a minus
+  using number_unsigned_t = std::uint64_t;        // a whole number without
+  using number_float_t = double;                  // any other
+  using string_t = std::string;                   // text and keys
+  using binary_t = minivit::detail::NoBinary;     // never there
+  using exception = nlohmann::detail::exception;  // what parse_error is told
+};
+/// @endcond
 
 namespace minivit::inline MINIVIT_ISA {
 
@@ -38,9 +78,9 @@ struct JsonFault {
 
 /// Base of event handlers: remembers the first fault and stops the parser there. Its functions are virtual, so that the
 /// library's parser is compiled once and not for each handler.
-class JsonHandler : public nlohmann::json_sax<nlohmann::json> {
+class JsonHandler : public nlohmann::json_sax<detail::JsonTypes> {
  public:
-  using Json = nlohmann::json;     ///< its types of numbers and text
+  using Json = detail::JsonTypes;  ///< its types of numbers and text
   std::optional<JsonFault> fault;  ///< the first; none while all is well
 
   /// JSON text has no binary values: a fault.
@@ -66,9 +106,8 @@ inline std::optional<JsonFault> parse_json_events(std::string_view text, JsonHan
   if (const std::size_t at = text.find('\0'); at != std::string_view::npos)
     return JsonFault{"not valid JSON", "", "a zero byte", at};
   if (text.starts_with("\xEF\xBB\xBF")) return JsonFault{"not valid JSON", "", "a byte order mark", 0};
-  // json::sax_parse also compiles the readers of its four binary formats, a tenth of what a classifier takes to compile
   auto bytes = nlohmann::detail::input_adapter(text.data(), text.data() + text.size());
-  const bool done = nlohmann::detail::parser<nlohmann::json, decltype(bytes)>(std::move(bytes)).sax_parse(&handler);
+  const bool done = nlohmann::detail::parser<detail::JsonTypes, decltype(bytes)>(std::move(bytes)).sax_parse(&handler);
   if (handler.fault) return handler.fault;
   if (!done) return JsonFault{"not valid JSON", "", ""};
   return std::nullopt;
