@@ -24,10 +24,10 @@ bash cmake/install_packages.sh "${install_options[@]}"
 # What ccache has from another clone serves this one.
 export CCACHE_BASEDIR=$PWD CCACHE_NOHASHDIR=1
 
-# One compiler takes up to 1.5 GB.
+# One compiler takes up to 2.8 GB.
 jobs=$(nproc)
 if [ -r /proc/meminfo ]; then
-  fit=$(awk '/^MemAvailable:/ { print int($2 / 1500000) }' /proc/meminfo)
+  fit=$(awk '/^MemAvailable:/ { print int($2 / 2800000) }' /proc/meminfo)
   [ "$fit" -lt 1 ] && fit=1
   [ "$fit" -lt "$jobs" ] && jobs=$fit
 fi
