@@ -93,6 +93,8 @@ std::vector<Case> malformed() {
       {"fraction", raw(one("F32", "[1.0]", "[0,4]"), 4), "found 1.0"},
       {"exponent", raw(one("F32", "[1e0]", "[0,4]"), 4), "found 1e0"},
       {"2^64", raw(one("F32", "[18446744073709551616]", "[0,4]"), 4), "found 18446744073709551616"},
+      {"long fraction", raw(one("F32", "[1.33333333333333333333333333333333333333333333333333]", "[0,4]"), 4),
+       "found 1.33333333333333333333333333333333333333..."},
       {"extent as text", raw(one("F32", "[\"1\"]", "[0,4]"), 4), "found the text '1'"},
       {"nested shape", raw(one("F32", "[[1]]", "[0,4]"), 4), "found an array"},
       {"rank 9", raw(one("F32", "[1,1,1,1,1,1,1,1,1]", "[0,4]"), 4), "too many axes"},

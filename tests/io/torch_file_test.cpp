@@ -154,6 +154,8 @@ TEST_CASE("torch file: the dictionary is chosen by one rule, or by name", "[io]"
   CHECK(names(dict_of(pairs({"weights"}))) == "in_weights");
   CHECK(names(dict_of(pairs({"model_ema", "model"})), "model_ema") == "in_model_ema");
   CHECK(names(dict({{"a", dict_of({with("b")})}})) == "in_b");
+  CHECK(names(dict({{"a", dict({{"b", dict_of({with("c")})}})}})) == "in_c");  // three keys deep, and no deeper
+  says(refused_entry(dict({{"a", dict({{"b", dict({{"c", dict_of({with("d")})}})}})}})), "no tensors by name");
   CHECK(names(dict_of({{"a", dict_of({with("b")})}, with("c")}), "a.b") == "in_b");
   CHECK(names(dict({{"a.b", dict({{"w", w23}})}}), "a.b") == "w");  // a key with a dot in it
   CHECK(names(dict({{"model", dict({{"w", w23}})}, {"rng", w23}})) == "w");
