@@ -42,16 +42,17 @@ using JsonTypes = nlohmann::basic_json<std::map, std::vector, std::string, bool,
 /// @cond
 // A class of types and nothing else. With the library's own, each file of a program that reads weights would compile its
 // trees, writers and binary formats, too: a sixth of a classifier's time (docs/explanation/compile_cost.md).
+// The instruction set is spelt out, because a dispatched program sees the namespaces of several.
 template <>
 class nlohmann::basic_json<std::map, std::vector, std::string, bool, std::int64_t, std::uint64_t, double, std::allocator,
-                           nlohmann::adl_serializer, minivit::detail::NoBinary> {
+                           nlohmann::adl_serializer, minivit::MINIVIT_ISA::detail::NoBinary> {
  public:
-  using number_integer_t = std::int64_t;          // a number with a minus
-  using number_unsigned_t = std::uint64_t;        // a whole number without
-  using number_float_t = double;                  // any other
-  using string_t = std::string;                   // text and keys
-  using binary_t = minivit::detail::NoBinary;     // never there
-  using exception = nlohmann::detail::exception;  // what parse_error is told
+  using number_integer_t = std::int64_t;                    // a number with a minus
+  using number_unsigned_t = std::uint64_t;                  // a whole number without
+  using number_float_t = double;                            // any other
+  using string_t = std::string;                             // text and keys
+  using binary_t = minivit::MINIVIT_ISA::detail::NoBinary;  // never there
+  using exception = nlohmann::detail::exception;            // what parse_error is told
 };
 /// @endcond
 
