@@ -41,7 +41,7 @@ using JsonTypes = nlohmann::basic_json<std::map, std::vector, std::string, bool,
 
 /// @cond
 // A class of types and nothing else. With the library's own, each file of a program that reads weights would compile its
-// trees, writers and binary formats, too: a sixth of a classifier's time (docs/explanation/compile_cost.md).
+// trees, writers and binary formats, too: a sixth of a classifier's memory (docs/explanation/compile_cost.md).
 // The instruction set is spelt out, because a dispatched program sees the namespaces of several.
 template <>
 class nlohmann::basic_json<std::map, std::vector, std::string, bool, std::int64_t, std::uint64_t, double, std::allocator,
