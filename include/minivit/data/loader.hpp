@@ -9,11 +9,10 @@
 #include <minivit/data/dataset.hpp>
 #include <minivit/data/order.hpp>
 
-#include <range/v3/view/enumerate.hpp>
-
 #include <condition_variable>
 #include <functional>
 #include <mutex>
+#include <ranges>
 #include <thread>
 
 namespace minivit::inline MINIVIT_ISA {
@@ -118,8 +117,8 @@ class Loader {
   /// The batches of one epoch as an input range: `for (const auto& batch : loader.epoch(3))`.
   auto epoch(Index number) {
     start(number);
-    return ranges::views::iota(Index{0}, batches()) |
-           ranges::views::transform([this](Index) -> const batch_type& { return next(); });
+    return std::views::iota(Index{0}, batches()) |
+           std::views::transform([this](Index) -> const batch_type& { return next(); });
   }
 
   /// Positions in the data set of the images of an epoch, in order.
@@ -156,8 +155,8 @@ class Loader {
     out.epoch = p.epoch;
     out.number = p.number;
     out.indices.assign(ranges::begin(chosen), ranges::end(chosen));
-    out.labels = chosen | ranges::views::transform([&](Index i) { return data_.label(i); }) |
-                 ranges::to<std::vector<std::int32_t>>();
+    out.labels.clear();
+    for (const Index i : out.indices) out.labels.push_back(data_.label(i));
     if (out.images.batch() != count) {
       out.images = Tensor<float, Dyn, Channels, Side, Side>(count);
       out.targets = Tensor<float, Dyn, Classes>(count);

@@ -5,15 +5,10 @@
 
 #include <minivit/core/random.hpp>
 
-#include <range/v3/action/sort.hpp>
-#include <range/v3/range/conversion.hpp>
 #include <range/v3/view/chunk.hpp>
-#include <range/v3/view/iota.hpp>
-#include <range/v3/view/take.hpp>
-#include <range/v3/view/transform.hpp>
-#include <range/v3/view/map.hpp>
-#include <range/v3/view/zip.hpp>
 
+#include <algorithm>
+#include <numeric>
 #include <utility>
 #include <vector>
 
@@ -21,20 +16,26 @@ namespace minivit::inline MINIVIT_ISA {
 
 /// The numbers 0 .. count-1, ordered by a random key each; equal keys keep their order.
 inline std::vector<Index> shuffled(Index count, const Random& random) {
-  namespace views = ranges::views;
-  const auto key = [&](Index i) { return random.bits(static_cast<std::uint64_t>(i)); };
-  const auto numbers = views::iota(Index{0}, count);
-  auto keyed = views::zip(numbers | views::transform(key), numbers) |
-               ranges::to<std::vector<std::pair<std::uint64_t, Index>>>() | ranges::actions::sort;
-  return keyed | views::values | ranges::to<std::vector<Index>>();
+  std::vector<std::pair<std::uint64_t, Index>> keyed;
+  keyed.reserve(static_cast<std::size_t>(count));
+  for (Index i = 0; i < count; ++i) keyed.emplace_back(random.bits(static_cast<std::uint64_t>(i)), i);
+  std::sort(keyed.begin(), keyed.end());
+  std::vector<Index> order(keyed.size());
+  std::transform(keyed.begin(), keyed.end(), order.begin(), [](const auto& pair) { return pair.second; });
+  return order;
 }
 
 /// `count` of the numbers 0 .. total-1, chosen by random keys, in rising order; all of them when count is 0 or too large.
 inline std::vector<Index> sample_of(Index total, Index count, const Random& random) {
-  namespace views = ranges::views;
-  if (count <= 0 || count >= total) return views::iota(Index{0}, total) | ranges::to<std::vector<Index>>();
-  const auto order = shuffled(total, random);
-  return order | views::take(count) | ranges::to<std::vector<Index>>() | ranges::actions::sort;
+  if (count <= 0 || count >= total) {
+    std::vector<Index> all(static_cast<std::size_t>(total));
+    std::iota(all.begin(), all.end(), Index{0});
+    return all;
+  }
+  std::vector<Index> sample = shuffled(total, random);
+  sample.resize(static_cast<std::size_t>(count));
+  std::sort(sample.begin(), sample.end());
+  return sample;
 }
 
 /// Images of an epoch: all, or with repeated augmentation as many as the reference takes (DeiT's RASampler), whole groups of
@@ -47,8 +48,9 @@ constexpr Index epoch_images(Index images, int repeats) {
 /// The first `count` numbers when each number of the order stands `repeats` times in a row.
 /// Precondition: count <= repeats * order.size().
 inline std::vector<Index> repeated(const std::vector<Index>& order, int repeats, Index count) {
-  const auto number = [&](Index i) { return order[static_cast<std::size_t>(i / repeats)]; };
-  return ranges::views::iota(Index{0}, count) | ranges::views::transform(number) | ranges::to<std::vector<Index>>();
+  std::vector<Index> images(static_cast<std::size_t>(count));
+  for (Index i = 0; i < count; ++i) images[static_cast<std::size_t>(i)] = order[static_cast<std::size_t>(i / repeats)];
+  return images;
 }
 
 /// Batches of an epoch: all whole ones, and the shorter last one unless it is dropped.
