@@ -8,6 +8,8 @@
 
 #include <numeric>
 
+namespace attention_maps_test {
+
 namespace mv = minivit;
 using mv::Index;
 
@@ -232,3 +234,5 @@ TEST_CASE("rollout: the class token's row over the patches, or the mean of all r
   CHECK(grid(2, 5) == rollout(0, 1 + 2 * C.grid() + 5));
   CHECK(head(2, 5) == maps[3].map(1)[1 + 2 * C.grid() + 5]);
 }
+
+}  // namespace attention_maps_test

@@ -6,6 +6,8 @@
 #include "../catch.hpp"
 #include "numbers.hpp"
 
+namespace cka_test {
+
 namespace mv = minivit;
 using mv::Index;
 using numbers::examples;
@@ -221,3 +223,5 @@ TEST_CASE("CKA: what cannot be computed is NaN or refused", "[analysis]") {
   CHECK_THROWS_AS(mv::cka(few, other, numbers::images<C>(9), {.form = mv::Hsic::biased}), mv::Error);
   CHECK(mv::cka(few, other, numbers::images<C>(6), {.form = mv::Hsic::biased})(0, 0) == Approx(1).margin(rounding));
 }
+
+}  // namespace cka_test

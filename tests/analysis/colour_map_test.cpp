@@ -4,6 +4,8 @@
 
 #include "../catch.hpp"
 
+namespace colour_map_test {
+
 namespace mv = minivit;
 using mv::ColourMap;
 
@@ -63,3 +65,5 @@ TEST_CASE("colours: ends, what lies beyond them, and what is no number", "[analy
   CHECK(high.r > high.b);
   CHECK(mv::Rgb{0, 10, 255}.hex() == "#000aff");
 }
+
+}  // namespace colour_map_test

@@ -6,6 +6,8 @@
 #include "../catch.hpp"
 #include "numbers.hpp"
 
+namespace distance_test {
+
 namespace mv = minivit;
 using mv::Index;
 
@@ -61,3 +63,5 @@ TEST_CASE("distance: a shared model from its unshared twin, layer by layer", "[a
     CHECK(d.cosine == Approx(1).epsilon(1e-12));
   }
 }
+
+}  // namespace distance_test

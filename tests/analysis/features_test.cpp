@@ -7,6 +7,8 @@
 #include "../catch.hpp"
 #include "numbers.hpp"
 
+namespace features_test {
+
 namespace mv = minivit;
 using mv::Index;
 
@@ -102,3 +104,5 @@ TEST_CASE("features: wrong batches are refused, none gives none", "[analysis]") 
   CHECK(reader(numbers::images<C>(0))[0].batch() == 0);
   reader.for_batches(numbers::images<C>(0), [](Index, const auto&) { FAIL("there is no batch"); });
 }
+
+}  // namespace features_test

@@ -9,6 +9,8 @@
 #include "../catch.hpp"
 #include "numbers.hpp"
 
+namespace gradient_norms_test {
+
 namespace mv = minivit;
 using mv::Index;
 
@@ -85,3 +87,5 @@ TEST_CASE("gradient norms: a number that is not finite shows in its own row only
     CHECK(std::isnan(row.norm) == (row.name == "blocks.2"));
   }
 }
+
+}  // namespace gradient_norms_test

@@ -4,6 +4,8 @@
 
 #include "../catch.hpp"
 
+namespace heat_map_test {
+
 namespace mv = minivit;
 using mv::HeatMap;
 using mv::Index;
@@ -157,3 +159,5 @@ TEST_CASE("heat map: wrong labels and paths are refused", "[analysis]") {
   CHECK_THROWS_AS(svg(HeatMap{.values = mv::Matrix(2, 2), .column_labels = {"a", "b", "c"}}), mv::Error);
   CHECK_THROWS_AS(write_svg("/nonexistent/folder/a.svg", HeatMap{}), mv::Error);
 }
+
+}  // namespace heat_map_test

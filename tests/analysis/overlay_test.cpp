@@ -4,6 +4,8 @@
 
 #include "../catch.hpp"
 
+namespace overlay_test {
+
 namespace mv = minivit;
 using mv::Index;
 
@@ -56,3 +58,5 @@ TEST_CASE("overlay: sizes that do not fit are refused", "[analysis]") {
   CHECK_THROWS_AS(mv::overlay(picture, 2, 2, grid(1, 1, {1}), {.alpha = 1.5}), mv::Error);
   CHECK_THROWS_AS(mv::overlay(picture, 2, 2, grid(1, 1, {1}), {.alpha = NAN}), mv::Error);
 }
+
+}  // namespace overlay_test

@@ -7,6 +7,8 @@
 
 #include "../catch.hpp"
 
+namespace arena_test {
+
 namespace mv = minivit;
 using mv::Index;
 
@@ -79,3 +81,5 @@ TEST_CASE("Arena::split: an exception of a piece reaches the caller", "[core]") 
   }),
                   int);
 }
+
+}  // namespace arena_test

@@ -9,6 +9,8 @@
 
 #include <filesystem>
 
+namespace cpu_quota_test {
+
 namespace mv = minivit;
 namespace fs = std::filesystem;
 
@@ -92,3 +94,5 @@ TEST_CASE("Threads: an affinity mask of one processor means one thread", "[core]
   }
   REQUIRE(::sched_setaffinity(0, sizeof before, &before) == 0);
 }
+
+}  // namespace cpu_quota_test

@@ -6,6 +6,8 @@
 #include <cstdint>
 #include <limits>
 
+namespace errors_test {
+
 namespace mv = minivit;
 
 TEST_CASE("concat: texts and whole numbers of every type", "[core]") {
@@ -34,3 +36,5 @@ TEST_CASE("Error: one line of what, where, expected, found and a hint, each only
               .hint = std::string(1000, 'h')})
             .size() < 1000);
 }
+
+}  // namespace errors_test

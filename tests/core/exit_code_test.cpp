@@ -7,6 +7,8 @@
 
 #include "../catch.hpp"
 
+namespace exit_code_test {
+
 using programs::exit_code_of;
 
 namespace {
@@ -29,3 +31,5 @@ TEST_CASE("exit codes: 2 for what the command line and files are to blame for, 1
   CHECK(code_when_thrown(std::system_error(denied, "output")) == 1);
   CHECK(code_when_thrown(std::logic_error("a mistake of the program")) == 1);
 }
+
+}  // namespace exit_code_test

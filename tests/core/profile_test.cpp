@@ -8,6 +8,8 @@
 
 #include "../catch.hpp"
 
+namespace profile_test {
+
 namespace mv = minivit;
 
 namespace {
@@ -78,3 +80,5 @@ TEST_CASE(
   for (const auto& row : profile) calls += row.calls;
   CHECK(calls == 100);
 }
+
+}  // namespace profile_test

@@ -3,6 +3,8 @@
 
 #include <minivit/data/augment_image.hpp>
 
+namespace augment_image_test {
+
 namespace mv = minivit;
 
 namespace {
@@ -101,3 +103,5 @@ TEST_CASE("mean_colour: the mean of the data set, rounded, is what lies outside"
   CHECK(mv::mean_colour({}) == std::array<std::uint8_t, 3>{124, 116, 104});
   CHECK(mv::mean_colour({.mean = {0, 1, 1.5F}}) == std::array<std::uint8_t, 3>{0, 255, 255});
 }
+
+}  // namespace augment_image_test

@@ -4,6 +4,8 @@
 #include <minivit/core/buffer.hpp>
 #include <minivit/data/augment.hpp>
 
+namespace augment_test {
+
 namespace mv = minivit;
 
 namespace {
@@ -195,3 +197,5 @@ TEST_CASE("augmentation: values that make no sense are refused by name", "[data]
   CHECK(refused([](auto& a) { a.erasing.probability = 2; }).find("erasing probability") != std::string::npos);
   CHECK(refused([](auto& a) { a.preprocessing.std[1] = 0; }).find("std") != std::string::npos);
 }
+
+}  // namespace augment_test

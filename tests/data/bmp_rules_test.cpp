@@ -6,6 +6,8 @@
 
 #include <set>
 
+namespace bmp_rules_test {
+
 namespace mv = minivit;
 using namespace parts;
 
@@ -303,3 +305,5 @@ TEST_CASE("bmp rules: rows are filled up to four bytes", "[data]") {
       CHECK(words(bmp) == says("the BMP file is cut off", 54 + bmp.palette.size()));
     }
 }
+
+}  // namespace bmp_rules_test

@@ -6,6 +6,8 @@
 #include <minivit/data/image_write.hpp>
 #include <minivit/data/open.hpp>
 
+namespace csv_test {
+
 namespace mv = minivit;
 namespace fs = std::filesystem;
 using scratch::contains, scratch::message_of;
@@ -219,3 +221,5 @@ TEST_CASE("list: a header or record that makes no sense is refused by its line",
   CHECK(contains(refused("path,label,split\na.png,cat,train\n"), "no test pictures in the list"));
   CHECK(contains(message_of([&] { mv::open_dataset(folder.file("none.csv"), mv::Split::test, 4); }), "no such data set"));
 }
+
+}  // namespace csv_test

@@ -9,6 +9,8 @@
 #include <set>
 #include <span>
 
+namespace dataset_test {
+
 namespace mv = minivit;
 namespace fs = std::filesystem;
 using scratch::contains, scratch::Folder, scratch::message_of;
@@ -302,3 +304,5 @@ TEST_CASE("cifar: the real pictures load with ten even classes", "[data][slow]")
   CHECK(test.class_names == mv::cifar10_class_names());
   for (std::int32_t k = 0; k < 10; ++k) CHECK(std::count(test.labels.begin(), test.labels.end(), k) == test.size() / 10);
 }
+
+}  // namespace dataset_test

@@ -12,6 +12,8 @@
 #include <cstdlib>
 #include <fstream>
 
+namespace decode_test {
+
 namespace mv = minivit;
 using scratch::contains;
 namespace fs = std::filesystem;
@@ -277,3 +279,5 @@ TEST_CASE("decoders: their names tell what the build uses", "[data]") {
   CHECK(has_libjpeg == names.jpeg.starts_with("libjpeg"));
   CHECK(has_libpng == names.png.starts_with("libpng 1."));
 }
+
+}  // namespace decode_test

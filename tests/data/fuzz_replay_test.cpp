@@ -6,9 +6,13 @@
 #include "../catch.hpp"
 #include "../fuzz/replay.hpp"
 
+namespace fuzz_replay_test {
+
 TEST_CASE("fuzz: every kept input of 'image' is read or refused in one line", "[data]") {
   CHECK(fuzz::replay("image", fuzz::image) > 0);
 }
 TEST_CASE("fuzz: every kept input of 'lists' is read or refused in one line", "[data]") {
   CHECK(fuzz::replay("lists", fuzz::lists) > 0);
 }
+
+}  // namespace fuzz_replay_test

@@ -9,6 +9,8 @@
 #include <string>
 #include <vector>
 
+namespace image_ops_test {
+
 namespace mv = minivit;
 namespace ops = mv::image_ops;
 
@@ -149,3 +151,5 @@ TEST_CASE("rotation: numbers are rounded to 15 decimals as Python does", "[data]
   CHECK(ops::detail::round_15(0.1234567890123455) == 0.123456789012345);  // the double lies below the tie
   CHECK(ops::detail::round_15(0.5000000000000005) == 0.500000000000001);  // the double lies above the tie
 }
+
+}  // namespace image_ops_test

@@ -9,6 +9,8 @@
 #include <cstdlib>
 #include <filesystem>
 
+namespace image_test {
+
 namespace mv = minivit;
 
 namespace {
@@ -273,3 +275,5 @@ TEST_CASE("image: files on disk, and errors that name them", "[data]") {
   says([&] { mv::write_png(folder / "missing" / "a.png", gradient(2, 2)); }, "No such file");
   std::filesystem::remove_all(folder);
 }
+
+}  // namespace image_test

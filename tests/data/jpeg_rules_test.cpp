@@ -2,6 +2,8 @@
 // Each rule of check_jpeg at the last value that it takes and the first that it refuses, with the byte that it names.
 #include "jpeg_parts.hpp"
 
+namespace jpeg_rules_test {
+
 namespace mv = minivit;
 using namespace parts;
 using namespace parts::jpeg;
@@ -202,3 +204,5 @@ TEST_CASE("jpeg rules: Exif data of the first marker that has some, and Adobe's 
   CHECK(plain.colour == 0);
   CHECK(plain.depth == 0);
 }
+
+}  // namespace jpeg_rules_test

@@ -2,6 +2,8 @@
 // Each rule of check_jpeg about scans and their data at the last value that it takes and the first that it refuses.
 #include "jpeg_parts.hpp"
 
+namespace jpeg_scan_rules_test {
+
 namespace mv = minivit;
 using namespace parts;
 using namespace parts::jpeg;
@@ -190,3 +192,5 @@ TEST_CASE("jpeg scans: a bit of data for each unit, whatever component is the wi
     CHECK_FALSE(with(3 * across, 3 * down, 1));
   }
 }
+
+}  // namespace jpeg_scan_rules_test

@@ -8,6 +8,8 @@
 #include <map>
 #include <set>
 
+namespace loader_test {
+
 namespace mv = minivit;
 
 namespace {
@@ -257,3 +259,5 @@ TEST_CASE("loader: data that does not fit the model is refused in words", "[data
   o.drop_last = true;
   CHECK(refused(shapes(), o).find("drop_last") != std::string::npos);
 }
+
+}  // namespace loader_test

@@ -3,6 +3,8 @@
 
 #include <minivit/data/order.hpp>
 
+namespace order_test {
+
 namespace mv = minivit;
 
 TEST_CASE("repeated: each number stands several times in a row, up to the asked length", "[data]") {
@@ -20,3 +22,5 @@ TEST_CASE("epoch_images: all images, or with repeats whole groups of 256 as in t
   CHECK(mv::epoch_images(256, 3) == 256);
   CHECK(mv::epoch_images(255, 3) == 255);  // the reference would be left with nothing
 }
+
+}  // namespace order_test

@@ -8,6 +8,8 @@
 #include <limits>
 #include <set>
 
+namespace png_rules_test {
+
 namespace mv = minivit;
 using namespace parts;
 using mv::detail::ByteReader;
@@ -230,3 +232,5 @@ TEST_CASE("png rules: Exif data are the body of their chunk; what is of other fo
   CHECK_FALSE(plain.adobe);
   CHECK(plain.palette == mv::detail::grey_ramp);
 }
+
+}  // namespace png_rules_test

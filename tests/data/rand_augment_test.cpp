@@ -8,6 +8,8 @@
 #include <string>
 #include <vector>
 
+namespace rand_augment_test {
+
 namespace mv = minivit;
 
 namespace {
@@ -207,3 +209,5 @@ TEST_CASE("RandAugment: text that is not understood is refused and the part is n
   names("rand-p1.5-inc1", "probability");
   names(std::string("rand-m9-\n-inc1"), "\\x0a");
 }
+
+}  // namespace rand_augment_test

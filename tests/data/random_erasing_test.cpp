@@ -6,6 +6,8 @@
 
 #include <set>
 
+namespace random_erasing_test {
+
 namespace mv = minivit;
 
 namespace {
@@ -145,3 +147,5 @@ TEST_CASE("random erasing: values that make no sense are refused by name", "[dat
   CHECK(refused({.max_area = 1.5}, "max_area"));
   CHECK(refused({.min_aspect = 0}, "min_aspect"));
 }
+
+}  // namespace random_erasing_test

@@ -7,6 +7,8 @@
 #include <minivit/data/preprocess.hpp>
 #include <minivit/models/presets.hpp>
 
+namespace resize_test {
+
 namespace mv = minivit;
 
 namespace {
@@ -122,3 +124,5 @@ TEST_CASE("planes: to_planes and from_planes undo each other", "[data]") {
   CHECK(planes[36] == image.rgb[1]);  // first green value
   CHECK(mv::from_planes(planes.data(), 6) == image);
 }
+
+}  // namespace resize_test

@@ -6,6 +6,8 @@
 
 #include <set>
 
+namespace resized_crop_test {
+
 namespace mv = minivit;
 
 namespace {
@@ -95,3 +97,5 @@ TEST_CASE("resized crop: values that make no sense are refused by name", "[data]
   CHECK(refused({.min_ratio = 2}, "min_ratio"));
   CHECK(refused({.max_ratio = INFINITY}, "max_ratio"));
 }
+
+}  // namespace resized_crop_test

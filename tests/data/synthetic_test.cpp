@@ -7,6 +7,8 @@
 #include <cmath>
 #include <set>
 
+namespace synthetic_test {
+
 namespace mv = minivit;
 
 namespace {
@@ -120,3 +122,5 @@ TEST_CASE("synthetic: a linear classifier on pixels stays below 60 percent", "[d
   CHECK(seen > 0.2);  // the training works: twice chance on what it has seen
   CHECK(unseen < 0.60);
 }
+
+}  // namespace synthetic_test

@@ -9,6 +9,8 @@
 #include <string>
 #include <vector>
 
+namespace checkpoint_test {
+
 using namespace minivit;
 using namespace io_test;
 
@@ -380,3 +382,5 @@ TEST_CASE("config: text cut at any byte is refused", "[io]") {
     if (message_of([&] { config_from_json(std::string_view(good).substr(0, size), "test"); }).empty())
       FAIL("accepted at " << size);
 }
+
+}  // namespace checkpoint_test

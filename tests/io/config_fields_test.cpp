@@ -10,6 +10,8 @@
 #include <utility>
 #include <vector>
 
+namespace config_fields_test {
+
 using namespace minivit;
 using namespace io_test;
 
@@ -70,3 +72,5 @@ void check_limits(AnyConfig plain, const std::vector<Limit>& limits) {
 TEST_CASE("config: every number of a ViT is read from 1 to its limit", "[io]") { check_limits(ViTConfig{}, vit_limits); }
 
 TEST_CASE("config: every number of a Swin is read from 1 to its limit", "[io]") { check_limits(SwinConfig{}, swin_limits); }
+
+}  // namespace config_fields_test

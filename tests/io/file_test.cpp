@@ -16,6 +16,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+namespace file_test {
+
 using namespace minivit;
 using namespace io_test;
 
@@ -208,3 +210,5 @@ TEST_CASE("file: a file that shrinks while it is read is an Error", "[io]") {
   std::byte to[100];
   CHECK(message_of([&] { file.read(to); }).find("ends early: expected 100 bytes, found 50") != std::string::npos);
 }
+
+}  // namespace file_test

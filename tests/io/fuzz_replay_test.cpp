@@ -6,6 +6,8 @@
 #include "../catch.hpp"
 #include "../fuzz/replay.hpp"
 
+namespace fuzz_replay_test {
+
 TEST_CASE("fuzz: every kept input of 'weights' is read or refused in one line", "[io]") {
   CHECK(fuzz::replay("weights", fuzz::weights) > 0);
 }
@@ -18,3 +20,5 @@ TEST_CASE("fuzz: every kept input of 'pickle' is read or refused in one line", "
 TEST_CASE("fuzz: every kept input of 'settings' is read or refused in one line", "[io]") {
   CHECK(fuzz::replay("settings", fuzz::settings) > 0);
 }
+
+}  // namespace fuzz_replay_test

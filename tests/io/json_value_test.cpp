@@ -3,6 +3,8 @@
 
 #include "../scratch.hpp"
 
+namespace json_value_test {
+
 using namespace minivit;
 using scratch::contains, scratch::message_of;
 
@@ -109,3 +111,5 @@ TEST_CASE("JSON text: strings that are not UTF-8 are refused", "[io]") {
   CHECK(json_quoted("a\"\xC3\xB6\n", "test", "name") == "\"a\\\"\xC3\xB6\\n\"");
   CHECK(contains(message_of([] { json_quoted("ab\xFF", "test", "name"); }), "test: name is not valid UTF-8 at byte 2"));
 }
+
+}  // namespace json_value_test

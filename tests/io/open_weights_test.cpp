@@ -11,6 +11,8 @@
 #include <string>
 #include <vector>
 
+namespace open_weights_test {
+
 using namespace minivit;
 using namespace io_test;
 
@@ -294,3 +296,5 @@ TEST_CASE("key names: patterns take whole names only, and numbers as they are wr
   CHECK(renamed("a.*", "x.*", "a.") == "-");
   CHECK(renamed("a.*", "x.*", "a.b.c") == "x.b.c");
 }
+
+}  // namespace open_weights_test

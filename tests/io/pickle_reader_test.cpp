@@ -11,6 +11,8 @@
 #include <string>
 #include <vector>
 
+namespace pickle_reader_test {
+
 using namespace torch_test;
 using minivit::pickle::Kind;
 using minivit::pickle::Limits;
@@ -267,3 +269,5 @@ TEST_CASE("pickle: cut at any byte it is refused, with any byte changed it is re
       if (message.size() > 500 || contains(message, "\n")) FAIL(at << ": " << message);
     }
 }
+
+}  // namespace pickle_reader_test

@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+namespace safetensors_header_test {
+
 using namespace minivit;
 using namespace io_test;
 
@@ -262,3 +264,5 @@ TEST_CASE("safetensors header: names and paths from outside can neither flood no
   CHECK(message.find('\n') == std::string::npos);
   CHECK(message.size() <= 500);
 }
+
+}  // namespace safetensors_header_test

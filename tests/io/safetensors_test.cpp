@@ -12,6 +12,8 @@
 #include <string>
 #include <vector>
 
+namespace safetensors_test {
+
 using namespace minivit;
 using namespace io_test;
 
@@ -245,3 +247,5 @@ TEST_CASE("safetensors: the reference files are read, values and metadata", "[io
           if (!std::isfinite(value)) FAIL(tensor.name << " is not finite");
   }
 }
+
+}  // namespace safetensors_test

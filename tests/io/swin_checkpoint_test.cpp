@@ -13,6 +13,8 @@
 #include <string>
 #include <vector>
 
+namespace swin_checkpoint_test {
+
 using namespace minivit;
 using namespace io_test;
 using fixtures::mini_swin_a, fixtures::mini_swin_odd, fixtures::swin_a;
@@ -265,3 +267,5 @@ TEST_CASE("checkpoint: the reason why a Swin's file does not fit is guessed", "[
   CHECK(contains(mini.loaded<Swin<slim>>(), "other mlp_ratio (4 in the file, 2 in the model)"));
   CHECK(contains(plain.loaded<Swin<shallow>>(), "other depth ([2, 2, 2] in the file, [2, 1, 2] in the model)"));
 }
+
+}  // namespace swin_checkpoint_test

@@ -11,6 +11,8 @@
 #include <string>
 #include <vector>
 
+namespace torch_checkpoint_test {
+
 using namespace minivit;
 using namespace io_test;
 
@@ -257,3 +259,5 @@ TEST_CASE("load report: every tensor that does not fit is named, and the cause i
   CHECK(std::ranges::find(lines, "extra cls_token") != lines.end());
   CHECK(std::ranges::find(lines, "mismatched norm.weight: expected [24], found [48]") != lines.end());
 }
+
+}  // namespace torch_checkpoint_test

@@ -10,6 +10,8 @@
 #include <string>
 #include <vector>
 
+namespace torch_file_test {
+
 using namespace torch_test;
 using minivit::DType;
 using minivit::Index;
@@ -346,3 +348,5 @@ TEST_CASE("torch file: cut at any byte it is refused, with any byte changed it i
       }
   }
 }
+
+}  // namespace torch_file_test

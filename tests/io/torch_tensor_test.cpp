@@ -10,6 +10,8 @@
 #include <string>
 #include <vector>
 
+namespace torch_tensor_test {
+
 using namespace torch_test;
 using minivit::DType;
 using minivit::StateDict;
@@ -210,3 +212,5 @@ TEST_CASE("torch tensor: a tensor whose description makes no sense is no tensor"
             .tensors()
             .size() == 1);
 }
+
+}  // namespace torch_tensor_test

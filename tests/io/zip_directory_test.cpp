@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+namespace zip_directory_test {
+
 using namespace torch_test;
 using minivit::MemoryBytes;
 using minivit::ZipEntry;
@@ -225,3 +227,5 @@ TEST_CASE("zip: cut at any byte it is refused, with any bit changed it stays ins
     }
   }
 }
+
+}  // namespace zip_directory_test

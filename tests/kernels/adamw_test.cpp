@@ -7,6 +7,8 @@
 #include <minivit/kernels/adamw.hpp>
 #include <minivit/kernels/reference/adamw.hpp>
 
+namespace adamw_test {
+
 namespace kernels = minivit::kernels;
 namespace reference = minivit::kernels::reference;
 using namespace kernel_test;
@@ -74,3 +76,5 @@ TEMPLATE_LIST_TEST_CASE("adamw: decay shrinks the parameter and never enters the
   REQUIRE(worst_error(m, {0, 0, 0}, 0) == 0);
   REQUIRE(worst_error(v, {0, 0, 0}, 0) == 0);
 }
+
+}  // namespace adamw_test

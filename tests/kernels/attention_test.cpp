@@ -9,6 +9,8 @@
 #include <minivit/kernels/attention_backward.hpp>
 #include <minivit/kernels/reference/attention.hpp>
 
+namespace attention_test {
+
 namespace kernels = minivit::kernels;
 namespace reference = minivit::kernels::reference;
 using kernels::AttentionShape;
@@ -176,3 +178,5 @@ TEST_CASE("reference attention_backward: is the gradient of attention by finite 
     if (s.relative) REQUIRE(check(e.table, table));
   }
 }
+
+}  // namespace attention_test

@@ -11,6 +11,8 @@
 
 #include <array>
 
+namespace depthwise_test {
+
 namespace kernels = minivit::kernels;
 namespace reference = minivit::kernels::reference;
 using kernels::DepthwiseShape;
@@ -185,3 +187,5 @@ TEST_CASE("reference depthwise: the compiler computes a map that can be checked 
   }();
   static_assert(y == std::array<float, 4>{1 + 10 + 400 + 1000, 2 + 20 + 1000, 3 + 30 + 1000, 4 + 40 + 1 + 1000});
 }
+
+}  // namespace depthwise_test

@@ -12,6 +12,8 @@
 #include <cmath>
 #include <limits>
 
+namespace dot_attention_test {
+
 namespace kernels = minivit::kernels;
 using minivit::bf16;
 using namespace kernel_test;
@@ -159,3 +161,5 @@ TEMPLATE_LIST_TEST_CASE("DotAttentionBackward: every gradient within 1 % of the 
             CHECK(dqkv.intact());
           }
 }
+
+}  // namespace dot_attention_test

@@ -11,6 +11,8 @@
 #include <minivit/kernels/dot/quantise.hpp>
 #include <minivit/kernels/reference/pointwise.hpp>
 
+namespace dot_test {
+
 namespace kernels = minivit::kernels;
 using kernels::Order;
 using minivit::bf16;
@@ -312,3 +314,5 @@ TEMPLATE_LIST_TEST_CASE("gelu_near: within 1.7e-5 of the exact value up to 100, 
   CHECK(worst <= 1.7e-5);
   CHECK(std::isnan(near(std::numeric_limits<float>::quiet_NaN())));
 }
+
+}  // namespace dot_test

@@ -10,6 +10,8 @@
 #include <cmath>
 #include <cstring>
 
+namespace dot_transpose_test {
+
 namespace kernels = minivit::kernels;
 using minivit::bf16;
 using namespace kernel_test;
@@ -90,3 +92,5 @@ TEMPLATE_TEST_CASE("dot_gemm_transposed: agrees with sums in double, with AMX wh
       REQUIRE(memory.intact());
     }
 }
+
+}  // namespace dot_transpose_test

@@ -8,6 +8,8 @@
 #include <minivit/kernels/gemm.hpp>
 #include <minivit/kernels/reference/gemm.hpp>
 
+namespace gemm_test {
+
 namespace kernels = minivit::kernels;
 namespace reference = minivit::kernels::reference;
 using kernels::Order;
@@ -165,3 +167,5 @@ TEMPLATE_LIST_TEST_CASE("gemm: a bf16 weight counts as its rounded value", "[ker
     REQUIRE((a.intact() && b.intact() && c.intact() && packed.intact()));
   }
 }
+
+}  // namespace gemm_test

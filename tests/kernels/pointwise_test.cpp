@@ -7,6 +7,8 @@
 #include <minivit/kernels/pointwise.hpp>
 #include <minivit/kernels/reference/pointwise.hpp>
 
+namespace pointwise_test {
+
 namespace kernels = minivit::kernels;
 namespace reference = minivit::kernels::reference;
 using namespace kernel_test;
@@ -179,3 +181,5 @@ TEMPLATE_LIST_TEST_CASE("first_non_finite: finds the first at every place and no
   REQUIRE(kernels::first_non_finite<Arch>(longer.data(), 10000) == 5000);
   REQUIRE(kernels::first_non_finite<Arch>(longer.data(), 0) == -1);
 }
+
+}  // namespace pointwise_test

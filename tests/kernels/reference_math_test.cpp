@@ -9,6 +9,8 @@
 
 #include <cmath>
 
+namespace reference_math_test {
+
 namespace reference = minivit::kernels::reference;
 
 namespace {
@@ -106,3 +108,5 @@ TEST_CASE("reference kernels: the compiler and the machine agree on all of them"
   REQUIRE(same(compiled.pool, here.pool));
   REQUIRE(same(compiled.p, here.p));
 }
+
+}  // namespace reference_math_test

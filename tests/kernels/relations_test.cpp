@@ -8,6 +8,8 @@
 #include <minivit/kernels/reference/relations.hpp>
 #include <minivit/kernels/relations.hpp>
 
+namespace relations_test {
+
 namespace kernels = minivit::kernels;
 namespace reference = minivit::kernels::reference;
 using minivit::Index;
@@ -116,3 +118,5 @@ TEMPLATE_LIST_TEST_CASE("cosine_relation_error: a token of zeros has no directio
   CHECK(value == Approx(1));  // the cosine of the zero token with itself is 0 instead of 1
   for (const T g : gradient) CHECK(std::isfinite(static_cast<double>(g)));
 }
+
+}  // namespace relations_test

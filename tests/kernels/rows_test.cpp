@@ -9,6 +9,8 @@
 #include <minivit/kernels/reference/rows.hpp>
 #include <minivit/kernels/rows.hpp>
 
+namespace rows_test {
+
 namespace kernels = minivit::kernels;
 namespace reference = minivit::kernels::reference;
 using namespace kernel_test;
@@ -299,3 +301,5 @@ TEST_CASE("reference softmax_backward: is the gradient of softmax by finite diff
   reference::softmax_backward(dx.data(), n, dy.data(), n, y.data(), n, rows, n);
   REQUIRE(differences::worst(loss, x.data(), rows * n, dx.data()) < 1e-9);
 }
+
+}  // namespace rows_test

@@ -13,6 +13,8 @@
 #include <minivit/kernels/reference/attention.hpp>
 #include <minivit/kernels/windows.hpp>
 
+namespace window_attention_test {
+
 namespace kernels = minivit::kernels;
 namespace reference = minivit::kernels::reference;
 using kernels::AttentionShape;
@@ -343,3 +345,5 @@ TEST_CASE("reference attention: tokens of different sides of the map do not see 
     }
   }
 }
+
+}  // namespace window_attention_test

@@ -6,6 +6,8 @@
 
 #include <minivit/kernels/position_bias.hpp>
 
+namespace windows_test {
+
 namespace kernels = minivit::kernels;
 using kernels::WindowMap;
 using namespace kernel_test;
@@ -113,3 +115,5 @@ TEST_CASE("position bias: gather is the adjoint of spread", "[kernel]") {
   }();
   STATIC_REQUIRE(same);
 }
+
+}  // namespace windows_test

@@ -6,10 +6,10 @@
 
 #include "../catch.hpp"
 
+namespace gradients_test {
+
 namespace mv = minivit;
 using mv::Dyn;
-
-namespace {
 
 // Error of a central difference with step 1e-5 in double: about 1e-10 (third derivative) plus 1e-11 (rounding), times the
 // curvature of softmax and GELU; a wrong term shows as 1e-2 or more.
@@ -74,8 +74,6 @@ template <class S>
 using TwoBlocks = Stack<S, two_blocks, 1>;
 template <class S>
 using Shared3 = Stack<S, mixed, 3>;
-
-}  // namespace
 
 TEST_CASE("Linear: backward equals central differences", "[layer]") {
   const auto report = mv::testing::gradient_check<LinearLayer>(
@@ -170,3 +168,5 @@ TEST_CASE("gradient_check: a wrong gradient is found", "[layer]") {
   CHECK(report.index == 4 * 7 + 2);
   CHECK(report.worst > limit);
 }
+
+}  // namespace gradients_test

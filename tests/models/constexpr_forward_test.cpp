@@ -10,6 +10,8 @@
 
 #include "../catch.hpp"
 
+namespace constexpr_forward_test {
+
 namespace mv = minivit;
 
 namespace {
@@ -91,3 +93,5 @@ TEST_CASE("ViT: the compiler's own forward pass agrees with the run-time kernels
     CHECK(near(logits(0, k), static_cast<double>(compiled_logits[static_cast<std::size_t>(k)])));
   }
 }
+
+}  // namespace constexpr_forward_test

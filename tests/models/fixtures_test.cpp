@@ -4,6 +4,8 @@
 
 #include <minivit/models/vit.hpp>
 
+namespace fixtures_test {
+
 namespace mv = minivit;
 namespace presets = mv::presets;
 
@@ -126,3 +128,5 @@ TEST_CASE("deit_tiny_patch16_224: logits equal the reference", "[model]") {
 TEST_CASE("mini_deit_tiny_patch16_224: logits equal the reference", "[model]") {
   fixtures::check_full_size<mv::ViT<presets::mini_deit_tiny_patch16_224>>("mini_deit_tiny_patch16_224");
 }
+
+}  // namespace fixtures_test

@@ -8,6 +8,8 @@
 
 #include "../catch.hpp"
 
+namespace gradients_test {
+
 namespace mv = minivit;
 
 namespace {
@@ -140,3 +142,5 @@ TEST_CASE("Swin: gradients with stochastic depth", "[model]") {
   CHECK_TYPE(0.7,
              mv::Swin<small_swin({2, 2}, {1, 1}, {.separate_norms = true, .mix_heads = true, .local_conv = true}), double>);
 }
+
+}  // namespace gradients_test

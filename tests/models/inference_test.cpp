@@ -15,6 +15,8 @@
 #include "../catch.hpp"
 #include "generated.hpp"
 
+namespace inference_test {
+
 namespace mv = minivit;
 using mv::Index;
 
@@ -168,3 +170,5 @@ TEST_CASE("Inference: works inside a loop of another engine's threads", "[model]
       }
     });
 }
+
+}  // namespace inference_test

@@ -9,6 +9,8 @@
 #include <algorithm>
 #include <cmath>
 
+namespace init_test {
+
 namespace mv = minivit;
 using mv::Index;
 using mv::InitRule;
@@ -86,3 +88,5 @@ TEST_CASE("initialise: every parameter of a Mini-Swin follows its rule", "[model
   }
   CHECK(convolutions == 2 + 2 * 10);
 }
+
+}  // namespace init_test

@@ -10,6 +10,8 @@
 
 #include "../catch.hpp"
 
+namespace multiplex_test {
+
 namespace mv = minivit;
 using mv::Index;
 
@@ -203,3 +205,5 @@ TEST_CASE("at_resolution: only positions change, and not at the same size", "[mo
   mv::resample_positions(out.data(), 6, flat.data(), 4, 1);
   for (const double v : out) CHECK(v == Approx(0.7).epsilon(1e-14));
 }
+
+}  // namespace multiplex_test

@@ -11,6 +11,8 @@
 #include <string>
 #include <type_traits>
 
+namespace relative_position_test {
+
 namespace mv = minivit;
 
 TEST_CASE("relative position: buckets equal the reference's tables", "[model]") {
@@ -37,3 +39,5 @@ TEST_CASE("relative position: buckets equal the reference's tables", "[model]") 
   check(std::integral_constant<int, 7>{}, "product_7x7_skip1", 1);
   check(std::integral_constant<int, 14>{}, "product_14x14_skip0_first_row", 0);
 }
+
+}  // namespace relative_position_test

@@ -8,6 +8,8 @@
 
 #include <array>
 
+namespace resample_test {
+
 namespace mv = minivit;
 using mv::Index;
 
@@ -89,3 +91,5 @@ TEST_CASE("at_resolution: a Swin at its own resolution is the same to the bit", 
   const Small before = trained(), after = mv::at_resolution<small>(before);
   CHECK(std::equal(before.data(), before.data() + before.size(), after.data()));
 }
+
+}  // namespace resample_test

@@ -5,6 +5,8 @@
 
 #include <minivit/models/layer_geometry.hpp>
 
+namespace swin_fixtures_test {
+
 namespace mv = minivit;
 namespace presets = mv::presets;
 
@@ -134,3 +136,5 @@ TEST_CASE("mini_swin_share_only: shared norms and the mask of unshifted layers e
 TEST_CASE("mini_swin_tiny_patch4_window7_224: logits equal the reference", "[model]") {
   fixtures::check_full_size<mv::Swin<presets::mini_swin_tiny_patch4_window7_224>>("mini_swin_tiny_patch4_window7_224");
 }
+
+}  // namespace swin_fixtures_test

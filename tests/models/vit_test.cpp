@@ -20,18 +20,18 @@
 namespace mv = minivit;
 namespace presets = mv::presets;
 
-namespace {
+namespace vit_test {
 std::atomic<long> allocations{0};
-}  // namespace
+}  // namespace vit_test
 
 // every form of new ends in one of these two; not inlined, because GCC 12 then takes free for a mismatch
 [[gnu::noinline]] void* operator new(std::size_t size) {
-  ++allocations;
+  ++vit_test::allocations;
   if (void* const p = std::malloc(size ? size : 1)) return p;
   throw std::bad_alloc();
 }
 [[gnu::noinline]] void* operator new(std::size_t size, std::align_val_t align) {
-  ++allocations;
+  ++vit_test::allocations;
   if (void* const p = std::aligned_alloc(static_cast<std::size_t>(align), (size + static_cast<std::size_t>(align) - 1) &
                                                                               ~(static_cast<std::size_t>(align) - 1)))
     return p;
@@ -41,6 +41,8 @@ std::atomic<long> allocations{0};
 [[gnu::noinline]] void operator delete(void* p, std::size_t) noexcept { std::free(p); }
 [[gnu::noinline]] void operator delete(void* p, std::align_val_t) noexcept { std::free(p); }
 [[gnu::noinline]] void operator delete(void* p, std::size_t, std::align_val_t) noexcept { std::free(p); }
+
+namespace vit_test {
 
 // exact counts of the reference, by instantiating it
 template <mv::ViTConfig C>
@@ -325,3 +327,5 @@ TEST_CASE("ViT: a copy is deep, a move keeps the parameters", "[model]") {
   const Model c = std::move(a);
   CHECK(c.data()[1] == second);
 }
+
+}  // namespace vit_test

@@ -12,6 +12,8 @@
 #include <limits>
 #include <vector>
 
+namespace attention_test {
+
 namespace mv = minivit;
 namespace kernels = minivit::kernels;
 using mv::bf16;
@@ -373,3 +375,5 @@ TEST_CASE("ops::attention: the compiler runs windows, too", "[op]") {
   for (std::size_t i = 0; i < compiled.size(); ++i)
     CHECK(static_cast<double>(ran[i]) == Approx(static_cast<double>(compiled[i])).margin(1e-6));
 }
+
+}  // namespace attention_test

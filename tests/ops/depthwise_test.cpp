@@ -8,6 +8,8 @@
 
 #include "../catch.hpp"
 
+namespace depthwise_test {
+
 namespace mv = minivit;
 using mv::Dyn;
 using mv::Index;
@@ -178,3 +180,5 @@ TEST_CASE("ops::depthwise: the compiler and the kernel agree", "[ops]") {
   mv::Buffer<double> memory(4096);
   CHECK(compiled == tiny(memory.data(), memory.size()));  // whole and half numbers: exact
 }
+
+}  // namespace depthwise_test

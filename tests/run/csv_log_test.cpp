@@ -3,6 +3,8 @@
 
 #include "../catch.hpp"
 
+namespace csv_log_test {
+
 using namespace minivit;
 
 TEST_CASE("csv: columns in order of appearance, missing values empty, fields quoted when they must be", "[train]") {
@@ -17,3 +19,5 @@ TEST_CASE("csv: a line that is no flat object is named", "[train]") {
   CHECK_THROWS_WITH(csv_from_json_lines("{\"a\": {\"b\": 1}}\n", "run.jsonl"), Catch::Contains("'a'"));
   CHECK_THROWS_WITH(csv_from_json_lines("{\"a\": 1\n", "run.jsonl"), Catch::Contains("run.jsonl, line 1"));
 }
+
+}  // namespace csv_log_test

@@ -14,6 +14,8 @@
 #include "../catch.hpp"
 #include "../scratch_folder.hpp"
 
+namespace fit_test {
+
 namespace mv = minivit;
 using scratch::Folder;
 
@@ -229,3 +231,5 @@ TEST_CASE("fit: terms whose columns would have one name are refused", "[run]") {
   const mv::WeightDistillation reserved{mv::SwinDistillation{}, mv::HiddenRelations<last>{.name = "kd"}};
   CHECK_THROWS_WITH(distil(reserved, 1, "", folder / "log", 1), Catch::Contains("'kd'"));
 }
+
+}  // namespace fit_test

@@ -16,6 +16,8 @@
 
 #include "../catch.hpp"
 
+namespace locale_test {
+
 using namespace small_run;
 
 namespace {
@@ -89,3 +91,5 @@ TEST_CASE("locale: time zone, file mask and working folder change no byte; the m
   check_same(found, expected);
   CHECK(readers == (std::filesystem::perms::owner_read | std::filesystem::perms::owner_write));
 }
+
+}  // namespace locale_test

@@ -11,6 +11,8 @@
 
 #include "../catch.hpp"
 
+namespace long_run_test {
+
 using namespace small_run;
 
 namespace {
@@ -125,3 +127,5 @@ TEMPLATE_TEST_CASE("long run: 100 trainings with 1, 2, 4 and 8 threads are the s
     CHECK(different == 0);
   }
 }
+
+}  // namespace long_run_test

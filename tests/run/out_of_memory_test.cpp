@@ -14,8 +14,6 @@
 #include "../catch.hpp"
 #include "../fixtures.hpp"
 
-using namespace small_run;
-
 namespace {
 std::atomic<long> live{0};            // allocations not yet given back
 std::atomic<long> until_failure{-1};  // allocations that still succeed; negative: all do
@@ -43,6 +41,10 @@ void give_back(void* p) {
 [[gnu::noinline]] void operator delete(void* p, std::size_t) noexcept { give_back(p); }
 [[gnu::noinline]] void operator delete(void* p, std::align_val_t) noexcept { give_back(p); }
 [[gnu::noinline]] void operator delete(void* p, std::size_t, std::align_val_t) noexcept { give_back(p); }
+
+namespace out_of_memory_test {
+
+using namespace small_run;
 
 namespace {
 
@@ -217,3 +219,5 @@ TEST_CASE("a const model serves many threads at the same time, each with an Infe
   for (auto& caller : callers) caller.join();
   CHECK(wrong == 0);
 }
+
+}  // namespace out_of_memory_test

@@ -8,6 +8,8 @@
 
 #include "../catch.hpp"
 
+namespace resume_test {
+
 using namespace small_run;
 
 namespace {
@@ -143,3 +145,5 @@ TEST_CASE("resume: sums of an unfinished epoch survive as text, and other text i
     CHECK_THROWS_WITH(mv::EpochMeans::read(text, "here"), Catch::StartsWith("here: the means of the unfinished epoch"));
   }
 }
+
+}  // namespace resume_test

@@ -7,6 +7,8 @@
 
 #include "../catch.hpp"
 
+namespace sample_test {
+
 namespace mv = minivit;
 
 namespace {
@@ -46,3 +48,5 @@ TEST_CASE("sample: own config, save, load, bf16 inference", "[run]") {
   using Other = mv::ViT<mv::presets::vit_nano_patch4_32>;
   CHECK_THROWS_WITH(mv::load<Other>(path), Catch::Contains(path));
 }
+
+}  // namespace sample_test

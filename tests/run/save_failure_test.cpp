@@ -13,6 +13,8 @@
 
 #include "../catch.hpp"
 
+namespace save_failure_test {
+
 using namespace small_run;
 
 namespace {
@@ -245,3 +247,5 @@ TEST_CASE("saving: an image that is not finite stops the run with step, image an
   CHECK(trainer.state().step == batches + 1);
   CHECK(std::memcmp(student.data(), first.student.data(), 16) == 0);  // as it was loaded
 }
+
+}  // namespace save_failure_test

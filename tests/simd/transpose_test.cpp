@@ -7,6 +7,8 @@
 
 #include <minivit/simd/transpose.hpp>
 
+namespace transpose_test {
+
 namespace simd = minivit::simd;
 using namespace kernel_test;
 
@@ -30,3 +32,5 @@ TEMPLATE_LIST_TEST_CASE("transpose: word (c, r) is word (r, c), and zero where t
         CHECK((from.intact() && to.intact()));
       }
 }
+
+}  // namespace transpose_test

@@ -14,6 +14,8 @@
 #include <set>
 #include <vector>
 
+namespace adamw_test {
+
 using namespace minivit;
 
 namespace {
@@ -185,3 +187,5 @@ TEST_CASE("adamw: wrong settings and states are refused", "[train]") {
   CHECK_THROWS_WITH(step(AdamW{}, small, t, slab.data(), slab.data(), 1e-3, 1, Threads(1)),
                     "AdamW: the state does not fit the model: expected 39495 elements, found 16");
 }
+
+}  // namespace adamw_test

@@ -13,6 +13,8 @@
 
 #include "../catch.hpp"
 
+namespace divergence_test {
+
 namespace mv = minivit;
 
 namespace {
@@ -186,3 +188,5 @@ TEST_CASE("divergence: after an error the next step is that of a trainer that ne
       }
     }
 }
+
+}  // namespace divergence_test

@@ -13,6 +13,8 @@
 
 #include "../catch.hpp"
 
+namespace feature_losses_test {
+
 namespace mv = minivit;
 using mv::Index;
 
@@ -298,3 +300,5 @@ TEST_CASE("LayerPairs: lists are matched by rank, or spread evenly", "[train]") 
   CHECK(mv::spread_layers(12, 24, 6) == mv::match_layers({1, 3, 5, 7, 9, 11}, {3, 7, 11, 15, 19, 23}));
   CHECK(mv::spread_layers(4, 3, 3) == mv::LayerPairs{{0, 0}, {1, 1}, {3, 2}});
 }
+
+}  // namespace feature_losses_test

@@ -10,6 +10,8 @@
 #include <limits>
 #include <vector>
 
+namespace json_line_test {
+
 using namespace minivit;
 
 TEST_CASE("json line: members in order, one line", "[train]") {
@@ -64,3 +66,5 @@ TEST_CASE("json line: bytes that are not UTF-8 are replaced one by one", "[train
   CHECK(json_string("\xF4\x90\x80\x80") == '"' + r + r + r + r + '"');  // beyond U+10FFFF
   CHECK(json_string("\xE2\x82") == '"' + r + r + '"');                  // cut short
 }
+
+}  // namespace json_line_test

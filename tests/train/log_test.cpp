@@ -10,6 +10,8 @@
 
 #include <unistd.h>
 
+namespace log_test {
+
 using namespace minivit;
 
 namespace {
@@ -96,3 +98,5 @@ TEST_CASE("log: what cannot be written is refused in one line", "[train]") {
   if (std::filesystem::exists("/dev/full"))
     CHECK_THROWS_WITH(TrainingLog::create("/dev/full").write(1, loss()), Catch::Contains("No space left"));
 }
+
+}  // namespace log_test

@@ -13,6 +13,8 @@
 #include <limits>
 #include <vector>
 
+namespace losses_test {
+
 using namespace minivit;
 
 namespace {
@@ -231,3 +233,5 @@ TEST_CASE("losses: what does not fit is refused in one line", "[train]") {
   CHECK_THROWS_AS(DeiTDistillation{.alpha = 1.5}(b.soft(), b.d.view()), Error);
   CHECK_THROWS_AS(DeiTDistillation{.tau = 0}(b.soft(), b.d.view()), Error);
 }
+
+}  // namespace losses_test

@@ -7,6 +7,8 @@
 #include <array>
 #include <limits>
 
+namespace metrics_test {
+
 using namespace minivit;
 
 namespace {
@@ -111,3 +113,5 @@ TEST_CASE("running mean: weights count, parts merge", "[train]") {
   a.reset();
   CHECK(a.weight() == 0);
 }
+
+}  // namespace metrics_test

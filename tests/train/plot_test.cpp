@@ -7,6 +7,8 @@
 #include <cmath>
 #include <random>
 
+namespace plot_test {
+
 using namespace minivit;
 
 namespace {
@@ -122,5 +124,7 @@ TEST_CASE("plot: nothing, one point and all NaN are pictures, too", "[train]") {
 TEST_CASE("plot: wrong series and paths are refused", "[train]") {
   CHECK_THROWS_WITH(picture({"loss", "x", "y", {{"a", {1, 2}, {1}}}}),
                     "plot loss: series 'a' has not one y for each x: expected 2, found 1");
-  CHECK_THROWS_AS(write_svg("/nonexistent/folder/a.svg", {}), Error);
+  CHECK_THROWS_AS(write_svg("/nonexistent/folder/a.svg", std::span<const Chart>()), Error);
 }
+
+}  // namespace plot_test

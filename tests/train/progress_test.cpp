@@ -8,6 +8,8 @@
 #include <string>
 #include <vector>
 
+namespace progress_test {
+
 using namespace minivit;
 
 namespace {
@@ -167,3 +169,5 @@ TEST_CASE("progress: durations", "[train]") {
   CHECK(duration_text(-1) == "-");
   CHECK(duration_text(std::nan("")) == "-");
 }
+
+}  // namespace progress_test

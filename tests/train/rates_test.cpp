@@ -9,6 +9,8 @@
 
 #include "../catch.hpp"
 
+namespace rates_test {
+
 namespace mv = minivit;
 using mv::Index;
 
@@ -139,3 +141,5 @@ TEST_CASE("trainer: the moving average follows its formula from the first weight
   CHECK(run.trainer({}).average() == nullptr);
   CHECK_THROWS_WITH(run.trainer({}, {.decay = 1}), Catch::Contains("decay"));
 }
+
+}  // namespace rates_test

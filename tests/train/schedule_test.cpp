@@ -9,6 +9,8 @@
 
 #include <fstream>
 
+namespace schedule_test {
+
 using namespace minivit;
 
 namespace {
@@ -74,3 +76,5 @@ TEST_CASE("schedule: fields that make no schedule are refused", "[train]") {
   CHECK_THROWS_AS(CosineSchedule{.lag = -1}.check(), Error);
   CHECK_THROWS_AS(CosineSchedule{.peak = -1}.check(), Error);
 }
+
+}  // namespace schedule_test

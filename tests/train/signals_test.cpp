@@ -10,6 +10,8 @@
 #include <time.h>
 #include <unistd.h>
 
+namespace signals_test {
+
 using namespace minivit;
 
 namespace {
@@ -123,3 +125,5 @@ TEST_CASE("signals: a closed terminal and a broken pipe are requests, too, unles
           _exit(earlier_handler_calls == 2 ? 0 : 2);
         }) == 0);
 }
+
+}  // namespace signals_test

@@ -8,6 +8,8 @@
 
 #include "../catch.hpp"
 
+namespace swin_trainer_fixture_test {
+
 namespace mv = minivit;
 
 namespace {
@@ -147,3 +149,5 @@ TEST_CASE("Mini-Swin: a step is bit-identical for 1, 2 and 4 threads", "[train]"
   CHECK(one == after(2));
   CHECK(one == after(4));
 }
+
+}  // namespace swin_trainer_fixture_test

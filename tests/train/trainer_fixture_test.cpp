@@ -5,6 +5,8 @@
 
 #include "../catch.hpp"
 
+namespace trainer_fixture_test {
+
 namespace mv = minivit;
 
 namespace {
@@ -83,3 +85,5 @@ TEST_CASE("trainer: a step is bit-identical for 1, 2 and 4 threads", "[train]") 
   CHECK(one == after(2));
   CHECK(one == after(4));
 }
+
+}  // namespace trainer_fixture_test

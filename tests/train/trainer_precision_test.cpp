@@ -10,6 +10,8 @@
 
 #include "../catch.hpp"
 
+namespace trainer_precision_test {
+
 namespace mv = minivit;
 using mv::Index;
 
@@ -144,3 +146,5 @@ TEST_CASE("trainer: computing layers again takes less than half of the memory pe
   static_assert(2 * Model::training_bytes(1, mv::Memory::recompute) < Model::training_bytes(1));
   CHECK_THROWS_WITH(trainer_of<float>(student, mv::Memory::rewind), Catch::Contains("Memory::recompute"));
 }
+
+}  // namespace trainer_precision_test
