@@ -21,8 +21,9 @@ esac
 
 bash cmake/install_packages.sh "${install_options[@]}"
 
-# What ccache has from another clone serves this one.
-export CCACHE_BASEDIR=$PWD CCACHE_NOHASHDIR=1
+# What ccache has from another clone serves this one. It asks the compiler for the headers of a file and need not preprocess it itself,
+# which would take a tenth of the time when nothing is stored yet.
+export CCACHE_BASEDIR=$PWD CCACHE_NOHASHDIR=1 CCACHE_DEPEND=1
 
 # One compiler takes up to 2.8 GB.
 jobs=$(nproc)

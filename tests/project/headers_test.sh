@@ -12,7 +12,7 @@ check() {  # check HEADER: as its users include it
   echo "#include <minivit/$1>" > "$work/$name.cpp.new"
   cmp -s "$work/$name.cpp.new" "$work/$name.cpp" || cp "$work/$name.cpp.new" "$work/$name.cpp"
   rm "$work/$name.cpp.new"
-  "${@:2}" -O0 -c "$work/$name.cpp" -o "$work/$name.o" || { echo "headers_test: $1 does not compile alone" >&2; return 1; }
+  "${@:2}" -O0 -MD -c "$work/$name.cpp" -o "$work/$name.o" || { echo "headers_test: $1 does not compile alone" >&2; return 1; }
 }
 export -f check
 check core/threads.hpp "$@"
