@@ -134,6 +134,7 @@ void bench(BenchOptions o) {
         .precision = o.engine.precision, .batch = o.batch, .threads = o.engine.threads, .recompute = o.recompute};
     auto step = vit_step(config, options);
     if (!step) step = swin_step(config, options);
+    if (!step) require_built(config, "bench --mode train");
     if (!step)
       mv::fail({.where = "bench --mode train",
                 .what = "not compiled for this model",

@@ -14,12 +14,13 @@ namespace {
 void distill(const TrainingOptions& o) {
   const auto file = mv::open_weights(o.teacher);
   const mv::AnyConfig teacher = config_of(file), student = config_named(o.model);
-  if (!distill_vit(o, student, teacher, file) && !distill_swin(o, student, teacher, file))
-    mv::fail({.where = "distill",
-              .what = "this program has no such pair of models",
-              .expected = "a teacher for 32x32 images and the mini_ student of the same size",
-              .found = (name_of(teacher).empty() ? "own config" : name_of(teacher)) + " and " + o.model,
-              .hint = "compile examples/04_distill.cpp with your configs"});
+  if (distill_vit(o, student, teacher, file) || distill_swin(o, student, teacher, file)) return;
+  for (const auto& config : {teacher, student}) require_built(config, "distill");
+  mv::fail({.where = "distill",
+            .what = "this program has no such pair of models",
+            .expected = "a teacher for 32x32 images and the mini_ student of the same size",
+            .found = (name_of(teacher).empty() ? "own config" : name_of(teacher)) + " and " + o.model,
+            .hint = "compile examples/04_distill.cpp with your configs"});
 }
 
 }  // namespace

@@ -27,28 +27,35 @@ struct Swins {
   static constexpr bool shares(const Config& c) { return c.blocks != c.depths; }
 };
 
-/// Which presets a source compiles.
-inline constexpr auto every_preset = [](const auto&) { return true; };
-inline constexpr auto small_images = [](const auto& c) { return c.image == 32; };
-
 /// Calls f.template operator()<Model>() for the preset of `Family` that equals `config`; compiled are those with
-/// keep(preset). False when there is none.
+/// keep(preset). False when there is none. For tables of all models; what computes takes with_model().
 template <class Family, auto keep, class F>
-bool with_model(const mv::AnyConfig& config, F&& f) {
+bool with_preset(const mv::AnyConfig& config, F&& f) {
   const auto* const wanted = std::get_if<typename Family::Config>(&config);
   if (wanted == nullptr) return false;
   bool found = false;
   const auto look = [&]<std::size_t i>() {
-    constexpr auto preset = Family::presets[i].config;
+    constexpr auto preset = Family::presets[i];
     if constexpr (keep(preset))
-      if (preset == *wanted) {
+      if (preset.config == *wanted) {
         found = true;
-        f.template operator()<typename Family::template Model<preset>>();
+        f.template operator()<typename Family::template Model<preset.config>>();
       }
   };
   [&]<std::size_t... i>(std::index_sequence<i...>) { (look.template operator()<i>(), ...); }
   (std::make_index_sequence<Family::presets.size()>{});
   return found;
+}
+
+/// Which presets a source compiles.
+inline constexpr auto every_preset = [](const auto&) { return true; };
+inline constexpr auto small_images = [](const auto& c) { return c.image == 32; };
+
+/// with_preset() among the presets that this program is built with and whose config keep() has in.
+template <class Family, auto keep, class F>
+bool with_model(const mv::AnyConfig& config, F&& f) {
+  constexpr auto built = [](const auto& preset) { return built_with(preset.name) && keep(preset.config); };
+  return with_preset<Family, built>(config, f);
 }
 
 /// Calls f(W{}) with the type that products multiply.

@@ -26,13 +26,14 @@ void print_models(bool json) {
     const auto row = [&]<class Model>() {
       constexpr mv::Index inference = Model::inference_bytes(1), training = Model::training_bytes(1);
       rows.push_back({{"name", name},
+                      {"built", built_with(name)},
                       {"parameters", Model::parameters},
                       {"macs", Model::macs},
                       {"inference_bytes", inference},
                       {"training_bytes", training}});
     };
-    with_model<ViTs, every_preset>(config, row);
-    with_model<Swins, every_preset>(config, row);
+    with_preset<ViTs, every_preset>(config, row);
+    with_preset<Swins, every_preset>(config, row);
   });
   if (json) {
     fmt::print("{}\n", rows.dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
@@ -44,6 +45,7 @@ void print_models(bool json) {
                row["macs"].get<double>() * 1e-9, row["inference_bytes"].get<double>() / 1048576,
                row["training_bytes"].get<double>() / 1048576);
   fmt::print("MACs and working memory are of one image; weights are not included.\n");
+  if (!built_names().empty()) fmt::print("This program computes with {}.\n", fmt::join(built_names(), ", "));
 }
 
 struct InspectOptions {
@@ -141,8 +143,8 @@ std::vector<ModelTable> model_tables() {
     const auto row = [&]<class Model>() {
       tables.push_back({name, config, &Model::parameter_table(), mv::fixed_tensors_of<Model>()});
     };
-    with_model<ViTs, every_preset>(config, row);
-    with_model<Swins, every_preset>(config, row);
+    with_preset<ViTs, every_preset>(config, row);
+    with_preset<Swins, every_preset>(config, row);
   });
   return tables;
 }

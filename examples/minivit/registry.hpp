@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The presets this program was compiled with: their names at run time, their types in families.hpp.
+// The presets this program was compiled with: their names at run time, their types in families.hpp. CMake's
+// MINIVIT_PROGRAM_MODELS chooses among them.
 #pragma once
 
 #include <minivit/core/errors.hpp>
@@ -8,11 +9,41 @@
 
 #include <algorithm>
 #include <string>
+#include <string_view>
 #include <utility>
+#include <vector>
+
+#ifndef MINIVIT_PROGRAM_MODELS
+#define MINIVIT_PROGRAM_MODELS ""
+#endif
 
 namespace cli {
 
 namespace mv = minivit;
+
+/// The presets that MINIVIT_PROGRAM_MODELS names, separated by spaces; none: the program is built with all.
+constexpr std::vector<std::string_view> built_names() {
+  std::vector<std::string_view> names;
+  for (std::string_view rest = MINIVIT_PROGRAM_MODELS; !rest.empty();) {
+    const auto length = std::min(rest.find(' '), rest.size());
+    if (length > 0) names.push_back(rest.substr(0, length));
+    rest.remove_prefix(std::min(length + 1, rest.size()));
+  }
+  return names;
+}
+
+/// Whether the program computes with the preset of this name, and does not only know its tensors.
+constexpr bool built_with(std::string_view name) {
+  const auto names = built_names();
+  return names.empty() || std::find(names.begin(), names.end(), name) != names.end();
+}
+
+constexpr bool is_preset(std::string_view name) {
+  const auto has_it = [&](const auto& preset) { return preset.name == name; };
+  return std::ranges::any_of(mv::presets::all, has_it) || std::ranges::any_of(mv::presets::all_swin, has_it);
+}
+static_assert(std::ranges::all_of(built_names(), is_preset),
+              "minivit: MINIVIT_PROGRAM_MODELS names a model that is no preset; see 'minivit models'.");
 
 /// Calls f(name, config) for every preset of every family.
 template <class F>
@@ -64,8 +95,19 @@ inline std::string name_of(const mv::AnyConfig& config) {
   return name;
 }
 
-/// Throws the Error about a config that is no preset.
+/// Throws an Error if `config` is a preset that the program is not built with.
+inline void require_built(const mv::AnyConfig& config, const std::string& where) {
+  if (const auto name = name_of(config); !name.empty() && !built_with(name))
+    mv::fail({.where = where,
+              .what = "this program is built without the model",
+              .expected = "one of " MINIVIT_PROGRAM_MODELS,
+              .found = name,
+              .hint = "configure with an empty -DMINIVIT_PROGRAM_MODELS= and build minivit_cli again"});
+}
+
+/// Throws the Error about a config for which the program has no model.
 [[noreturn]] inline void fail_unknown(const mv::AnyConfig& config, const std::string& where) {
+  require_built(config, where);
   mv::fail({.where = where,
             .what = "the config is none of this program's presets",
             .found = mv::to_json(config),

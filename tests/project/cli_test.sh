@@ -41,6 +41,11 @@ for sub in models inspect convert forward classify preprocess samples eval train
 done
 ok "3090304" "$program" models
 ok '"parameters": 5717416' "$program" models --json
+if "$program" models | grep -q "^This program computes with"; then  # built with some of the models: it knows the others, and says so
+  refused 2 "built without the model: expected one of" "$program" bench --model mini_deit_base_patch16_224 --repeats 1 --allow-debug
+  refused 2 "built without the model" "$program" train --model mini_vit_lite_patch4_32 --data synthetic --output refused.safetensors
+  ok '"built": false' "$program" models --json
+fi
 ok "blocks.3.attn.qkv.weight" "$program" inspect "$fixtures/deit_a.weights.safetensors"
 
 small=(--data synthetic --count 128 --batch 32 --seed 3)
