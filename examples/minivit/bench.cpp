@@ -134,12 +134,13 @@ void bench(BenchOptions o) {
         .precision = o.engine.precision, .batch = o.batch, .threads = o.engine.threads, .recompute = o.recompute};
     auto step = vit_step(config, options);
     if (!step) step = swin_step(config, options);
-    if (!step) require_built(config, "bench --mode train");
-    if (!step)
+    if (!step) {
+      require_built(config, "bench --mode train");
       mv::fail({.where = "bench --mode train",
                 .what = "not compiled for this model",
                 .expected = "a preset for 32x32 images, or deit_tiny or mini_deit_tiny",
                 .found = o.model});
+    }
     macs = step->macs();
     image_mib = static_cast<double>(step->bytes_per_image()) / 1048576;
     measure([&] { step->run(); });

@@ -27,16 +27,33 @@ struct Swins {
   static constexpr bool shares(const Config& c) { return c.blocks != c.depths; }
 };
 
+/// Calls f.template operator()<Model>(preset) for every preset of every family. For tables; what computes takes
+/// with_model().
+template <class F>
+void each_model(F&& f) {
+  const auto of = [&]<class Family>(Family) {
+    [&]<std::size_t... i>(std::index_sequence<i...>) {
+      (f.template operator()<typename Family::template Model<Family::presets[i].config>>(Family::presets[i]), ...);
+    }
+    (std::make_index_sequence<Family::presets.size()>{});
+  };
+  of(ViTs{});
+  of(Swins{});
+}
+
+/// Which presets a source compiles.
+inline constexpr auto small_images = [](const auto& c) { return c.image == 32; };
+
 /// Calls f.template operator()<Model>() for the preset of `Family` that equals `config`; compiled are those with
-/// keep(preset). False when there is none. For tables of all models; what computes takes with_model().
+/// keep(config) that the program is built with. False when there is none.
 template <class Family, auto keep, class F>
-bool with_preset(const mv::AnyConfig& config, F&& f) {
+bool with_model(const mv::AnyConfig& config, F&& f) {
   const auto* const wanted = std::get_if<typename Family::Config>(&config);
   if (wanted == nullptr) return false;
   bool found = false;
   const auto look = [&]<std::size_t i>() {
     constexpr auto preset = Family::presets[i];
-    if constexpr (keep(preset))
+    if constexpr (built_with(preset.name) && keep(preset.config))
       if (preset.config == *wanted) {
         found = true;
         f.template operator()<typename Family::template Model<preset.config>>();
@@ -45,17 +62,6 @@ bool with_preset(const mv::AnyConfig& config, F&& f) {
   [&]<std::size_t... i>(std::index_sequence<i...>) { (look.template operator()<i>(), ...); }
   (std::make_index_sequence<Family::presets.size()>{});
   return found;
-}
-
-/// Which presets a source compiles.
-inline constexpr auto every_preset = [](const auto&) { return true; };
-inline constexpr auto small_images = [](const auto& c) { return c.image == 32; };
-
-/// with_preset() among the presets that this program is built with and whose config keep() has in.
-template <class Family, auto keep, class F>
-bool with_model(const mv::AnyConfig& config, F&& f) {
-  constexpr auto built = [](const auto& preset) { return built_with(preset.name) && keep(preset.config); };
-  return with_preset<Family, built>(config, f);
 }
 
 /// Calls f(W{}) with the type that products multiply.

@@ -22,18 +22,14 @@ namespace {
 
 void print_models(bool json) {
   nlohmann::json rows = nlohmann::json::array();
-  each_preset([&](const std::string& name, const mv::AnyConfig& config) {
-    const auto row = [&]<class Model>() {
-      constexpr mv::Index inference = Model::inference_bytes(1), training = Model::training_bytes(1);
-      rows.push_back({{"name", name},
-                      {"built", built_with(name)},
-                      {"parameters", Model::parameters},
-                      {"macs", Model::macs},
-                      {"inference_bytes", inference},
-                      {"training_bytes", training}});
-    };
-    with_preset<ViTs, every_preset>(config, row);
-    with_preset<Swins, every_preset>(config, row);
+  each_model([&]<class Model>(const auto& preset) {
+    constexpr mv::Index inference = Model::inference_bytes(1), training = Model::training_bytes(1);
+    rows.push_back({{"name", preset.name},
+                    {"built", built_with(preset.name)},
+                    {"parameters", Model::parameters},
+                    {"macs", Model::macs},
+                    {"inference_bytes", inference},
+                    {"training_bytes", training}});
   });
   if (json) {
     fmt::print("{}\n", rows.dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
@@ -139,12 +135,8 @@ void add_models(CLI::App& app) {
 
 std::vector<ModelTable> model_tables() {
   std::vector<ModelTable> tables;
-  each_preset([&](const std::string& name, const mv::AnyConfig& config) {
-    const auto row = [&]<class Model>() {
-      tables.push_back({name, config, &Model::parameter_table(), mv::fixed_tensors_of<Model>()});
-    };
-    with_preset<ViTs, every_preset>(config, row);
-    with_preset<Swins, every_preset>(config, row);
+  each_model([&]<class Model>(const auto& preset) {
+    tables.push_back({preset.name, preset.config, &Model::parameter_table(), mv::fixed_tensors_of<Model>()});
   });
   return tables;
 }

@@ -38,10 +38,7 @@ constexpr bool built_with(std::string_view name) {
   return names.empty() || std::find(names.begin(), names.end(), name) != names.end();
 }
 
-constexpr bool is_preset(std::string_view name) {
-  const auto has_it = [&](const auto& preset) { return preset.name == name; };
-  return std::ranges::any_of(mv::presets::all, has_it) || std::ranges::any_of(mv::presets::all_swin, has_it);
-}
+constexpr bool is_preset(std::string_view name) { return mv::presets::preprocessing_of(name).has_value(); }
 static_assert(std::ranges::all_of(built_names(), is_preset),
               "minivit: MINIVIT_PROGRAM_MODELS names a model that is no preset; see 'minivit models'.");
 
