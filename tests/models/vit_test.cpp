@@ -10,12 +10,11 @@
 #include <nlohmann/json.hpp>
 
 #include <atomic>
-#include <cstdlib>
 #include <fstream>
 #include <map>
-#include <new>
 
 #include "../catch.hpp"
+#include "../replaced_new.hpp"
 
 namespace mv = minivit;
 namespace presets = mv::presets;
@@ -24,23 +23,11 @@ namespace vit_test {
 std::atomic<long> allocations{0};
 }  // namespace vit_test
 
-// every form of new ends in one of these two; not inlined, because GCC 12 then takes free for a mismatch
-[[gnu::noinline]] void* operator new(std::size_t size) {
+void* replaced::allocate(std::size_t size, std::size_t align) {
   ++vit_test::allocations;
-  if (void* const p = std::malloc(size ? size : 1)) return p;
-  throw std::bad_alloc();
+  return from_library(size, align);
 }
-[[gnu::noinline]] void* operator new(std::size_t size, std::align_val_t align) {
-  ++vit_test::allocations;
-  if (void* const p = std::aligned_alloc(static_cast<std::size_t>(align), (size + static_cast<std::size_t>(align) - 1) &
-                                                                              ~(static_cast<std::size_t>(align) - 1)))
-    return p;
-  throw std::bad_alloc();
-}
-[[gnu::noinline]] void operator delete(void* p) noexcept { std::free(p); }
-[[gnu::noinline]] void operator delete(void* p, std::size_t) noexcept { std::free(p); }
-[[gnu::noinline]] void operator delete(void* p, std::align_val_t) noexcept { std::free(p); }
-[[gnu::noinline]] void operator delete(void* p, std::size_t, std::align_val_t) noexcept { std::free(p); }
+void replaced::give_back(void* p) noexcept { std::free(p); }
 
 namespace vit_test {
 

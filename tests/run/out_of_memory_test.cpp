@@ -7,40 +7,28 @@
 #include <minivit/models/inference.hpp>
 
 #include <atomic>
-#include <cstdlib>
-#include <new>
 #include <thread>
 
 #include "../catch.hpp"
 #include "../fixtures.hpp"
+#include "../replaced_new.hpp"
 
 namespace {
 std::atomic<long> live{0};            // allocations not yet given back
 std::atomic<long> until_failure{-1};  // allocations that still succeed; negative: all do
 
 bool fails() { return until_failure.load() >= 0 && until_failure.fetch_sub(1) == 0; }
-void* counted(void* p) {
-  if (p == nullptr) throw std::bad_alloc();
-  ++live;
-  return p;
-}
-void give_back(void* p) {
-  if (p == nullptr) return;
-  --live;
-  std::free(p);
-}
 }  // namespace
 
-// every form of new ends in one of these two; not inlined, because GCC 12 then takes free for a mismatch
-[[gnu::noinline]] void* operator new(std::size_t size) { return counted(fails() ? nullptr : std::malloc(size ? size : 1)); }
-[[gnu::noinline]] void* operator new(std::size_t size, std::align_val_t align) {
-  const auto step = static_cast<std::size_t>(align);
-  return counted(fails() ? nullptr : std::aligned_alloc(step, (size + step - 1) / step * step));
+void* replaced::allocate(std::size_t size, std::size_t align) {
+  void* const p = fails() ? nullptr : from_library(size, align);
+  if (p != nullptr) ++live;
+  return p;
 }
-[[gnu::noinline]] void operator delete(void* p) noexcept { give_back(p); }
-[[gnu::noinline]] void operator delete(void* p, std::size_t) noexcept { give_back(p); }
-[[gnu::noinline]] void operator delete(void* p, std::align_val_t) noexcept { give_back(p); }
-[[gnu::noinline]] void operator delete(void* p, std::size_t, std::align_val_t) noexcept { give_back(p); }
+void replaced::give_back(void* p) noexcept {
+  if (p != nullptr) --live;
+  std::free(p);
+}
 
 namespace out_of_memory_test {
 
