@@ -40,7 +40,7 @@ int main(int argc, char** argv) try {
       const auto best = std::max_element(p.begin(), p.end());
       const auto k = static_cast<std::size_t>(best - p.begin());
       std::printf("  %5.1f %%  %s\n", 100 * *best,
-                  k < info.class_names.size() ? info.class_names[k].c_str() : std::to_string(k).c_str());
+                  (k < info.class_names.size() ? mv::printable(info.class_names[k]) : std::to_string(k)).c_str());
       *best = -1;
     }
   }

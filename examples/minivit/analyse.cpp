@@ -5,6 +5,7 @@
 #include "data_option.hpp"
 #include "engine.hpp"
 #include "evaluation.hpp"
+#include "names.hpp"
 #include "pictures.hpp"
 #include "probe.hpp"
 #include "registry.hpp"
@@ -75,13 +76,6 @@ json norms_of(const std::vector<mv::PartNorm>& rows) {
   json out = json::object();
   for (const auto& row : rows) out[row.name] = row.norm;
   return out;
-}
-
-/// `text` as a part of a file name.
-std::string file_name(std::string text) {
-  for (char& c : text)
-    if (c == '/' || c == '\\' || static_cast<unsigned char>(c) <= ' ') c = '_';
-  return text;
 }
 
 class Analysis {
@@ -174,10 +168,10 @@ class Analysis {
       const auto percent = [&](mv::Index count) {
         return 100.0 * static_cast<double>(count) / static_cast<double>(e.confusion.images(i));
       };
-      const std::string worst = wrong < 0
-                                    ? ""
-                                    : fmt::format("{} ({:.2f} %)", class_name(wrong), percent(e.confusion.count(i, wrong)));
-      say("  {:<16}{:>8.2f} %  {}\n", class_name(i), 100 * e.confusion.recall(i), worst);
+      const std::string worst = wrong < 0 ? ""
+                                          : fmt::format("{} ({:.2f} %)", shown(class_name(wrong)),
+                                                        percent(e.confusion.count(i, wrong)));
+      say("  {:<16}{:>8.2f} %  {}\n", shown(class_name(i)), 100 * e.confusion.recall(i), worst);
     }
     out_["confusion"] = {{"images", e.accuracy.images()},         {"accuracy", e.accuracy.top1()}, {"loss", e.loss.mean()},
                          {"non_finite", e.accuracy.non_finite()}, {"per_class", per_class},        {"counts", counts}};
@@ -271,8 +265,8 @@ class Analysis {
     const auto maps = probe_->attention(input.data());
     const std::string name = "attention_" + look.name + ".png";
     mv::write_png(path(name), attention_sheet(look.view, maps));
-    say("\n{}: {} ({:.1f} %)\n  {:<10}{:>22}  {:>12}\n", name, answer(best), 100 * probability, "", "strongest patch / mean",
-        "row, column");
+    say("\n{}: {} ({:.1f} %)\n  {:<10}{:>22}  {:>12}\n", name, shown(answer(best)), 100 * probability, "",
+        "strongest patch / mean", "row, column");
     json peaks = json::object();
     const auto peak = [&](const std::string& what, const mv::Matrix& grid) {
       double sum = 0;

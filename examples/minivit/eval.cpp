@@ -4,6 +4,7 @@
 #include "data_option.hpp"
 #include "engine.hpp"
 #include "evaluation.hpp"
+#include "names.hpp"
 
 #include <minivit/io/checkpoint_info.hpp>
 
@@ -66,7 +67,7 @@ void run(EvalOptions o) {
              100 * accuracy.topk(), loss.mean());
   for (mv::Index c = 0; c < classes; ++c) {
     const double recall = confusion.recall(c);
-    fmt::print("  {:<16}{:>7.2f} %  {}\n", data.class_names[static_cast<std::size_t>(c)], 100 * recall,
+    fmt::print("  {:<16}{:>7.2f} %  {}\n", shown(data.class_names[static_cast<std::size_t>(c)]), 100 * recall,
                std::string(static_cast<std::size_t>(recall * 40 + 0.5), '#'));
   }
 }

@@ -2,6 +2,7 @@
 // minivit forward, classify, samples: one pass over given inputs.
 #include "commands.hpp"
 #include "engine.hpp"
+#include "names.hpp"
 #include "registry.hpp"
 
 #include <minivit/data/image_write.hpp>
@@ -92,7 +93,7 @@ void classify(const ClassifyOptions& o) {
     fmt::print("{}\n", row["image"].get<std::string>());
     for (const auto& best : row["top"]) {
       const double p = best["probability"];
-      fmt::print("  {:>6.2f} %  {:<20} {}\n", 100 * p, best["name"].get<std::string>(),
+      fmt::print("  {:>6.2f} %  {:<20} {}\n", 100 * p, shown(best["name"].get<std::string>()),
                  std::string(static_cast<std::size_t>(p * 40 + 0.5), '#'));
     }
   }
@@ -107,7 +108,7 @@ void samples(const SamplesOptions& o) {
   const auto set = mv::open_dataset(o.data, mv::Split::test, 32, {.count = o.count});
   std::filesystem::create_directories(o.output);
   for (mv::Index i = 0; i < set.size(); ++i) {
-    const auto path = std::filesystem::path(o.output) / fmt::format("{:03}_{}.png", i, set.class_name(i));
+    const auto path = std::filesystem::path(o.output) / fmt::format("{:03}_{}.png", i, file_name(set.class_name(i)));
     mv::write_png(path, set.picture(i));
     fmt::print("{}\n", path.string());
   }

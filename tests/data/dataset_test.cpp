@@ -104,6 +104,10 @@ TEST_CASE("cifar: wrong sizes, wrong labels and missing files are refused by nam
   bytes[3073] = std::byte{10};
   save(folder.path() / "test_batch.bin", bytes);
   CHECK(contains(message_of(load), "record 1 has a label out of range: expected 0 to 9, found 10"));
+  mv::Dataset data(1, 32, mv::cifar10_class_names());
+  CHECK_THROWS_AS(mv::append_cifar10_file(data, folder.path() / "test_batch.bin"), mv::Error);
+  CHECK(data.size() == 1);  // nothing of a refused file stays
+  CHECK(data.pixels.size() == 3072);
 }
 
 TEST_CASE("cifar: a file above 1 GiB is refused for its size, unread", "[data]") {

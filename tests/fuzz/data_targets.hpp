@@ -5,6 +5,7 @@
 
 #include "check.hpp"
 
+#include <minivit/data/cifar.hpp>
 #include <minivit/data/csv.hpp>
 #include <minivit/data/image.hpp>
 #include <minivit/data/rand_augment.hpp>
@@ -24,7 +25,17 @@ inline void image(Bytes bytes) {
     });
 }
 
-/// A list of pictures, and the text of a RandAugment setting.
+/// Records of CIFAR: all appended, or none.
+inline void cifar_records(Bytes bytes, const std::vector<std::string>& names, const mv::detail::CifarFormat& format) {
+  mv::Dataset data(0, 32, names);
+  refuse_or_accept([&] { mv::detail::append_cifar_records(data, bytes, input_name, format); });
+  if (data.pixels.size() != data.labels.size() * 3072 || data.labels.size() > bytes.size() / 3072) std::abort();
+  for (const std::int32_t label : data.labels)
+    if (label < 0 || label >= data.classes) std::abort();
+  look_at(data.pixels.data(), data.pixels.size());
+}
+
+/// A list of pictures, the records and names of CIFAR, and the text of a RandAugment setting.
 inline void lists(Bytes bytes) {
   refuse_or_accept([&] {
     mv::read_csv(as_text(bytes), input_name, [](mv::Index line, const std::vector<std::string>& fields) {
@@ -46,6 +57,10 @@ inline void lists(Bytes bytes) {
     refuse_or_accept([&] { mv::csv_pictures(list, mv::Split::test, {classes.front()}, input_name); });  // of another list
     if (found != list.files.size() * (list.splits.empty() ? 2 : 1)) std::abort();
   });
+  cifar_records(bytes, mv::cifar10_class_names(), {"CIFAR-10", 1, 0});
+  cifar_records(bytes, mv::cifar100_superclass_names(), {"CIFAR-100", 2, 0});
+  for (const std::string& name : mv::detail::cifar_names(bytes))
+    if (name.empty() || name.find_first_of("\r\n") != name.npos) std::abort();
   try {
     const mv::RandAugment settings = mv::parse_rand_augment(as_text(bytes));
     mv::parse_rand_augment(mv::to_text(settings));

@@ -129,6 +129,16 @@ void write_lists(const Folder& all) {
         {"only_test", "path,label,split\na.png,cat,test\n"},
         {"class_of_test_only", "path,label,split\na.png,cat,train\nb.png,dog,test\n"}})
     io_test::put(folder / (std::string(name) + ".csv"), text);
+  const auto records = [&](std::string_view name, std::string_view labels, std::size_t count) {
+    std::string bytes;
+    for (std::size_t i = 0; i < count; ++i) bytes += std::string(labels) + std::string(3072, '\x55');
+    io_test::put(folder / (std::string(name) + ".bin"), bytes);
+  };
+  records("cifar10", "\x09", 1);
+  records("cifar10_two", "\x01", 2);
+  records("cifar10_label_10", "\x0a", 1);
+  records("cifar100", "\x13\x63", 1);
+  records("cifar100_label_20", "\x14\x63", 1);
 }
 
 }  // namespace seeds

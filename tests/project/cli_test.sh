@@ -89,6 +89,13 @@ echo "missing.png,$class" >> list.csv
 refused 2 "broken.jpg: not an image" "$program" eval --weights student.safetensors --data own
 ok "broken.jpg: not an image" "$program" eval --weights student.safetensors --data own --broken skip
 ok "1 of 4 test pictures skipped" "$program" eval --weights student.safetensors --data list.csv --broken skip
+
+# names of classes from strangers: neither the terminal nor the file system obeys them
+sed 's/hourglass/\\\\u001bxy/' student.safetensors > disguised.safetensors  # the escape character, twice quoted, in as many bytes
+ok '\x1bxy' "$program" classify --weights disguised.safetensors --top 10 "$(head -1 pictures.txt)"
+printf 'path,label\n%s,a/../../b\n' "$(head -1 pictures.txt)" > escape.csv
+ok "elsewhere/000_a_.._.._b.png" "$program" samples --data escape.csv --output elsewhere
+
 refused 2 "for training" "$program" train --model vit_nano_patch4_32 --data list.csv --output refused.safetensors
 mkdir own/test/unicorn
 refused 2 "not those of the model" "$program" eval --weights student.safetensors --data own

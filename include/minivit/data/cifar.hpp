@@ -6,6 +6,8 @@
 
 #include <minivit/data/dataset.hpp>
 
+#include <span>
+
 namespace minivit::inline MINIVIT_ISA {
 
 /// Of CIFAR-10, in the order of the labels.
@@ -63,45 +65,55 @@ struct CifarFormat {
   std::size_t label_at;     // which of them
 };
 
-inline void append_cifar_file(Dataset& data, const std::filesystem::path& path, const CifarFormat& format) {
+/// Appends the records in `bytes`; data stays as it was where they are refused. `where` names their origin.
+inline void append_cifar_records(Dataset& data, std::span<const std::byte> bytes, const std::string& where,
+                                 const CifarFormat& format) {
   constexpr std::size_t pixels = 3072;
   const std::size_t record = pixels + format.label_bytes;
-  const auto bytes = read_file(path, std::uint64_t{1} << 30);
-  const std::string where = "load " + path.string();
   if (bytes.empty() || bytes.size() % record != 0)
     fail_with(where, std::string("not a ") + format.name + " binary file",
               "a size that is a multiple of " + std::to_string(record) + " bytes", std::to_string(bytes.size()));
   const std::size_t count = bytes.size() / record, had = data.labels.size();
-  data.labels.resize(had + count);
-  data.pixels.resize((had + count) * pixels);
-  for (std::size_t i = 0; i < count; ++i) {
-    const std::byte* const from = bytes.data() + i * record;
-    const int label = std::to_integer<int>(from[format.label_at]);
-    if (label >= data.classes) {
+  const auto label_of = [&](std::size_t i) { return std::to_integer<int>(bytes[i * record + format.label_at]); };
+  for (std::size_t i = 0; i < count; ++i)
+    if (label_of(i) >= data.classes) {
       const std::string what = "record " + std::to_string(i) + " has a label out of range";
-      fail_with(where, what, "0 to " + std::to_string(data.classes - 1), std::to_string(label));
+      fail_with(where, what, "0 to " + std::to_string(data.classes - 1), std::to_string(label_of(i)));
     }
-    data.labels[had + i] = label;
-    std::memcpy(data.pixels.data() + (had + i) * pixels, from + format.label_bytes, pixels);
+  data.pixels.resize((had + count) * pixels);
+  data.labels.resize(had + count);
+  for (std::size_t i = 0; i < count; ++i) {
+    data.labels[had + i] = label_of(i);
+    std::memcpy(data.pixels.data() + (had + i) * pixels, bytes.data() + i * record + format.label_bytes, pixels);
   }
 }
 
-/// The lines of a text file, when there are as many as classes.
-inline void read_cifar_names(Dataset& data, const std::filesystem::path& path) {
-  if (!std::filesystem::is_regular_file(path)) return;
+inline void append_cifar_file(Dataset& data, const std::filesystem::path& path, const CifarFormat& format) {
+  append_cifar_records(data, read_file(path, std::uint64_t{1} << 30), "load " + path.string(), format);
+}
+
+/// The lines of a text, without empty ones.
+inline std::vector<std::string> cifar_names(std::span<const std::byte> text) {
   std::vector<std::string> found(1);
-  for (const std::byte b : read_file(path, 65536)) {
+  for (const std::byte b : text) {
     const char c = static_cast<char>(std::to_integer<unsigned char>(b));
     if (c == '\n' && !found.back().empty()) found.emplace_back();
     if (c != '\n' && c != '\r') found.back() += c;
   }
   if (found.back().empty()) found.pop_back();
-  if (found.size() == data.class_names.size()) data.class_names = found;
+  return found;
+}
+
+/// Takes the names in a text file, when there are as many as classes.
+inline void read_cifar_names(Dataset& data, const std::filesystem::path& path) {
+  if (!std::filesystem::is_regular_file(path)) return;
+  auto names = cifar_names(read_file(path, 65536));
+  if (names.size() == data.class_names.size()) data.class_names = std::move(names);
 }
 }  // namespace detail
 
 /// Appends the records of one CIFAR-10 binary file. Throws Error that names the file (and the record): the size is not
-/// a positive multiple of 3073 bytes, or a label is above 9.
+/// a positive multiple of 3073 bytes, or a label is above 9; data is then as it was.
 inline void append_cifar10_file(Dataset& data, const std::filesystem::path& path) {
   detail::append_cifar_file(data, path, {"CIFAR-10", 1, 0});
 }
