@@ -32,6 +32,7 @@ std::string version_text() {
 #else
   const char* const threads = "oneTBB";
 #endif
+  if (mv::fixed_order()) products += ", sums in a fixed order";
   return fmt::format("minivit {}.{}.{} for {}, {}\n", MINIVIT_VERSION_MAJOR, MINIVIT_VERSION_MINOR, MINIVIT_VERSION_PATCH,
                      mv::instruction_set(), compiler) +
          fmt::format("instructions: {}; amx of this machine: {}\n", products, amx.empty() ? "none" : amx) +

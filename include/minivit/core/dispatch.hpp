@@ -111,9 +111,6 @@ class Dispatched<R(Args...)> {
 
 }  // namespace minivit
 
-#define MINIVIT_DETAIL_JOIN(a, b) a##_##b
-#define MINIVIT_DETAIL_JOINED(a, b) MINIVIT_DETAIL_JOIN(a, b)
-
 #if defined(__x86_64__) || defined(__i386__)
 #define MINIVIT_DETAIL_VERSIONS(name) \
   name##_isa_avx512_bf16, name##_isa_avx512_vnni, name##_isa_avx512, name##_isa_avx2, name##_isa_sse2, name##_isa_generic
@@ -135,4 +132,4 @@ class Dispatched<R(Args...)> {
 
 /// In a source that minivit_add_dispatch compiles, the name of the version to define:
 ///   std::unique_ptr<Classifier> MINIVIT_DISPATCHED(make_classifier)(const std::string& weights) { ... }
-#define MINIVIT_DISPATCHED(name) MINIVIT_DETAIL_JOINED(name, MINIVIT_ISA)
+#define MINIVIT_DISPATCHED(name) MINIVIT_DETAIL_PASTED(name, _isa_, MINIVIT_ISA_ID)

@@ -21,29 +21,36 @@
 
 #if defined(__AVX512F__) && defined(__AVX512BW__) && defined(__AVX512DQ__) && defined(__AVX512VL__)
 #if defined(__AVX512BF16__) && defined(__AVX512VNNI__)
-/// Name of the inline namespace: isa_ and the instruction set. All minivit names of a program's source live in it.
-#define MINIVIT_ISA isa_avx512_bf16
-/// The same as a string, without isa_: what instruction_set() returns.
-#define MINIVIT_ISA_NAME "avx512_bf16"
+/// The instruction set, without quotes: what instruction_set() returns.
+#define MINIVIT_ISA_ID avx512_bf16
 #elif defined(__AVX512VNNI__)
-#define MINIVIT_ISA isa_avx512_vnni
-#define MINIVIT_ISA_NAME "avx512_vnni"
+#define MINIVIT_ISA_ID avx512_vnni
 #else
-#define MINIVIT_ISA isa_avx512
-#define MINIVIT_ISA_NAME "avx512"
+#define MINIVIT_ISA_ID avx512
 #endif
 #elif defined(__AVX2__) && defined(__FMA__)
-#define MINIVIT_ISA isa_avx2
-#define MINIVIT_ISA_NAME "avx2"
+#define MINIVIT_ISA_ID avx2
 #elif defined(__SSE2__)
-#define MINIVIT_ISA isa_sse2
-#define MINIVIT_ISA_NAME "sse2"
+#define MINIVIT_ISA_ID sse2
 #elif defined(__ARM_NEON) && defined(__aarch64__)
-#define MINIVIT_ISA isa_neon64
-#define MINIVIT_ISA_NAME "neon64"
+#define MINIVIT_ISA_ID neon64
 #else
-#define MINIVIT_ISA isa_generic
-#define MINIVIT_ISA_NAME "generic"
+#define MINIVIT_ISA_ID generic
+#endif
+
+#define MINIVIT_DETAIL_PASTE(a, b, c) a##b##c
+#define MINIVIT_DETAIL_PASTED(a, b, c) MINIVIT_DETAIL_PASTE(a, b, c)
+#define MINIVIT_DETAIL_QUOTE(a) #a
+#define MINIVIT_DETAIL_QUOTED(a) MINIVIT_DETAIL_QUOTE(a)
+
+#if defined(MINIVIT_FIXED_ORDER)
+#if !defined(__SSE2__)
+#error "minivit: MINIVIT_FIXED_ORDER makes x86-64 processors agree; this is another one"
+#endif
+#define MINIVIT_ISA MINIVIT_DETAIL_PASTED(isa_, MINIVIT_ISA_ID, _fixed_order)
+#else
+/// Name of the inline namespace: isa_ and the instruction set. All minivit names of a program's source live in it.
+#define MINIVIT_ISA MINIVIT_DETAIL_PASTED(isa_, MINIVIT_ISA_ID, )
 #endif
 
 /// Stands before a kernel and other large functions that many places call: the compiler keeps one of it for each set of
@@ -60,6 +67,16 @@ namespace minivit::inline MINIVIT_ISA {
 
 /// Instruction set this translation unit was compiled for: "avx512_bf16" (with AVX512_VNNI), "avx512_vnni", "avx512",
 /// "avx2", "sse2", "neon64" or "generic".
-constexpr const char* instruction_set() { return MINIVIT_ISA_NAME; }
+constexpr const char* instruction_set() { return MINIVIT_DETAIL_QUOTED(MINIVIT_ISA_ID); }
+
+/// Whether sums are taken in an order that is the same for all x86-64 processors: with MINIVIT_FIXED_ORDER defined, by
+/// linking the CMake target minivit::fixed_order (docs/explanation/numerics.md).
+constexpr bool fixed_order() {
+#if defined(MINIVIT_FIXED_ORDER)
+  return true;
+#else
+  return false;
+#endif
+}
 
 }  // namespace minivit::inline MINIVIT_ISA

@@ -23,8 +23,13 @@
 
 namespace minivit::inline MINIVIT_ISA::simd {
 
-/// Instruction sets are xsimd's architecture types; this is the best one the compiler may use.
+/// Instruction sets are xsimd's architecture types; this is the best one the compiler may use. In a fixed order it is the
+/// one that every x86-64 processor has: registers of four, which no multiplication shares with an addition.
+#if defined(MINIVIT_FIXED_ORDER)
+using best = xsimd::sse2;
+#else
 using best = xsimd::default_arch;
+#endif
 
 /// A register of T on the architecture Arch: xsimd's own type, with its operators.
 template <class T, class Arch = best>

@@ -10,7 +10,7 @@
 #include <algorithm>
 #include <atomic>
 
-#if defined(__x86_64__) && defined(__linux__) && defined(__GNUC__)
+#if defined(__x86_64__) && defined(__linux__) && defined(__GNUC__) && !defined(MINIVIT_FIXED_ORDER)
 #define MINIVIT_HAS_AMX 1  ///< this compiler and system can run AMX; whether the processor can is asked at run time
 #include <cpuid.h>
 #include <sys/syscall.h>

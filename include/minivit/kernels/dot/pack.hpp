@@ -53,7 +53,7 @@ MINIVIT_KERNEL void dot_pair_rows(bf16* dst, Index ld, const X* x, Index ldx, In
     const X* const odd = 2 * w + 1 < rows ? even + ldx : nullptr;
     Index j = 0;
 #if defined(__AVX512BF16__)
-    if constexpr (!std::is_same_v<X, double>)
+    if constexpr (!std::is_same_v<X, double> && has_dot<simd::best, bf16>)
       for (; odd && j + 16 <= n; j += 16) {  // full masks: see simd/bf16.hpp
         const __m512i low = _mm512_maskz_cvtepu16_epi32(0xffff, detail::sixteen_bf16(even + j));
         const __m512i high = _mm512_maskz_cvtepu16_epi32(0xffff, detail::sixteen_bf16(odd + j));
@@ -99,8 +99,8 @@ MINIVIT_KERNEL void dot_pack(bf16* dst, const X* b, Index ldb, Order order, Inde
       dot_pair_rows(dst, width, b + column, ldb, k, valid, width);
     } else {
       Index done = 0;  // words of each column
-#if defined(__AVX512F__)
-      if constexpr (std::is_same_v<X, bf16>) {  // a word of the panel is a word of the source
+      if constexpr (std::is_same_v<X, bf16> && simd::transpose_side<simd::best> == dot_half) {
+        // a word of the panel is a word of the source
         constexpr Index side = dot_half;
         done = k / (2 * side) * side;
         for (Index j = 0; j < width; j += side)
@@ -108,7 +108,6 @@ MINIVIT_KERNEL void dot_pack(bf16* dst, const X* b, Index ldb, Order order, Inde
             simd::transpose<simd::best>(dst + (w * width + j) * 2, width * 4, b + (column + j) * ldb + 2 * w, ldb * 2,
                                         std::clamp(valid - j, Index{0}, side));
       }
-#endif
       constexpr Index strip = 16;  // words of a column at a time, so that whole lines are read and written
       for (Index w0 = done; w0 < words; w0 += strip)
         for (Index j = 0; j < width; ++j) {
