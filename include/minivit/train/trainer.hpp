@@ -257,7 +257,7 @@ class Trainer {
   }
 
   /// The static_asserts of every term.
-  static consteval void check_terms() {
+  static constexpr void check_terms() {  // not consteval: clang 14 would want it before it is defined
     if constexpr (distils)
       std::apply(
           [](const auto&... term) {
