@@ -44,7 +44,7 @@
 #define MINIVIT_DETAIL_QUOTED(a) MINIVIT_DETAIL_QUOTE(a)
 
 #if defined(MINIVIT_FIXED_ORDER)
-#if !defined(__SSE2__)
+#if !defined(__x86_64__)
 #error "minivit: MINIVIT_FIXED_ORDER makes x86-64 processors agree; this is another one"
 #endif
 #define MINIVIT_ISA MINIVIT_DETAIL_PASTED(isa_, MINIVIT_ISA_ID, _fixed_order)
